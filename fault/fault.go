@@ -1,0 +1,94 @@
+// Package fault is the closed set of errors that Ream shows to its users.
+//
+// An error becomes a fault once, where its cause is understood: the database
+// classifies its driver's errors, the catalog rejects bad input. It is shown
+// once, at the edge. Every other error reaches users as "internal error".
+package fault
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Kind classifies a fault. Its text is the error code that clients see.
+type Kind string
+
+// The kinds of faults.
+const (
+	BadInput        Kind = "BAD_INPUT"       // the request itself is wrong; Field names the part
+	NotFound        Kind = "NOT_FOUND"       // what the request names does not exist
+	Conflict        Kind = "CONFLICT"        // the request contradicts what exists
+	Unauthenticated Kind = "UNAUTHENTICATED" // the request needs credentials
+	Forbidden       Kind = "FORBIDDEN"       // the credentials do not allow the request
+	TooComplex      Kind = "TOO_COMPLEX"     // the request costs more than one may ask for
+	RateLimited     Kind = "RATE_LIMITED"    // too many requests in too short a time
+	Unavailable     Kind = "UNAVAILABLE"     // try again later: the database, an upstream, or a disk does not answer
+	Internal        Kind = "INTERNAL"        // a defect; the message never reaches users
+)
+
+// Error is an error whose Message is safe to show to users.
+type Error struct {
+	Kind    Kind
+	Message string
+	Field   string // the input field at fault, as the API spells it; empty if none
+	Err     error  // the cause, for the log only
+}
+
+// Error returns the message and, for the log, the cause.
+func (e *Error) Error() string {
+	s := e.Message
+	if e.Field != "" {
+		s = e.Field + ": " + s
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// New returns a fault of the given kind with a formatted message.
+func New(kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...)}
+}
+
+// Input returns a BadInput fault that names the field and, in its message,
+// the remedy.
+func Input(field, format string, args ...any) *Error {
+	return &Error{Kind: BadInput, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+// Wrap returns a fault of the given kind that keeps err for the log.
+func Wrap(err error, kind Kind, format string, args ...any) *Error {
+	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...), Err: err}
+}
+
+// KindOf returns the kind of the first fault in err's chain, and Internal if
+// there is none.
+func KindOf(err error) Kind {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Kind
+	}
+	return Internal
+}
+
+// Is reports whether the first fault in err's chain is of the given kind.
+func Is(err error, kind Kind) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Kind == kind
+}
+
+// Message returns what users may read of err: the messages of the first fault
+// in its chain, without its cause.
+func Message(err error) string {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+		return "internal error"
+	case e.Field != "":
+		return e.Field + ": " + e.Message
+	}
+	return e.Message
+}
