@@ -1,0 +1,136 @@
+// Package file reads and writes the metadata of file repositories: a
+// PULP_MANIFEST, a text of lines "path,sha256,size".
+package file
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"ream/content"
+	"ream/fault"
+)
+
+// ManifestName is the name of a repository's manifest.
+const ManifestName = "PULP_MANIFEST"
+
+// maxLine bounds a line of a manifest, in bytes.
+const maxLine = content.MaxPath + 128
+
+// Entry is one line of a manifest.
+type Entry struct {
+	Line   int // its number, from 1
+	Path   string
+	SHA256 content.Digest
+	Size   int64 // bytes
+}
+
+// Parse reads a manifest as it arrives and calls each with every line. It
+// stops at the first line that is wrong, with a BadInput that names it, or at
+// the first error of each. Memory grows by some 50 bytes a line, to find paths
+// that are named twice.
+func Parse(r io.Reader, each func(Entry) error) error {
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(make([]byte, 4096), maxLine)
+	p := parser{files: map[pathKey]struct{}{}, dirs: map[pathKey]struct{}{}}
+	n := 0
+	for scanner.Scan() {
+		n++
+		e, err := p.entry(strings.TrimSuffix(scanner.Text(), "\r"))
+		if err != nil {
+			return fault.New(fault.BadInput, "%s line %d: %v", ManifestName, n, err)
+		}
+		e.Line = n
+		if err := each(e); err != nil {
+			return err
+		}
+	}
+	switch err := scanner.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return fault.New(fault.BadInput, "%s line %d: it is longer than %d bytes", ManifestName, n+1, maxLine)
+	case err != nil:
+		return fmt.Errorf("read %s: %w", ManifestName, err)
+	}
+	return nil
+}
+
+// pathKey stands for a path in the parser's sets: cut short, because two paths
+// that share 128 bits of a SHA-256 do not occur.
+type pathKey [16]byte
+
+func keyOf(path string) pathKey {
+	sum := sha256.Sum256([]byte(path))
+	return pathKey(sum[:16])
+}
+
+// parser knows the paths of the lines before.
+type parser struct{ files, dirs map[pathKey]struct{} }
+
+func (p *parser) entry(line string) (Entry, error) {
+	if line == "" {
+		return Entry{}, errors.New("it is empty: want path,sha256,size")
+	}
+	rest, size, ok := cutLast(line)
+	path, digest, ok2 := cutLast(rest)
+	if !ok || !ok2 {
+		return Entry{}, errors.New("want path,sha256,size")
+	}
+	if err := content.CheckPath(path); err != nil {
+		return Entry{}, err
+	}
+	if path == ManifestName {
+		return Entry{}, fmt.Errorf("the path %s is the manifest's own", ManifestName)
+	}
+	sha, err := content.ParseDigest(digest)
+	if err != nil {
+		return Entry{}, err
+	}
+	bytes, err := strconv.ParseUint(size, 10, 63)
+	if err != nil {
+		return Entry{}, fmt.Errorf("the size %.40q is no number of bytes", size)
+	}
+	return Entry{Path: path, SHA256: sha, Size: int64(bytes)}, p.place(path)
+}
+
+// cutLast cuts at the last comma, because a path may hold commas.
+func cutLast(s string) (before, after string, ok bool) {
+	i := strings.LastIndexByte(s, ',')
+	if i < 0 {
+		return "", "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+// place takes a path that no line before has taken, be it as a file or as a
+// directory.
+func (p *parser) place(path string) error {
+	key := keyOf(path)
+	if _, ok := p.files[key]; ok {
+		return fmt.Errorf("the path %.80q is named twice", path)
+	}
+	if _, ok := p.dirs[key]; ok {
+		return fmt.Errorf("the path %.80q is a directory of another line", path)
+	}
+	p.files[key] = struct{}{}
+	for i := strings.LastIndexByte(path, '/'); i > 0; i = strings.LastIndexByte(path[:i], '/') {
+		dir := keyOf(path[:i])
+		if _, ok := p.dirs[dir]; ok {
+			return nil
+		}
+		if _, ok := p.files[dir]; ok {
+			return fmt.Errorf("the path %.80q lies below %.80q, which is a file", path, path[:i])
+		}
+		p.dirs[dir] = struct{}{}
+	}
+	return nil
+}
+
+// WriteEntry writes one line of a manifest.
+func WriteEntry(w io.Writer, e Entry) error {
+	_, err := fmt.Fprintf(w, "%s,%s,%d\n", e.Path, e.SHA256, e.Size)
+	return err
+}
