@@ -1,0 +1,52 @@
+package db
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"ream/content"
+)
+
+// bulk is how many rows one statement takes.
+const bulk = 2000
+
+// FindArtifacts returns the sizes of those artifacts that are stored.
+func (q *queries) FindArtifacts(ctx context.Context, digests []content.Digest) (map[content.Digest]int64, error) {
+	sizes := make(map[content.Digest]int64, len(digests))
+	for chunk := range slices.Chunk(digests, bulk) {
+		var rows []struct {
+			SHA256 content.Digest `db:"sha256"`
+			Size   int64          `db:"size"`
+		}
+		if err := q.sel(ctx, &rows, `SELECT sha256, size FROM artifact WHERE `+q.d.in("sha256"), list(q.d, chunk)); err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			sizes[r.SHA256] = r.Size
+		}
+	}
+	return sizes, nil
+}
+
+// AddArtifacts records artifacts; those that are recorded already stay.
+func (tx *Tx) AddArtifacts(ctx context.Context, artifacts []content.Artifact) error {
+	type row struct {
+		SHA256 content.Digest `json:"sha256"`
+		Size   int64          `json:"size"`
+	}
+	rows := make([]row, len(artifacts))
+	for i, a := range artifacts {
+		rows[i] = row{a.SHA256, a.Size}
+	}
+	// Everybody inserts in this order, lest they wait for each other.
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.SHA256, b.SHA256) })
+	now := micros(tx.now())
+	for chunk := range slices.Chunk(rows, bulk) {
+		if _, err := tx.exec(ctx, `INSERT INTO artifact(sha256, size, created_at) SELECT sha256, size, CAST(? AS bigint) FROM `+
+			tx.d.rows("x", "sha256 text", "size bigint")+` WHERE TRUE ORDER BY sha256 ON CONFLICT (sha256) DO NOTHING`, now, encode(chunk)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+// Package db is all of Ream's SQL. It speaks two dialects, embedded SQLite and
+// PostgreSQL, through one set of queries, and turns its drivers' errors into
+// faults.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	_ "github.com/lib/pq" // the PostgreSQL driver
+	_ "modernc.org/sqlite"
+
+	"ream/fault"
+)
+
+// Options are what Open needs to know beside the address.
+type Options struct {
+	Log *slog.Logger
+	// Now is the clock for recorded times; time.Now if nil.
+	Now func() time.Time
+}
+
+// DB is the database. It is safe for concurrent use.
+type DB struct {
+	queries // reads outside a transaction
+
+	writer  *sqlx.DB // the same pool as the readers' on PostgreSQL
+	readers *sqlx.DB
+	address string
+	lock    io.Closer // of the SQLite file; nil on PostgreSQL
+	log     *slog.Logger
+	changes changes
+}
+
+// queries are the statements that run alike inside and outside a transaction.
+type queries struct {
+	ext sqlx.ExtContext
+	d   *dialect
+	now func() time.Time
+}
+
+// Tx is a transaction. Whatever it changed becomes visible at once, and
+// subscribers and workers are told, when InTx's function returns without an
+// error.
+type Tx struct {
+	queries
+	touched touched
+}
+
+// Open opens the database at address, a path of a SQLite file or a postgres://
+// URL, brings its schema up to date, and refuses one that is newer than the
+// program. A SQLite file serves one process at a time.
+func Open(ctx context.Context, address string, o Options) (*DB, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	db := &DB{address: address, log: o.Log}
+	var err error
+	if isPostgres(address) {
+		err = db.openPostgres(ctx)
+	} else {
+		err = db.openSQLite(address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	db.queries.now = o.Now
+	db.queries.ext = db.readers
+	if err := db.migrate(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+func isPostgres(address string) bool {
+	return strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
+}
+
+func (db *DB) openPostgres(ctx context.Context) error {
+	if _, err := url.Parse(db.address); err != nil {
+		return errors.New("the database's address is no valid URL") // the parser's error would show the password
+	}
+	pool, err := sqlx.Open("postgres", db.address)
+	if err != nil {
+		return fmt.Errorf("open PostgreSQL: %w", err)
+	}
+	pool.SetMaxOpenConns(24)
+	pool.SetMaxIdleConns(24)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	if err := pool.PingContext(ctx); err != nil {
+		return errors.Join(fmt.Errorf("connect to PostgreSQL: %w", err), pool.Close())
+	}
+	db.writer, db.readers, db.d = pool, pool, &postgres
+	db.changes.remote = newNotifier()
+	return nil
+}
+
+func (db *DB) openSQLite(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return fmt.Errorf("create the directory of the database: %w", err)
+	}
+	lock, err := lockFile(path + ".lock")
+	if err != nil {
+		return err
+	}
+	db.lock = lock
+	const common = "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)&_pragma=foreign_keys(ON)&_pragma=cache_size(-16384)&_pragma=temp_store(MEMORY)"
+	file := "file:" + (&url.URL{Path: path}).EscapedPath()
+	db.writer, err = sqlx.Open("sqlite", file+common+"&_txlock=immediate")
+	if err != nil {
+		return errors.Join(fmt.Errorf("open SQLite: %w", err), lock.Close())
+	}
+	db.writer.SetMaxOpenConns(1)
+	// The writer creates the file, so it connects before any reader does.
+	if err := db.writer.Ping(); err != nil {
+		return errors.Join(fmt.Errorf("open %s: %w", path, err), db.writer.Close(), lock.Close())
+	}
+	db.readers, err = sqlx.Open("sqlite", file+common+"&_pragma=query_only(ON)")
+	if err != nil {
+		return errors.Join(fmt.Errorf("open SQLite: %w", err), db.writer.Close(), lock.Close())
+	}
+	db.readers.SetMaxOpenConns(8)
+	db.readers.SetMaxIdleConns(8)
+	db.d = &sqlite
+	return nil
+}
+
+// Close closes the database. Nothing may use it any more.
+func (db *DB) Close() error {
+	err := db.readers.Close()
+	if db.writer != db.readers {
+		err = errors.Join(err, db.writer.Close())
+	}
+	if db.lock != nil {
+		err = errors.Join(err, db.lock.Close())
+	}
+	return err
+}
+
+// Ping reports whether the database answers.
+func (db *DB) Ping(ctx context.Context) error { return db.readers.PingContext(ctx) }
+
+// errMoved says that rows changed between reading and locking them: the
+// transaction starts anew.
+var errMoved = fault.New(fault.Unavailable, "others changed the same tasks at the same time: try again")
+
+// InTx runs f in a transaction and commits it if f returns nil. Serialization
+// failures and deadlocks run f again, so f must not change anything but the
+// database. Calls do not nest.
+func (db *DB) InTx(ctx context.Context, f func(*Tx) error) error {
+	const attempts = 10
+	for attempt := 1; ; attempt++ {
+		tx := &Tx{queries: db.queries}
+		err := db.inTx(ctx, tx, f)
+		if err == nil {
+			db.publish(tx.touched)
+			return nil
+		}
+		if attempt == attempts || !errors.Is(err, errMoved) && !db.d.retryable(err) || ctx.Err() != nil {
+			return db.d.classify(err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(attempt*attempt) * time.Millisecond):
+		}
+	}
+}
+
+func (db *DB) inTx(ctx context.Context, tx *Tx, f func(*Tx) error) error {
+	t, err := db.writer.BeginTxx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer t.Rollback() //nolint:errcheck // after a commit it says only that there is nothing to roll back
+	tx.ext = t
+	if err := f(tx); err != nil {
+		return err
+	}
+	return t.Commit()
+}
+
+// exec runs a statement with ? placeholders and returns how many rows it changed.
+func (q *queries) exec(ctx context.Context, query string, args ...any) (int, error) {
+	r, err := q.ext.ExecContext(ctx, q.d.rebind(query), args...)
+	if err != nil {
+		return 0, err
+	}
+	n, err := r.RowsAffected()
+	return int(n), err
+}
+
+// sel reads rows into the slice that dst points to.
+func (q *queries) sel(ctx context.Context, dst any, query string, args ...any) error {
+	return q.d.classify(sqlx.SelectContext(ctx, q.ext, dst, q.d.rebind(query), args...))
+}
+
+// get reads one row; sql.ErrNoRows if there is none.
+func (q *queries) get(ctx context.Context, dst any, query string, args ...any) error {
+	return sqlx.GetContext(ctx, q.ext, dst, q.d.rebind(query), args...)
+}
+
+// found is get with whether there was a row.
+func (q *queries) found(ctx context.Context, dst any, query string, args ...any) (bool, error) {
+	err := q.get(ctx, dst, query, args...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, q.d.classify(err)
+}
+
+// SingleProcess reports whether no other process can use the database: then
+// workers that it still names are gone when it is opened.
+func (db *DB) SingleProcess() bool { return db.d == &sqlite }

@@ -1,0 +1,101 @@
+package db_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"ream/db"
+	"ream/db/dbtest"
+	"ream/fault"
+)
+
+func TestContentSQLite(t *testing.T) {
+	t.Parallel()
+	dbtest.Run(t, dbtest.SQLite)
+}
+
+func TestContentPostgres(t *testing.T) {
+	t.Parallel()
+	dbtest.Run(t, dbtest.Postgres)
+}
+
+func TestOpenServesOneProcess(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "new", "ream.db")
+	first, err := db.Open(t.Context(), path, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.Open(t.Context(), path, db.Options{})
+	if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.Message(err), path) {
+		t.Errorf("second handle: got %v, want a conflict that names %s", err, path)
+	}
+	if err := first.Ping(t.Context()); err != nil {
+		t.Errorf("the first handle does not answer any more: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dbtest.Open(t, path, db.Options{})
+}
+
+func TestOpenRefusesNewerSchema(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, driver string
+		address      func(*testing.T) string
+	}{
+		{"sqlite", "sqlite", func(t *testing.T) string { return filepath.Join(t.TempDir(), "ream.db") }},
+		{"postgres", "postgres", dbtest.PostgresAddress},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			address := c.address(t)
+			d, err := db.Open(t.Context(), address, db.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+			pool, err := sql.Open(c.driver, address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close()
+			if _, err := pool.ExecContext(t.Context(), `INSERT INTO goose_db_version(version_id, is_applied) VALUES (4711, TRUE)`); err != nil {
+				t.Fatal(err)
+			}
+			_, err = db.Open(t.Context(), address, db.Options{})
+			if !fault.Is(err, fault.Conflict) || !strings.Contains(fault.Message(err), "schema version 4711") {
+				t.Errorf("got %v, want a conflict that names the version", err)
+			}
+		})
+	}
+}
+
+func TestOpenAtOnce(t *testing.T) {
+	t.Parallel()
+	address := dbtest.PostgresAddress(t)
+	errs := make([]error, 5)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() {
+			d, err := db.Open(t.Context(), address, db.Options{})
+			if err != nil {
+				errs[i] = err
+				return
+			}
+			errs[i] = d.Close()
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,267 @@
+package dbtest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ream/content"
+	"ream/db"
+	"ream/fault"
+	"ream/page"
+)
+
+func publications(l library) {
+	r, other := l.repository("r"), l.repository("other")
+	ids := l.store(unit("a", 1), unit("dir/b", 2), unit("c", 3))
+	first := l.version(r, ids[:2], nil)
+	_, err := l.PublicationOfVersion(l.ctx(), first.ID)
+	wantFault(l.t, err, fault.NotFound, first.ID.String()+" is not published")
+	second := l.version(r, ids[2:], ids[:1])
+
+	when := time.Date(2020, 1, 2, 3, 4, 5, 6000, time.UTC)
+	p := l.publish(second, content.PublishedFile{Path: "meta/index", SHA256: digest(7), Size: 70, ModifiedAt: when},
+		content.PublishedFile{Path: "LIST", SHA256: digest(8), Size: 800})
+	equal(l.t, "publication", p, &content.Publication{ID: p.ID, RepositoryID: r.ID, VersionID: second.ID, Files: 4, Bytes: 875, CreatedAt: p.CreatedAt})
+	for path, want := range map[string]content.PublishedFile{
+		"dir/b":      {SHA256: digest(2), Size: 2, ModifiedAt: first.CreatedAt},
+		"c":          {SHA256: digest(3), Size: 3, ModifiedAt: second.CreatedAt},
+		"meta/index": {SHA256: digest(7), Size: 70, ModifiedAt: when},
+		"LIST":       {SHA256: digest(8), Size: 800, ModifiedAt: p.CreatedAt},
+	} {
+		want.Path = path
+		equal(l.t, path, must(l.PublishedFile(l.ctx(), p.ID, path))(l.t), &want)
+	}
+	for _, path := range []string{"", "a", "dir", "dir/", "dir\tb", "dir/b/", "/c", "c\x00", "\xff"} {
+		_, err := l.PublishedFile(l.ctx(), p.ID, path)
+		wantFault(l.t, err, fault.NotFound, fmt.Sprintf("%s has no file %q", p.ID, path))
+	}
+
+	again := l.publish(second)
+	third := l.publish(l.version(other, nil, nil))
+	equal(l.t, "of version", must(l.PublicationOfVersion(l.ctx(), second.ID))(l.t), again)
+	equal(l.t, "by id", must(l.PublicationsByID(l.ctx(), []content.PublicationID{again.ID, 99, p.ID}))(l.t), []*content.Publication{again, nil, p})
+	equal(l.t, "all", nodes(must(l.Publications(l.ctx(), 0, page.Request{}))(l.t)), []*content.Publication{third, again, p})
+	equal(l.t, "of repository", nodes(must(l.Publications(l.ctx(), r.ID, page.Request{}))(l.t)), []*content.Publication{again, p})
+}
+
+func olderVersionPublished(l library) {
+	r := l.repository("r")
+	v1, v2, v3 := l.version(r, nil, nil), l.version(r, nil, nil), l.version(r, nil, nil)
+	equal(l.t, "before the first", l.again(r).NewestPublicationID, content.PublicationID(0))
+	var newest content.PublicationID
+	for i, step := range []struct {
+		v     *content.Version
+		moves bool
+	}{{v2, true}, {v1, false}, {v2, true}, {v3, true}, {v2, false}} {
+		p := l.publish(step.v)
+		if step.moves {
+			newest = p.ID
+		}
+		equal(l.t, fmt.Sprint("newest after step ", i), l.again(r).NewestPublicationID, newest)
+	}
+}
+
+func metadataInUnitsPlace(l library) {
+	r := l.repository("r")
+	ids := l.store(unit("LIST", 1))
+	v := l.version(r, ids, nil)
+	later := l.version(r, nil, ids)
+	meta := content.PublishedFile{Path: "LIST", SHA256: digest(7)}
+	l.fails(fault.Conflict, `version 1 has a unit at "LIST", where the publication's metadata belongs`, func(tx *db.Tx) error {
+		_, err := tx.CreatePublication(l.ctx(), v, []content.PublishedFile{meta})
+		return err
+	})
+	l.publish(later, meta)
+}
+
+func publishedDirectories(l library) {
+	var all []*content.Unit
+	for i, path := range []string{
+		"a/x", "a/y/z", "a-b", "a.txt", "a b", "a0", "a-/1", "a-/2", "B/c/d/e/f", "ä/ö", "ä/\U0001F642", "z",
+		"deep/one/two/three/four",
+	} {
+		all = append(all, unit(path, i+1))
+	}
+	for i := range 600 {
+		all = append(all, unit(fmt.Sprintf("flat/%03d", i), 1), unit(fmt.Sprintf("wide/%03d/%d", i/3, i%3), 1))
+	}
+	r := l.repository("r")
+	p := l.publish(l.version(r, l.store(all...), nil))
+	other := l.repository("other")
+	l.publish(l.version(other, l.store(unit("a/elsewhere", 1), unit("0", 1)), nil))
+
+	for _, c := range []struct {
+		dir, after string
+		limit      int
+		want       string
+	}{
+		{"", "", 99, "B/ a/ a b:5 a-/ a-b:3 a.txt:4 a0:6 deep/ flat/ wide/ z:12 ä/"},
+		{"", "", 3, "B/ a/ a b:5"},
+		{"", "a", 3, "a b:5 a-/ a-b:3"},
+		{"", "a-", 2, "a-b:3 a.txt:4"},
+		{"", "a-a", 2, "a-b:3 a.txt:4"},
+		{"", "z", 9, "ä/"},
+		{"", "ä", 9, ""},
+		{"", "a/y", 2, "a b:5 a-/"},
+		{"", "\xff", 0, ""},
+		{"a", "", 9, "x:1 y/"},
+		{"a/y", "", 9, "z:2"},
+		{"a-", "1", 9, "2:8"},
+		{"ä", "", 9, "ö:10 🙂:11"},
+		{"deep/one/two", "", 9, "three/"},
+		{"flat", "597", 9, "598:1 599:1"},
+		{"wide", "197", 9, "198/ 199/"},
+		{"wide/100", "", 2, "0:1 1:1"},
+		{"fla", "", 9, ""},
+		{"z", "", 9, ""},
+		{"no/such", "", 9, ""},
+		{"a/", "", 9, ""},
+		{"/", "", 9, ""},
+	} {
+		var names []string
+		for _, e := range must(l.PublishedDir(l.ctx(), p.ID, c.dir, c.after, c.limit))(l.t) {
+			name := e.Name + "/"
+			if !e.IsDir {
+				name = fmt.Sprint(e.Name, ":", e.Size)
+			}
+			names = append(names, name)
+		}
+		equal(l.t, fmt.Sprintf("%d of %q after %q", c.limit, c.dir, c.after), strings.Join(names, " "), c.want)
+	}
+	for dir, want := range map[string]int{"flat": 600, "wide": 200} {
+		entries := must(l.PublishedDir(l.ctx(), p.ID, dir, "", 1000))(l.t)
+		equal(l.t, "names in "+dir, len(entries), want)
+		equal(l.t, dir+" is in order", slices.IsSortedFunc(entries, func(a, b content.DirEntry) int { return strings.Compare(a.Name, b.Name) }), true)
+	}
+}
+
+func distributions(l library) {
+	r := l.repository("r")
+	p := l.publish(l.version(r, nil, nil))
+	a := l.distribute(content.Distribution{Path: "debian/stable", RepositoryID: r.ID})
+	b := l.distribute(content.Distribution{Path: "debian/testing", PublicationID: p.ID})
+	equal(l.t, "by path", must(l.DistributionByPath(l.ctx(), "debian/testing"))(l.t), b)
+	equal(l.t, "by id", must(l.DistributionsByID(l.ctx(), []content.DistributionID{b.ID, 99, a.ID}))(l.t), []*content.Distribution{b, nil, a})
+	equal(l.t, "all", nodes(must(l.Distributions(l.ctx(), 0, page.Request{}))(l.t)), []*content.Distribution{a, b})
+	equal(l.t, "of repository", nodes(must(l.Distributions(l.ctx(), r.ID, page.Request{}))(l.t)), []*content.Distribution{a})
+	_, err := l.DistributionByPath(l.ctx(), "debian")
+	wantFault(l.t, err, fault.NotFound, `there is no distribution at "debian"`)
+
+	for path, message := range map[string]string{
+		"debian/stable":      `there is already a distribution at "debian/stable"`,
+		"debian/stable/main": `the path "debian/stable/main" lies below that of the distribution at "debian/stable"`,
+		"debian":             `the path "debian" lies above that of the distribution at "debian/stable"`,
+	} {
+		l.fails(fault.Conflict, message, func(tx *db.Tx) error {
+			return tx.CreateDistribution(l.ctx(), &content.Distribution{Path: path, RepositoryID: r.ID})
+		})
+		if path == "debian/stable" {
+			continue
+		}
+		l.fails(fault.Conflict, message, func(tx *db.Tx) error {
+			return tx.UpdateDistribution(l.ctx(), &content.Distribution{ID: b.ID, Path: path, RepositoryID: r.ID})
+		})
+	}
+	for _, beside := range []string{"debian/stable-backports", "debian/stabl", "debian-security", "debian.org", "debian0"} {
+		l.distribute(content.Distribution{Path: beside, RepositoryID: r.ID})
+	}
+
+	a.Path, a.RepositoryID, a.PublicationID = "debian/stable/main", 0, p.ID // below its own path
+	l.tx(func(tx *db.Tx) error { return tx.UpdateDistribution(l.ctx(), a) })
+	equal(l.t, "updated", must(l.DistributionByPath(l.ctx(), a.Path))(l.t), a)
+	l.fails(fault.NotFound, "there is no distribution-99", func(tx *db.Tx) error {
+		return tx.UpdateDistribution(l.ctx(), &content.Distribution{ID: 99, Path: "x", RepositoryID: r.ID})
+	})
+	l.tx(func(tx *db.Tx) error { return tx.DeleteDistribution(l.ctx(), b.ID) })
+	l.fails(fault.NotFound, "there is no "+b.ID.String(), func(tx *db.Tx) error { return tx.DeleteDistribution(l.ctx(), b.ID) })
+	l.fails(fault.Conflict, "it is in use, or what it refers to does not exist", func(tx *db.Tx) error {
+		return tx.CreateDistribution(l.ctx(), &content.Distribution{Path: "x", RepositoryID: 99})
+	})
+}
+
+// distributionsAtOnce creates one above, at and below the same path.
+func distributionsAtOnce(l library) {
+	r := l.repository("r")
+	paths := []string{"a", "a/b", "a/b/c", "a/b", "a"}
+	errs := make([]error, len(paths))
+	var wg sync.WaitGroup
+	for i, path := range paths {
+		wg.Go(func() {
+			errs[i] = l.InTx(l.ctx(), func(tx *db.Tx) error {
+				return tx.CreateDistribution(l.ctx(), &content.Distribution{Path: path, RepositoryID: r.ID})
+			})
+		})
+	}
+	wg.Wait()
+	won := 0
+	for _, err := range errs {
+		if err == nil {
+			won++
+		} else if !fault.Is(err, fault.Conflict) {
+			l.t.Error(err)
+		}
+	}
+	equal(l.t, "winners", won, 1)
+}
+
+func serving(l library) {
+	r := l.repository("r")
+	d := l.distribute(content.Distribution{Path: "x/y", RepositoryID: r.ID})
+	candidates := []string{"x", "x/y", "x/y/z"}
+	want := &content.Serving{DistributionID: d.ID, Path: "x/y"}
+	check := func(when string) {
+		l.t.Helper()
+		equal(l.t, when, must(l.Serving(l.ctx(), candidates))(l.t), want)
+	}
+	check("before the first publication")
+	v1, v2 := l.version(r, nil, nil), l.version(r, nil, nil)
+	want.PublicationID = l.publish(v2).ID
+	check("after a publication")
+	old := l.publish(v1).ID
+	check("after a publication of an older version")
+	d.RepositoryID, d.PublicationID, want.PublicationID = 0, old, old
+	l.tx(func(tx *db.Tx) error { return tx.UpdateDistribution(l.ctx(), d) })
+	check("pinned to it")
+	for _, paths := range [][]string{nil, {"x"}, {"x/y/"}, {"x/z", "y"}} {
+		_, err := l.Serving(l.ctx(), paths)
+		wantFault(l.t, err, fault.NotFound, "no distribution serves this path")
+	}
+}
+
+func toldOfContent(l library) {
+	var told atomic.Int32
+	l.OnChange(func(c db.Changes) {
+		if c.Content {
+			told.Add(1)
+		}
+	})
+	check := func(what string, changes bool, act func()) {
+		l.t.Helper()
+		before := told.Load()
+		act()
+		if got := told.Load() > before; got != changes {
+			l.t.Errorf("%s: told is %t, want %t", what, got, changes)
+		}
+	}
+	var (
+		r *content.Repository
+		v *content.Version
+		d *content.Distribution
+	)
+	check("a new repository", false, func() { r = l.repository("r") })
+	check("a new version", false, func() { v = l.version(r, nil, nil) })
+	check("a publication", true, func() { l.publish(v) })
+	check("a new distribution", true, func() { d = l.distribute(content.Distribution{Path: "x", RepositoryID: r.ID}) })
+	check("a change", true, func() { l.tx(func(tx *db.Tx) error { return tx.UpdateDistribution(l.ctx(), d) }) })
+	check("a change that fails", false, func() {
+		l.fails(fault.NotFound, "there is no distribution-99", func(tx *db.Tx) error {
+			return tx.UpdateDistribution(l.ctx(), &content.Distribution{ID: 99, Path: "y", RepositoryID: r.ID})
+		})
+	})
+	check("a deletion", true, func() { l.tx(func(tx *db.Tx) error { return tx.DeleteDistribution(l.ctx(), d.ID) }) })
+	check("the repository's deletion", true, func() { l.tx(func(tx *db.Tx) error { return tx.DeleteRepository(l.ctx(), r.ID) }) })
+}

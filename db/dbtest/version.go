@@ -1,0 +1,232 @@
+package dbtest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"ream/content"
+	"ream/db"
+	"ream/fault"
+	"ream/page"
+)
+
+func artifacts(l library) {
+	add := func(as ...content.Artifact) {
+		l.tx(func(tx *db.Tx) error { return tx.AddArtifacts(l.ctx(), as) })
+	}
+	add()
+	add(content.Artifact{SHA256: digest(2), Size: 2}, content.Artifact{SHA256: digest(1), Size: 1})
+	add(content.Artifact{SHA256: digest(3), Size: 3}, content.Artifact{SHA256: digest(1), Size: 9})
+	equal(l.t, "found", must(l.FindArtifacts(l.ctx(), []content.Digest{digest(1), digest(3), digest(4)}))(l.t),
+		map[content.Digest]int64{digest(1): 1, digest(3): 3})
+	equal(l.t, "found of none", len(must(l.FindArtifacts(l.ctx(), nil))(l.t)), 0)
+}
+
+func units(l library) {
+	awkward := "dir/naïve <a>&\"b\" 100%_🙂"
+	known := []*content.Unit{unit("b", 1), unit("a", 1), unit("a", 2), unit(awkward, 3)}
+	ids := l.store(known...)
+	if slices.Contains(ids, 0) || len(slices.Compact(slices.Sorted(slices.Values(ids)))) != 4 {
+		l.t.Fatalf("got ids %v, want four", ids)
+	}
+	asked := []*content.Unit{unit("a", 2), unit("a", 3), unit(awkward, 3), unit("b", 1), unit("b", 1)}
+	if err := l.FindUnits(l.ctx(), asked); err != nil {
+		l.t.Fatal(err)
+	}
+	for i, want := range []content.UnitID{ids[2], 0, ids[3], ids[0], ids[0]} {
+		equal(l.t, fmt.Sprint("found ", i), asked[i].ID, want)
+	}
+	equal(l.t, "stored anew", l.store(asked...)[2:], []content.UnitID{ids[3], ids[0], ids[0]})
+	equal(l.t, "by id", must(l.UnitsByID(l.ctx(), []content.UnitID{ids[3], 999, ids[1]}))(l.t), []*content.Unit{known[3], nil, known[1]})
+
+	// A failed transaction's ids must not outlive it.
+	u := unit("c", 1)
+	if err := l.InTx(l.ctx(), func(tx *db.Tx) error {
+		return errors.Join(tx.AddUnits(l.ctx(), []*content.Unit{u}), errors.New("no"))
+	}); err == nil || u.ID == 0 {
+		l.t.Fatalf("got %v and id %d", err, u.ID)
+	}
+	l.store(u)
+	equal(l.t, "stored at the second attempt", must(l.UnitsByID(l.ctx(), []content.UnitID{u.ID}))(l.t), []*content.Unit{u})
+}
+
+// unitsAddedAtOnce stores the same units in opposite orders.
+func unitsAddedAtOnce(l library) {
+	const n = 300
+	var ids [4][]content.UnitID
+	var wg sync.WaitGroup
+	for i := range ids {
+		wg.Go(func() {
+			var us []*content.Unit
+			var as []content.Artifact
+			for j := range n {
+				if i%2 == 1 {
+					j = n - 1 - j
+				}
+				us = append(us, unit(fmt.Sprintf("%03d", j), j+1))
+				as = append(as, content.Artifact{SHA256: digest(j + 1), Size: int64(j + 1)})
+			}
+			if err := l.InTx(l.ctx(), func(tx *db.Tx) error {
+				return errors.Join(tx.AddArtifacts(l.ctx(), as), tx.AddUnits(l.ctx(), us))
+			}); err != nil {
+				l.t.Error(err)
+			}
+			for _, u := range us {
+				ids[i] = append(ids[i], u.ID)
+			}
+		})
+	}
+	wg.Wait()
+	slices.Reverse(ids[1])
+	slices.Reverse(ids[3])
+	for i := range ids {
+		equal(l.t, fmt.Sprint("ids of ", i), ids[i], ids[0])
+	}
+}
+
+func paths(units []*content.Unit) string {
+	var b strings.Builder
+	for _, u := range units {
+		fmt.Fprintf(&b, "%s%d ", u.Path, u.Size)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func versions(l library) {
+	r := l.repository("r")
+	a1, a2, b, c, d := unit("a", 1), unit("a", 2), unit("b", 3), unit("c", 4), unit("d", 5)
+	l.store(a1, a2, b, c, d)
+	id := func(us ...*content.Unit) (ids []content.UnitID) {
+		for _, u := range us {
+			ids = append(ids, u.ID)
+		}
+		return ids
+	}
+	vs := []*content.Version{
+		l.version(r, id(c, a1, b, b), nil),
+		l.version(r, id(d, c), id(b)),         // c is there already
+		l.version(r, id(a2), nil),             // takes a1's place
+		l.version(r, id(a1, b), id(a2, b, c)), // b comes back, what is not there cannot go
+		l.version(r, nil, id(a1, b, d)),
+		l.version(r, nil, nil),
+	}
+	wants := []struct {
+		units, added, removed string
+		bytes                 int64
+	}{
+		{"a1 b3 c4", "a1 b3 c4", "", 8},
+		{"a1 c4 d5", "d5", "b3", 10},
+		{"a2 c4 d5", "a2", "a1", 11},
+		{"a1 b3 d5", "a1 b3", "a2 c4", 9},
+		{"", "", "a1 b3 d5", 0},
+		{"", "", "", 0},
+	}
+	for i, want := range wants {
+		v := vs[i]
+		l.t.Run(fmt.Sprint("version ", i+1), func(t *testing.T) {
+			for name, list := range map[string]struct {
+				p     *page.Of[*content.Unit]
+				paths string
+				count int
+			}{
+				"units":   {must(l.VersionUnits(t.Context(), v, page.Request{}))(t), want.units, v.Units},
+				"added":   {must(l.VersionAdded(t.Context(), v, page.Request{}))(t), want.added, v.Added},
+				"removed": {must(l.VersionRemoved(t.Context(), v, page.Request{}))(t), want.removed, v.Removed},
+			} {
+				equal(t, name, paths(nodes(list.p)), list.paths)
+				equal(t, name+" counted", list.count, len(list.p.Items))
+			}
+			var streamed []*content.Unit
+			if err := l.UnitsInOrder(t.Context(), v, func(u *content.Unit) error { streamed = append(streamed, u); return nil }); err != nil {
+				t.Error(err)
+			}
+			equal(t, "in order", paths(streamed), want.units)
+			equal(t, "bytes", v.Bytes, want.bytes)
+			equal(t, "number", v.Number, i+1)
+			equal(t, "by number", must(l.VersionByNumber(t.Context(), r.ID, i+1))(t), v)
+		})
+	}
+	equal(l.t, "latest", l.again(r).LatestID, vs[5].ID)
+	equal(l.t, "by id", must(l.VersionsByID(l.ctx(), []content.VersionID{vs[1].ID, 99, vs[0].ID}))(l.t), []*content.Version{vs[1], nil, vs[0]})
+	slices.Reverse(vs)
+	equal(l.t, "newest first", nodes(must(l.Versions(l.ctx(), r.ID, page.Request{}))(l.t)), vs)
+	equal(l.t, "members", must(l.Members(l.ctx(), r.ID))(l.t), nil)
+	_, err := l.VersionByNumber(l.ctx(), r.ID, 7)
+	wantFault(l.t, err, fault.NotFound, r.ID.String()+" has no version 7")
+
+	stop := errors.New("stop")
+	if err := l.UnitsInOrder(l.ctx(), vs[2], func(*content.Unit) error { return stop }); err != stop {
+		l.t.Errorf("got %v, want the callback's own error", err)
+	}
+}
+
+func versionRefused(l library) {
+	r := l.repository("r")
+	ids := l.store(unit("a", 1), unit("a", 2), unit("b", 1))
+	create := func(base content.VersionID, added ...content.UnitID) func(*db.Tx) error {
+		return func(tx *db.Tx) error {
+			_, err := tx.CreateVersion(l.ctx(), r, base, added, nil)
+			return err
+		}
+	}
+	first := l.version(r, ids[2:], nil)
+	second := l.version(r, nil, nil)
+	const moved = `repository "r" got another version meanwhile: try again`
+	l.fails(fault.Conflict, moved, create(0, ids[0]))
+	l.fails(fault.Conflict, moved, create(first.ID, ids[0]))
+	l.fails(fault.Conflict, `two units of repository "r" have the same path`, create(second.ID, ids[0], ids[1]))
+	if err := l.InTx(l.ctx(), create(second.ID, 999)); err == nil {
+		l.t.Error("a version took a unit that does not exist")
+	}
+	equal(l.t, "latest", l.again(r).LatestID, second.ID)
+	equal(l.t, "members", must(l.Members(l.ctx(), r.ID))(l.t), ids[2:])
+}
+
+// versionsAtOnce diffs against one version many times: one wins.
+func versionsAtOnce(l library) {
+	r := l.repository("r")
+	ids := l.store(unit("a", 1), unit("b", 1), unit("c", 1), unit("d", 1))
+	errs := make([]error, len(ids))
+	var wg sync.WaitGroup
+	for i, id := range ids {
+		wg.Go(func() {
+			errs[i] = l.InTx(l.ctx(), func(tx *db.Tx) error {
+				_, err := tx.CreateVersion(l.ctx(), r, 0, []content.UnitID{id}, nil)
+				return err
+			})
+		})
+	}
+	wg.Wait()
+	won := 0
+	for _, err := range errs {
+		if err == nil {
+			won++
+		} else if !fault.Is(err, fault.Conflict) {
+			l.t.Error(err)
+		}
+	}
+	equal(l.t, "winners", won, 1)
+	equal(l.t, "members", len(must(l.Members(l.ctx(), r.ID))(l.t)), 1)
+}
+
+// bigVersion takes several statements.
+func bigVersion(l library) {
+	const n = 4500
+	r := l.repository("r")
+	var all []*content.Unit
+	for i := range n {
+		all = append(all, unit(fmt.Sprintf("%02d/%04d", i%50, i), i+1))
+	}
+	ids := l.store(all...)
+	l.version(r, ids, nil)
+	v := l.version(r, nil, ids[:n-100])
+	equal(l.t, "units", v.Units, 100)
+	equal(l.t, "removed", v.Removed, n-100)
+	equal(l.t, "members", must(l.Members(l.ctx(), r.ID))(l.t), slices.Sorted(slices.Values(ids[n-100:])))
+	p := must(l.VersionRemoved(l.ctx(), v, page.Request{First: 3, After: "25/1025"}))(l.t)
+	equal(l.t, "page in the middle", paths(nodes(p)), "25/10751076 25/11251126 25/11751176")
+}

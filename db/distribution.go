@@ -1,0 +1,165 @@
+package db
+
+import (
+	"context"
+	"strings"
+
+	"ream/content"
+	"ream/fault"
+	"ream/page"
+)
+
+type distributionRow struct {
+	ID          content.DistributionID `db:"id"`
+	Path        string                 `db:"path"`
+	Repository  content.RepositoryID   `db:"repository_id"`
+	Publication content.PublicationID  `db:"publication_id"`
+	Created     int64                  `db:"created_at"`
+	Updated     int64                  `db:"updated_at"`
+}
+
+const distributionColumns = `id, path, COALESCE(repository_id, 0) AS repository_id, COALESCE(publication_id, 0) AS publication_id, created_at, updated_at`
+
+func (r distributionRow) item() (content.DistributionID, *content.Distribution) {
+	return r.ID, &content.Distribution{ID: r.ID, Path: r.Path, RepositoryID: r.Repository, PublicationID: r.Publication,
+		CreatedAt: fromMicros(r.Created), UpdatedAt: fromMicros(r.Updated)}
+}
+
+// Distributions returns a page of the distributions that follow a repository,
+// oldest first, or of all of them if the ID is 0.
+func (q *queries) Distributions(ctx context.Context, id content.RepositoryID, req page.Request) (*page.Of[*content.Distribution], error) {
+	l := listing{columns: distributionColumns, from: "distribution", key: "id"}
+	if id != 0 {
+		l.and(`repository_id = ?`, id)
+	}
+	return paged(ctx, q, l, req, distributionRow.item)
+}
+
+// DistributionsByID returns distributions in the order of the ids, nil where
+// there is none.
+func (q *queries) DistributionsByID(ctx context.Context, ids []content.DistributionID) ([]*content.Distribution, error) {
+	var rows []distributionRow
+	if err := q.sel(ctx, &rows, `SELECT `+distributionColumns+` FROM distribution WHERE `+q.d.in("id"), list(q.d, ids)); err != nil {
+		return nil, err
+	}
+	return inOrder(ids, rows, distributionRow.item), nil
+}
+
+// DistributionByPath returns the distribution at a path. It fails with
+// fault.NotFound if there is none.
+func (q *queries) DistributionByPath(ctx context.Context, path string) (*content.Distribution, error) {
+	var row distributionRow
+	found, err := q.found(ctx, &row, `SELECT `+distributionColumns+` FROM distribution WHERE path = ?`, path)
+	if err == nil && !found {
+		err = fault.New(fault.NotFound, "there is no distribution at %q", path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, d := row.item()
+	return d, nil
+}
+
+// Serving returns the distribution with the longest of these paths, and what
+// it serves at the moment. It fails with fault.NotFound if there is none.
+func (q *queries) Serving(ctx context.Context, paths []string) (*content.Serving, error) {
+	var row struct {
+		ID          content.DistributionID `db:"id"`
+		Path        string                 `db:"path"`
+		Publication content.PublicationID  `db:"publication"`
+	}
+	found, err := q.found(ctx, &row, `SELECT d.id, d.path, COALESCE(d.publication_id, r.newest_publication_id, 0) AS publication
+		FROM distribution d LEFT JOIN repository r ON r.id = d.repository_id
+		WHERE `+q.d.in("d.path")+` ORDER BY length(d.path) DESC LIMIT 1`, list(q.d, paths))
+	if err == nil && !found {
+		err = fault.New(fault.NotFound, "no distribution serves this path")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &content.Serving{DistributionID: row.ID, Path: row.Path, PublicationID: row.Publication}, nil
+}
+
+// CreateDistribution stores a new distribution and fills in its ID and times.
+// It fails with fault.Conflict if another one has the path, or lies above or
+// below it.
+func (tx *Tx) CreateDistribution(ctx context.Context, d *content.Distribution) error {
+	if err := tx.clearPath(ctx, d.Path, 0); err != nil {
+		return err
+	}
+	now := micros(tx.now())
+	if err := tx.get(ctx, &d.ID, `INSERT INTO distribution(path, repository_id, publication_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?) RETURNING id`,
+		d.Path, reference(d.RepositoryID), reference(d.PublicationID), now, now); err != nil {
+		return err
+	}
+	d.CreatedAt, d.UpdatedAt = fromMicros(now), fromMicros(now)
+	tx.touched.content = true
+	return nil
+}
+
+// UpdateDistribution stores a distribution's settings and fills in when. It
+// fails like CreateDistribution, and with fault.NotFound if there is no such
+// distribution.
+func (tx *Tx) UpdateDistribution(ctx context.Context, d *content.Distribution) error {
+	if err := tx.clearPath(ctx, d.Path, d.ID); err != nil {
+		return err
+	}
+	now := micros(tx.now())
+	n, err := tx.exec(ctx, `UPDATE distribution SET path = ?, repository_id = ?, publication_id = ?, updated_at = ? WHERE id = ?`,
+		d.Path, reference(d.RepositoryID), reference(d.PublicationID), now, d.ID)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return missing(d.ID)
+	}
+	d.UpdatedAt = fromMicros(now)
+	tx.touched.content = true
+	return nil
+}
+
+// DeleteDistribution deletes a distribution. It fails with fault.NotFound if
+// there is none.
+func (tx *Tx) DeleteDistribution(ctx context.Context, id content.DistributionID) error {
+	n, err := tx.exec(ctx, `DELETE FROM distribution WHERE id = ?`, id)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return missing(id)
+	}
+	tx.touched.content = true
+	return nil
+}
+
+// clearPath makes sure that no distribution but the given one is in the way of
+// a path, and that none can get there before the transaction ends.
+func (tx *Tx) clearPath(ctx context.Context, path string, itself content.DistributionID) error {
+	if tx.d == &postgres {
+		if _, err := tx.exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('distribution paths', 0))`); err != nil {
+			return err
+		}
+	}
+	var atOrAbove []string
+	for i, c := range path + "/" {
+		if c == '/' {
+			atOrAbove = append(atOrAbove, path[:i])
+		}
+	}
+	var other string
+	// The character after the slash is 0: what sorts between is below the path.
+	found, err := tx.found(ctx, &other, `SELECT path FROM distribution WHERE id <> ? AND (`+tx.d.in("path")+` OR path > ? AND path < ?) ORDER BY path LIMIT 1`,
+		itself, list(tx.d, atOrAbove), path+"/", path+"0")
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return nil
+	case other == path:
+		return fault.New(fault.Conflict, "there is already a distribution at %q", other)
+	case strings.HasPrefix(other, path+"/"):
+		return fault.New(fault.Conflict, "the path %q lies above that of the distribution at %q", path, other)
+	default:
+		return fault.New(fault.Conflict, "the path %q lies below that of the distribution at %q", path, other)
+	}
+}

@@ -1,0 +1,48 @@
+package db
+
+import (
+	"context"
+
+	"ream/page"
+	"ream/task"
+)
+
+type groupRow struct {
+	ID   task.GroupID `db:"id"`
+	Name string       `db:"name"`
+	countRow
+	ItemsDone  int64  `db:"items_done"`
+	ItemsTotal int64  `db:"items_total"`
+	BytesDone  int64  `db:"bytes_done"`
+	BytesTotal int64  `db:"bytes_total"`
+	Canceled   *int64 `db:"canceled_at"`
+	Created    int64  `db:"created_at"`
+	Started    *int64 `db:"started_at"`
+	Finished   *int64 `db:"finished_at"`
+}
+
+const groupColumns = `id, name, ` + countColumns + `, items_done, items_total, bytes_done, bytes_total, canceled_at, created_at, started_at, finished_at`
+
+func (r groupRow) group() *task.Group {
+	g := &task.Group{ID: r.ID, Name: r.Name, Tally: r.counts(), CanceledAt: fromNullMicros(r.Canceled), CreatedAt: fromMicros(r.Created),
+		StartedAt: fromNullMicros(r.Started), FinishedAt: fromNullMicros(r.Finished)}
+	g.Progress = task.Progress{ItemsDone: r.ItemsDone, ItemsTotal: r.ItemsTotal, BytesDone: r.BytesDone, BytesTotal: r.BytesTotal,
+		Since: g.StartedAt, Until: g.FinishedAt}
+	return g
+}
+
+// GroupsByID returns groups in the order of the ids, nil where there is none.
+// Its cost does not depend on how many members they have.
+func (q *queries) GroupsByID(ctx context.Context, ids []task.GroupID) ([]*task.Group, error) {
+	var rows []groupRow
+	if err := q.sel(ctx, &rows, `SELECT `+groupColumns+` FROM task_group WHERE `+q.d.in("id"), list(q.d, ids)); err != nil {
+		return nil, err
+	}
+	return inOrder(ids, rows, func(r groupRow) (task.GroupID, *task.Group) { return r.ID, r.group() }), nil
+}
+
+// Groups returns a page of all groups, newest first.
+func (q *queries) Groups(ctx context.Context, req page.Request) (*page.Of[*task.Group], error) {
+	l := listing{columns: groupColumns, from: "task_group", key: "id", newest: true}
+	return paged(ctx, q, l, req, func(r groupRow) (task.GroupID, *task.Group) { return r.ID, r.group() })
+}

@@ -1,0 +1,234 @@
+package db
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"ream/content"
+	"ream/fault"
+	"ream/page"
+)
+
+type publicationRow struct {
+	ID         content.PublicationID `db:"id"`
+	Repository content.RepositoryID  `db:"repository_id"`
+	Version    content.VersionID     `db:"version_id"`
+	Files      int                   `db:"files"`
+	Bytes      int64                 `db:"bytes"`
+	Created    int64                 `db:"created_at"`
+}
+
+const publicationColumns = `id, repository_id, version_id, files, bytes, created_at`
+
+func (r publicationRow) item() (content.PublicationID, *content.Publication) {
+	return r.ID, &content.Publication{ID: r.ID, RepositoryID: r.Repository, VersionID: r.Version, Files: r.Files, Bytes: r.Bytes,
+		CreatedAt: fromMicros(r.Created)}
+}
+
+// Publications returns a page of a repository's publications, newest first, or
+// of all of them if the ID is 0.
+func (q *queries) Publications(ctx context.Context, id content.RepositoryID, req page.Request) (*page.Of[*content.Publication], error) {
+	l := listing{columns: publicationColumns, from: "publication", key: "id", newest: true}
+	if id != 0 {
+		l.and(`repository_id = ?`, id)
+	}
+	return paged(ctx, q, l, req, publicationRow.item)
+}
+
+// PublicationsByID returns publications in the order of the ids, nil where
+// there is none.
+func (q *queries) PublicationsByID(ctx context.Context, ids []content.PublicationID) ([]*content.Publication, error) {
+	var rows []publicationRow
+	if err := q.sel(ctx, &rows, `SELECT `+publicationColumns+` FROM publication WHERE `+q.d.in("id"), list(q.d, ids)); err != nil {
+		return nil, err
+	}
+	return inOrder(ids, rows, publicationRow.item), nil
+}
+
+// PublicationOfVersion returns the newest publication of a version. It fails
+// with fault.NotFound if there is none.
+func (q *queries) PublicationOfVersion(ctx context.Context, id content.VersionID) (*content.Publication, error) {
+	var row publicationRow
+	found, err := q.found(ctx, &row, `SELECT `+publicationColumns+` FROM publication WHERE version_id = ? ORDER BY id DESC LIMIT 1`, id)
+	if err == nil && !found {
+		err = fault.New(fault.NotFound, "%s is not published", id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, p := row.item()
+	return p, nil
+}
+
+// CreatePublication makes a version ready to be served, with these metadata
+// files. Distributions that follow the repository serve it from the commit on,
+// unless they serve a later version. It fails with fault.Conflict if a unit has
+// the path of a metadata file.
+func (tx *Tx) CreatePublication(ctx context.Context, v *content.Version, metadata []content.PublishedFile) (*content.Publication, error) {
+	r, err := tx.LockRepository(ctx, v.RepositoryID)
+	if err != nil {
+		return nil, err
+	}
+	now := micros(tx.now())
+	p := &content.Publication{RepositoryID: v.RepositoryID, VersionID: v.ID, Files: v.Units + len(metadata), Bytes: v.Bytes, CreatedAt: fromMicros(now)}
+	for _, f := range metadata {
+		p.Bytes += f.Size
+	}
+	if err := tx.get(ctx, &p.ID, `INSERT INTO publication(repository_id, version_id, files, bytes, created_at) VALUES (?, ?, ?, ?, ?) RETURNING id`,
+		p.RepositoryID, p.VersionID, p.Files, p.Bytes, now); err != nil {
+		return nil, err
+	}
+	if err := tx.publishMetadata(ctx, p, v, metadata); err != nil {
+		return nil, err
+	}
+	n, err := tx.exec(ctx, `INSERT INTO published_file(publication_id, path, sha256, size, modified_at)
+		SELECT CAST(? AS bigint), replace(m.path, '/', CAST(? AS text)), u.sha256, u.size, since.created_at FROM `+memberTables+` CROSS JOIN version since
+		WHERE `+isMember+` AND since.repository_id = m.repository_id AND since.number = m.added`, p.ID, below, v.RepositoryID, v.Number, v.Number)
+	if err != nil {
+		return nil, err
+	}
+	if n != v.Units {
+		return nil, fmt.Errorf("publish %s: it has %d units, but should have %d", v.ID, n, v.Units)
+	}
+	tx.touched.content = true
+	var newest int
+	if r.NewestPublicationID != 0 {
+		if err := tx.get(ctx, &newest, `SELECT v.number FROM publication p JOIN version v ON v.id = p.version_id WHERE p.id = ?`, r.NewestPublicationID); err != nil {
+			return nil, err
+		}
+	}
+	if v.Number >= newest {
+		_, err = tx.exec(ctx, `UPDATE repository SET newest_publication_id = ? WHERE id = ?`, p.ID, r.ID)
+	}
+	return p, err
+}
+
+type publishedRow struct {
+	Path     string         `db:"path" json:"path"`
+	SHA256   content.Digest `db:"sha256" json:"sha256"`
+	Size     int64          `db:"size" json:"size"`
+	Modified int64          `db:"modified_at" json:"modified_at"`
+}
+
+func (tx *Tx) publishMetadata(ctx context.Context, p *content.Publication, v *content.Version, metadata []content.PublishedFile) error {
+	if len(metadata) == 0 {
+		return nil
+	}
+	rows, paths := make([]publishedRow, len(metadata)), make([]string, len(metadata))
+	for i, f := range metadata {
+		paths[i] = f.Path
+		rows[i] = publishedRow{treePath(f.Path), f.SHA256, f.Size, micros(p.CreatedAt)}
+		if !f.ModifiedAt.IsZero() {
+			rows[i].Modified = micros(f.ModifiedAt)
+		}
+	}
+	var taken string
+	switch clash, err := tx.found(ctx, &taken, `SELECT m.path FROM `+memberTables+` WHERE `+isMember+` AND `+tx.d.in("m.path")+` ORDER BY m.path LIMIT 1`,
+		v.RepositoryID, v.Number, v.Number, list(tx.d, paths)); {
+	case err != nil:
+		return err
+	case clash:
+		return fault.New(fault.Conflict, "version %d has a unit at %q, where the publication's metadata belongs", v.Number, taken)
+	}
+	_, err := tx.exec(ctx, `INSERT INTO published_file(publication_id, path, sha256, size, modified_at)
+		SELECT CAST(? AS bigint), path, sha256, size, modified_at FROM `+
+		tx.d.rows("x", "path text", "sha256 text", "size bigint", "modified_at bigint"), p.ID, encode(rows))
+	return err
+}
+
+// In published_file, below stands for the slash. It sorts below all that a
+// name may hold, and behind comes directly after it: what sorts between
+// name+below and name+behind is in the directory name.
+const (
+	below  = "\t"
+	behind = "\n"
+)
+
+// treePath is a path as published_file has it.
+func treePath(path string) string { return strings.ReplaceAll(path, "/", below) }
+
+// PublishedFile returns the file at a path of a publication. It fails with
+// fault.NotFound if there is none.
+func (q *queries) PublishedFile(ctx context.Context, id content.PublicationID, path string) (*content.PublishedFile, error) {
+	none := fault.New(fault.NotFound, "%s has no file %.200q", id, path)
+	if content.CheckPath(path) != nil {
+		return nil, none
+	}
+	var row publishedRow
+	found, err := q.found(ctx, &row, `SELECT path, sha256, size, modified_at FROM published_file WHERE publication_id = ? AND path = ?`, id, treePath(path))
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, none
+	}
+	return &content.PublishedFile{Path: path, SHA256: row.SHA256, Size: row.Size, ModifiedAt: fromMicros(row.Modified)}, nil
+}
+
+// PublishedDir returns up to limit names directly below a directory of a
+// publication that sort behind after, by their bytes; the empty one is the
+// topmost directory. It returns none for a directory that does not exist. Its
+// cost is that of the names, whatever lies below them.
+func (q *queries) PublishedDir(ctx context.Context, id content.PublicationID, dir, after string, limit int) ([]content.DirEntry, error) {
+	if limit < 1 || dir != "" && content.CheckPath(dir) != nil || strings.ContainsRune(after, 0) {
+		return nil, nil
+	}
+	var prefix string
+	bounds, args := `f.publication_id = ?`, []any{id}
+	if dir != "" {
+		prefix = treePath(dir) + below
+		bounds, args = bounds+` AND f.path < ?`, append(args, treePath(dir)+behind)
+	}
+	from := prefix
+	if after != "" {
+		from += strings.ToValidUTF8(after, "") + behind
+	}
+	var rows []struct {
+		Path string `db:"path"`
+		Size int64  `db:"size"`
+	}
+	if err := q.sel(ctx, &rows, q.d.skipScan(bounds, len([]rune(prefix))), joined(args, from, args, limit, id)...); err != nil {
+		return nil, err
+	}
+	entries := make([]content.DirEntry, len(rows))
+	for i, r := range rows {
+		name, _, isDir := strings.Cut(strings.TrimPrefix(r.Path, prefix), below)
+		entries[i] = content.DirEntry{Name: name, IsDir: isDir}
+		if !isDir {
+			entries[i].Size = r.Size
+		}
+	}
+	return entries, nil
+}
+
+// skipScan reads the first path of each name within the bounds: it looks up
+// one, and then the first that lies behind all of its name's. The names begin
+// after so many characters of the path.
+func (d *dialect) skipScan(bounds string, prefix int) string {
+	position := "instr"
+	if d == &postgres {
+		position = "strpos"
+	}
+	first := func(from string) string {
+		return `(SELECT f.path FROM published_file f WHERE ` + bounds + ` AND f.path >= ` + from + ` ORDER BY f.path LIMIT 1)`
+	}
+	next := fmt.Sprintf(`substr(s.path, 1, %d + %s(substr(s.path, %d) || '%s', '%s')) || '%s'`, prefix-1, position, prefix+1, below, below, behind)
+	return `WITH RECURSIVE scan(n, path) AS (
+			SELECT 1, ` + first(`?`) + `
+			UNION ALL SELECT s.n + 1, ` + first(next) + ` FROM scan s WHERE s.path IS NOT NULL AND s.n < ?)
+		SELECT s.path, f.size FROM scan s CROSS JOIN published_file f WHERE f.publication_id = ? AND f.path = s.path ORDER BY s.n`
+}
+
+// joined flattens arguments, some of which are lists of them.
+func joined(args ...any) []any {
+	var flat []any
+	for _, a := range args {
+		if several, ok := a.([]any); ok {
+			flat = append(flat, several...)
+		} else {
+			flat = append(flat, a)
+		}
+	}
+	return flat
+}

@@ -1,0 +1,176 @@
+package db
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"ream/content"
+	"ream/page"
+)
+
+type unitRow struct {
+	ID     content.UnitID `db:"id"`
+	Format content.Format `db:"format"`
+	Path   string         `db:"path"`
+	SHA256 content.Digest `db:"sha256"`
+	Size   int64          `db:"size"`
+}
+
+const unitColumns = `u.id, u.format, u.path, u.sha256, u.size`
+
+func (r unitRow) unit() *content.Unit {
+	return &content.Unit{ID: r.ID, Format: r.Format, Path: r.Path, SHA256: r.SHA256, Size: r.Size}
+}
+
+// memberTables are the units of a repository. The indexes of membership give them in
+// the order of their paths, so it comes first.
+const memberTables = `membership m CROSS JOIN unit u`
+
+// Membership in one version, in the one before it, and in it alone.
+const (
+	isMember   = `u.id = m.unit_id AND m.repository_id = ? AND m.added <= ? AND (m.removed IS NULL OR m.removed > ?)`
+	wasAdded   = `u.id = m.unit_id AND m.repository_id = ? AND m.added = ?`
+	wasRemoved = `u.id = m.unit_id AND m.repository_id = ? AND m.removed = ?`
+)
+
+// UnitsByID returns units in the order of the ids, nil where there is none.
+func (q *queries) UnitsByID(ctx context.Context, ids []content.UnitID) ([]*content.Unit, error) {
+	var rows []unitRow
+	if err := q.sel(ctx, &rows, `SELECT `+unitColumns+` FROM unit u WHERE `+q.d.in("u.id"), list(q.d, ids)); err != nil {
+		return nil, err
+	}
+	return inOrder(ids, rows, func(r unitRow) (content.UnitID, *content.Unit) { return r.ID, r.unit() }), nil
+}
+
+// VersionUnits returns a page of a version's units, by path.
+func (q *queries) VersionUnits(ctx context.Context, v *content.Version, req page.Request) (*page.Of[*content.Unit], error) {
+	return q.unitPage(ctx, req, v.Units, isMember, v.RepositoryID, v.Number, v.Number)
+}
+
+// VersionAdded returns a page of the units that the version before has not, by
+// path.
+func (q *queries) VersionAdded(ctx context.Context, v *content.Version, req page.Request) (*page.Of[*content.Unit], error) {
+	return q.unitPage(ctx, req, v.Added, wasAdded, v.RepositoryID, v.Number)
+}
+
+// VersionRemoved returns a page of the units that only the version before has,
+// by path.
+func (q *queries) VersionRemoved(ctx context.Context, v *content.Version, req page.Request) (*page.Of[*content.Unit], error) {
+	return q.unitPage(ctx, req, v.Removed, wasRemoved, v.RepositoryID, v.Number)
+}
+
+// unitPage reads a page of members. Versions know how many there are in all.
+func (q *queries) unitPage(ctx context.Context, req page.Request, count int, condition string, args ...any) (*page.Of[*content.Unit], error) {
+	l := listing{columns: unitColumns, from: memberTables, where: condition, args: args, key: "m.path"}
+	p, err := paged(ctx, q, l, req, func(r unitRow) (string, *content.Unit) { return r.Path, r.unit() })
+	if err != nil {
+		return nil, err
+	}
+	p.Count = func(context.Context) (int, error) { return count, nil }
+	return p, nil
+}
+
+// UnitsInOrder calls each with every unit of a version, by path, and holds one
+// at a time. It stops with each's error. each must not use the same transaction.
+func (q *queries) UnitsInOrder(ctx context.Context, v *content.Version, each func(*content.Unit) error) error {
+	rows, err := q.ext.QueryxContext(ctx, q.d.rebind(`SELECT `+unitColumns+` FROM `+memberTables+` WHERE `+isMember+` ORDER BY m.path`),
+		v.RepositoryID, v.Number, v.Number)
+	if err != nil {
+		return q.d.classify(err)
+	}
+	defer rows.Close() //nolint:errcheck // Err tells
+	for rows.Next() {
+		var r unitRow
+		if err := rows.Scan(&r.ID, &r.Format, &r.Path, &r.SHA256, &r.Size); err != nil {
+			return q.d.classify(err)
+		}
+		if err := each(r.unit()); err != nil {
+			return err
+		}
+	}
+	return q.d.classify(rows.Err())
+}
+
+// Members returns the units of a repository's newest version, in order.
+func (q *queries) Members(ctx context.Context, id content.RepositoryID) ([]content.UnitID, error) {
+	var ids []content.UnitID
+	err := q.sel(ctx, &ids, `SELECT unit_id FROM membership WHERE repository_id = ? AND removed IS NULL ORDER BY unit_id`, id)
+	return ids, err
+}
+
+// unitKey is a unit's natural key, with the unit.
+type unitKey struct {
+	Index  int            `json:"i"` // within a statement
+	Format content.Format `json:"format"`
+	Path   string         `json:"path"`
+	SHA256 content.Digest `json:"sha256"`
+	Size   int64          `json:"size"`
+	unit   *content.Unit
+}
+
+// keysOf are the keys of units in the order in which everybody inserts them,
+// lest they wait for each other.
+func keysOf(units []*content.Unit) []unitKey {
+	keys := make([]unitKey, len(units))
+	for i, u := range units {
+		keys[i] = unitKey{Format: u.Format, Path: u.Path, SHA256: u.SHA256, Size: u.Size, unit: u}
+	}
+	slices.SortFunc(keys, func(a, b unitKey) int {
+		return cmp.Or(cmp.Compare(a.Format, b.Format), cmp.Compare(a.Path, b.Path), cmp.Compare(a.SHA256, b.SHA256))
+	})
+	return keys
+}
+
+// FindUnits fills in the IDs of those units that are stored, by their format,
+// path and digest, and 0 for the others.
+func (q *queries) FindUnits(ctx context.Context, units []*content.Unit) error {
+	_, err := q.findUnits(ctx, keysOf(units))
+	return err
+}
+
+// findUnits returns the keys of those that are not stored.
+func (q *queries) findUnits(ctx context.Context, keys []unitKey) (missing []unitKey, err error) {
+	for chunk := range slices.Chunk(keys, bulk) {
+		for i := range chunk {
+			chunk[i].Index = i
+			chunk[i].unit.ID = 0
+		}
+		var rows []struct {
+			Index int            `db:"i"`
+			ID    content.UnitID `db:"id"`
+		}
+		if err := q.sel(ctx, &rows, `SELECT x.i, u.id FROM `+q.d.rows("x", "i int", "format text", "path text", "sha256 text")+`
+			CROSS JOIN unit u WHERE u.format = x.format AND u.path = x.path AND u.sha256 = x.sha256`, encode(chunk)); err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			chunk[r.Index].unit.ID = r.ID
+		}
+		for _, k := range chunk {
+			if k.unit.ID == 0 {
+				missing = append(missing, k)
+			}
+		}
+	}
+	return missing, nil
+}
+
+// AddUnits stores those units that are not stored yet, and fills in the IDs of
+// all.
+func (tx *Tx) AddUnits(ctx context.Context, units []*content.Unit) error {
+	// An ID that a unit has already may be of a transaction that failed.
+	missing, err := tx.findUnits(ctx, keysOf(units))
+	if err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(missing, bulk) {
+		if _, err := tx.exec(ctx, `INSERT INTO unit(format, path, sha256, size) SELECT format, path, sha256, size FROM `+
+			tx.d.rows("x", "format text", "path text", "sha256 text", "size bigint")+`
+			WHERE TRUE ORDER BY format, path, sha256 ON CONFLICT (format, path, sha256) DO NOTHING`, encode(chunk)); err != nil {
+			return err
+		}
+	}
+	_, err = tx.findUnits(ctx, missing)
+	return err
+}
