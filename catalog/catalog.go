@@ -1,0 +1,295 @@
+// Package catalog holds every operation on content: what a request validates
+// and changes or queues, and beside it the handler of the task that does it.
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"ream/blob"
+	"ream/content"
+	"ream/db"
+	"ream/fault"
+	"ream/fetch"
+	"ream/task"
+)
+
+// Catalog carries out operations. It is safe for concurrent use.
+type Catalog struct {
+	DB    *db.DB
+	Blobs *blob.Disk
+	Fetch *fetch.Client
+	Log   *slog.Logger
+}
+
+// The kinds of tasks that the catalog queues and handles.
+const (
+	SyncKind       task.Kind = "repository.sync"
+	PublishKind    task.Kind = "repository.publish"
+	DistributeKind task.Kind = "distribution.update"
+)
+
+// Handlers are what a worker runs for the catalog's tasks.
+func (c *Catalog) Handlers() map[task.Kind]task.Handler {
+	return map[task.Kind]task.Handler{
+		SyncKind:       c.sync,
+		PublishKind:    c.publish,
+		DistributeKind: c.distribute,
+	}
+}
+
+// CreateRemote creates a remote.
+func (c *Catalog) CreateRemote(ctx context.Context, in RemoteInput) (*content.Remote, error) {
+	r := &content.Remote{Name: in.Name, URL: in.URL, Policy: in.Policy, Connections: in.Connections}
+	if err := checkRemote(r); err != nil {
+		return nil, err
+	}
+	return r, c.DB.InTx(ctx, func(tx *db.Tx) error { return tx.CreateRemote(ctx, r) })
+}
+
+// UpdateRemote changes a remote.
+func (c *Catalog) UpdateRemote(ctx context.Context, id content.RemoteID, in RemoteChange) (r *content.Remote, err error) {
+	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
+		if r, err = one(tx.RemotesByID(ctx, []content.RemoteID{id})); err != nil {
+			return missing(err, id)
+		}
+		set(&r.Name, in.Name)
+		set(&r.URL, in.URL)
+		set(&r.Policy, in.Policy)
+		set(&r.Connections, in.Connections)
+		if err := checkRemote(r); err != nil {
+			return err
+		}
+		return tx.UpdateRemote(ctx, r)
+	})
+	return r, err
+}
+
+// DeleteRemote deletes a remote that no repository uses, and returns it.
+func (c *Catalog) DeleteRemote(ctx context.Context, id content.RemoteID) (r *content.Remote, err error) {
+	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
+		if r, err = one(tx.RemotesByID(ctx, []content.RemoteID{id})); err != nil {
+			return missing(err, id)
+		}
+		return tx.DeleteRemote(ctx, id)
+	})
+	return r, err
+}
+
+func checkRemote(r *content.Remote) error {
+	if err := checkName(r.Name); err != nil {
+		return err
+	}
+	u, err := url.Parse(r.URL)
+	switch {
+	case err != nil || len(r.URL) > 2000:
+		return fault.Input("url", "it is no valid URL")
+	case u.User != nil:
+		return fault.Input("url", "it may not hold a user name or password: every reader of the remote would see them")
+	case u.Scheme == "file" && u.Host == "" && strings.HasPrefix(u.Path, "/"):
+	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+	default:
+		return fault.Input("url", "want http://host/…, https://host/… or file:///…")
+	}
+	if u.Path == "" || strings.HasSuffix(u.Path, "/") {
+		return fault.Input("url", "it names a directory: want the URL of the PULP_MANIFEST itself")
+	}
+	if r.Policy != content.Immediate {
+		return fault.Input("policy", "want IMMEDIATE")
+	}
+	if r.Connections < 1 || r.Connections > 64 {
+		return fault.Input("connections", "want 1 to 64")
+	}
+	return nil
+}
+
+var names = regexp.MustCompile(`^[\pL\pN]([\pL\pN ._-]{0,198}[\pL\pN._-])?$`)
+
+func checkName(name string) error {
+	if !names.MatchString(name) {
+		return fault.Input("name", "want up to 200 letters, digits and . _ - and spaces, beginning with a letter or digit")
+	}
+	return nil
+}
+
+// CreateRepository creates a repository.
+func (c *Catalog) CreateRepository(ctx context.Context, in RepositoryInput) (*content.Repository, error) {
+	r := &content.Repository{Name: in.Name, Format: in.Format, RemoteID: in.Remote, Labels: in.Labels}
+	err := c.DB.InTx(ctx, func(tx *db.Tx) error {
+		if err := checkRepository(ctx, tx, r); err != nil {
+			return err
+		}
+		return tx.CreateRepository(ctx, r)
+	})
+	return r, err
+}
+
+// UpdateRepository changes a repository's settings.
+func (c *Catalog) UpdateRepository(ctx context.Context, id content.RepositoryID, in RepositoryChange) (r *content.Repository, err error) {
+	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
+		if r, err = one(tx.RepositoriesByID(ctx, []content.RepositoryID{id})); err != nil {
+			return missing(err, id)
+		}
+		set(&r.Name, in.Name)
+		set(&r.RemoteID, in.Remote)
+		set(&r.Labels, in.Labels)
+		if err := checkRepository(ctx, tx, r); err != nil {
+			return err
+		}
+		return tx.UpdateRepository(ctx, r)
+	})
+	return r, err
+}
+
+// DeleteRepository deletes a repository that is not served or worked on, with
+// its versions and publications, and returns it.
+func (c *Catalog) DeleteRepository(ctx context.Context, id content.RepositoryID) (r *content.Repository, err error) {
+	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
+		if r, err = one(tx.RepositoriesByID(ctx, []content.RepositoryID{id})); err != nil {
+			return missing(err, id)
+		}
+		return tx.DeleteRepository(ctx, id)
+	})
+	return r, err
+}
+
+var (
+	labelKeys   = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,63}$`)
+	labelValues = regexp.MustCompile(`^[A-Za-z0-9._-]{0,63}$`)
+)
+
+func checkRepository(ctx context.Context, tx *db.Tx, r *content.Repository) error {
+	if err := checkName(r.Name); err != nil {
+		return err
+	}
+	if r.Format != content.File {
+		return fault.Input("format", "want FILE")
+	}
+	seen := map[string]bool{}
+	for _, l := range r.Labels {
+		switch {
+		case !labelKeys.MatchString(l.Key):
+			return fault.Input("labels", "the key %.80q: want 1 to 63 letters, digits and . _ - /", l.Key)
+		case !labelValues.MatchString(l.Value):
+			return fault.Input("labels", "the value of %q: want up to 63 letters, digits and . _ -", l.Key)
+		case seen[l.Key]:
+			return fault.Input("labels", "the key %q is given twice", l.Key)
+		}
+		seen[l.Key] = true
+	}
+	if r.RemoteID == 0 {
+		return nil
+	}
+	if _, err := one(tx.RemotesByID(ctx, []content.RemoteID{r.RemoteID})); err != nil {
+		return named(err, "remote", r.RemoteID)
+	}
+	return nil
+}
+
+// CreateDistribution creates a distribution.
+func (c *Catalog) CreateDistribution(ctx context.Context, in DistributionInput) (*content.Distribution, error) {
+	d := &content.Distribution{Path: in.Path, RepositoryID: in.Repository, PublicationID: in.Publication}
+	err := c.DB.InTx(ctx, func(tx *db.Tx) error {
+		if err := checkDistribution(ctx, tx, d); err != nil {
+			return err
+		}
+		return tx.CreateDistribution(ctx, d)
+	})
+	return d, err
+}
+
+// UpdateDistribution changes a distribution. Readers see what was served
+// before or what is served from now on, never a mix.
+func (c *Catalog) UpdateDistribution(ctx context.Context, id content.DistributionID, in DistributionChange) (d *content.Distribution, err error) {
+	if in.Repository != nil && in.Publication != nil {
+		return nil, fault.Input("publication", "give either a repository or a publication")
+	}
+	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
+		if d, err = one(tx.DistributionsByID(ctx, []content.DistributionID{id})); err != nil {
+			return missing(err, id)
+		}
+		set(&d.Path, in.Path)
+		if in.Repository != nil {
+			d.RepositoryID, d.PublicationID = *in.Repository, 0
+		}
+		if in.Publication != nil {
+			d.RepositoryID, d.PublicationID = 0, *in.Publication
+		}
+		if err := checkDistribution(ctx, tx, d); err != nil {
+			return err
+		}
+		return tx.UpdateDistribution(ctx, d)
+	})
+	return d, err
+}
+
+// DeleteDistribution deletes a distribution and returns it.
+func (c *Catalog) DeleteDistribution(ctx context.Context, id content.DistributionID) (d *content.Distribution, err error) {
+	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
+		if d, err = one(tx.DistributionsByID(ctx, []content.DistributionID{id})); err != nil {
+			return missing(err, id)
+		}
+		return tx.DeleteDistribution(ctx, id)
+	})
+	return d, err
+}
+
+func checkDistribution(ctx context.Context, tx *db.Tx, d *content.Distribution) error {
+	if err := content.CheckPath(d.Path); err != nil {
+		return fault.Input("path", "%v", err)
+	}
+	switch {
+	case (d.RepositoryID == 0) == (d.PublicationID == 0):
+		return fault.Input("repository", "give either a repository or a publication")
+	case d.RepositoryID != 0:
+		if _, err := one(tx.RepositoriesByID(ctx, []content.RepositoryID{d.RepositoryID})); err != nil {
+			return named(err, "repository", d.RepositoryID)
+		}
+	default:
+		if _, err := one(tx.PublicationsByID(ctx, []content.PublicationID{d.PublicationID})); err != nil {
+			return named(err, "publication", d.PublicationID)
+		}
+	}
+	return nil
+}
+
+// errMissing is what one returns for an id that names nothing.
+var errMissing = fault.New(fault.NotFound, "it does not exist")
+
+// one is the only result of a look-up by one id.
+func one[T any](found []*T, err error) (*T, error) {
+	if err != nil {
+		return nil, err
+	}
+	if found[0] == nil {
+		return nil, errMissing
+	}
+	return found[0], nil
+}
+
+// missing names what a request is about and does not exist.
+func missing(err error, id fmt.Stringer) error {
+	if err == error(errMissing) {
+		return fault.New(fault.NotFound, "there is no %s", id)
+	}
+	return err
+}
+
+// named names the field of a request that refers to what does not exist.
+func named(err error, field string, id fmt.Stringer) error {
+	if err == error(errMissing) {
+		return fault.Input(field, "there is no %s", id)
+	}
+	return err
+}
+
+// set changes a field if the request names it.
+func set[T any](field *T, to *T) {
+	if to != nil {
+		*field = *to
+	}
+}

@@ -1,0 +1,399 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"ream/blob"
+	"ream/content"
+	"ream/db"
+	"ream/fault"
+	"ream/fetch"
+	"ream/format/file"
+	"ream/task"
+)
+
+type syncArgs struct {
+	Repository content.RepositoryID `json:"repository"`
+	Mirror     bool                 `json:"mirror"`
+}
+
+func newSync(r *content.Repository, mirror bool, p task.Priority) (task.New, error) {
+	if r.RemoteID == 0 {
+		return task.New{}, fault.Input("repositories", "%q has no remote to sync from: give it one", r.Name)
+	}
+	return task.New{Kind: SyncKind, Name: "sync " + r.Name, Args: syncArgs{r.ID, mirror}, Priority: p,
+		Reservations: reserve(task.Exclusive, r.ID), Dedupe: fmt.Sprintf("sync %d %t %s", r.ID, mirror, p)}, nil
+}
+
+// Files of a sync are made durable, and their rows committed, in batches of
+// at most this many files or bytes: a killed sync fetches no more than that again.
+const (
+	batchFiles = 2000
+	batchBytes = 256 << 20
+)
+
+// maxManifest bounds a manifest: ten million lines or so.
+const maxManifest = 2 << 30
+
+// sync fetches what a repository's remote has now and makes a new version if
+// anything changed. What was verified stays stored even if it fails.
+func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
+	var args syncArgs
+	if err := run.Decode(&args); err != nil {
+		return err
+	}
+	repository, err := one(c.DB.RepositoriesByID(ctx, []content.RepositoryID{args.Repository}))
+	if err != nil {
+		return missing(err, args.Repository)
+	}
+	if repository.RemoteID == 0 {
+		return fault.New(fault.Conflict, "%q has no remote any more", repository.Name)
+	}
+	remote, err := one(c.DB.RemotesByID(ctx, []content.RemoteID{repository.RemoteID}))
+	if err != nil {
+		return missing(err, repository.RemoteID)
+	}
+	base, err := url.Parse(remote.URL)
+	if err != nil {
+		return fault.Wrap(err, fault.BadInput, "the remote's URL is not valid")
+	}
+	manifest, err := c.fetchManifest(ctx, run, remote.URL)
+	if err != nil {
+		return err
+	}
+	defer manifest.remove()
+
+	fingerprint := fmt.Sprintf("%s %t %s", manifest.sha256, args.Mirror, remote.URL)
+	synced, version, err := c.DB.Synced(ctx, repository.ID)
+	if err != nil {
+		return err
+	}
+	if synced == fingerprint && version == repository.LatestID {
+		return nil
+	}
+	s := &syncing{c: c, run: run, base: base, connections: remote.Connections}
+	if err := s.fetchAll(ctx, manifest); err != nil {
+		return err
+	}
+	return s.finish(ctx, repository, args.Mirror, fingerprint)
+}
+
+// fetchedManifest is a manifest on disk.
+type fetchedManifest struct {
+	f      *os.File
+	sha256 string
+}
+
+func (m fetchedManifest) remove() {
+	m.f.Close()
+	os.Remove(m.f.Name())
+}
+
+// fetchManifest keeps the manifest in a file, so that whether it changed is
+// known before it is read, and memory does not grow with it.
+func (c *Catalog) fetchManifest(ctx context.Context, run *task.Run, address string) (fetchedManifest, error) {
+	run.Progress.Report("sync.manifest", "Fetching the manifest", task.Items, 0, 1)
+	f, err := os.CreateTemp("", "ream-manifest-*")
+	if err != nil {
+		return fetchedManifest{}, fmt.Errorf("create a file for the manifest: %w", err)
+	}
+	m := fetchedManifest{f: f}
+	sink := &fileSink{f: f}
+	result, err := c.Fetch.Get(ctx, fetch.Request{URL: address, Size: -1, MaxBytes: maxManifest}, sink)
+	if err != nil {
+		m.remove()
+		return fetchedManifest{}, err
+	}
+	m.sha256 = result.SHA256
+	if _, err := f.Seek(0, 0); err != nil {
+		m.remove()
+		return fetchedManifest{}, fmt.Errorf("read the manifest: %w", err)
+	}
+	run.Progress.Report("sync.manifest", "Fetching the manifest", task.Items, 1, 1)
+	return m, nil
+}
+
+// fileSink is a download's destination that can start anew.
+type fileSink struct{ f *os.File }
+
+func (s *fileSink) Write(p []byte) (int, error) { return s.f.Write(p) }
+
+func (s *fileSink) Reset() error {
+	if err := s.f.Truncate(0); err != nil {
+		return err
+	}
+	_, err := s.f.Seek(0, 0)
+	return err
+}
+
+// syncing is one sync under way.
+type syncing struct {
+	c           *Catalog
+	run         *task.Run
+	base        *url.URL
+	connections int
+
+	units []content.UnitID // what the manifest names, known so far
+
+	mu             sync.Mutex
+	files, bytes   int64 // done
+	total, inBytes int64 // of the manifest
+}
+
+// fetchAll reads the manifest twice: once to check it whole and to know the
+// totals, once to fetch, batch by batch, what is not stored yet.
+func (s *syncing) fetchAll(ctx context.Context, m fetchedManifest) error {
+	if err := file.Parse(m.f, func(e file.Entry) error {
+		s.total++
+		s.inBytes += e.Size
+		return ctx.Err()
+	}); err != nil {
+		return err
+	}
+	s.report()
+	if _, err := m.f.Seek(0, 0); err != nil {
+		return fmt.Errorf("read the manifest: %w", err)
+	}
+	var (
+		batch []*content.Unit
+		bytes int64
+		first error
+	)
+	flush := func() error {
+		err := s.batch(ctx, batch)
+		batch, bytes = nil, 0
+		if first == nil {
+			first = err
+		}
+		return ctx.Err()
+	}
+	if err := file.Parse(m.f, func(e file.Entry) error {
+		batch = append(batch, &content.Unit{Format: content.File, Path: e.Path, SHA256: e.SHA256, Size: e.Size})
+		if bytes += e.Size; len(batch) < batchFiles && bytes < batchBytes {
+			return nil
+		}
+		return flush()
+	}); err != nil {
+		return err
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	return first
+}
+
+// batch fetches what is missing of some units, makes it durable and records
+// it. After a failure it still keeps what could be verified.
+func (s *syncing) batch(ctx context.Context, units []*content.Unit) error {
+	if len(units) == 0 {
+		return nil
+	}
+	if err := s.c.DB.FindUnits(ctx, units); err != nil {
+		return err
+	}
+	digests := make([]content.Digest, len(units))
+	for i, u := range units {
+		digests[i] = u.SHA256
+	}
+	known, err := s.c.DB.FindArtifacts(ctx, digests)
+	if err != nil {
+		return err
+	}
+	staged, failed := s.download(ctx, units, known)
+	defer func() {
+		for _, f := range staged {
+			s.c.Blobs.Discard(f)
+		}
+	}()
+	// Also when canceled: what is here need not be fetched again.
+	keep := context.WithoutCancel(ctx)
+	if err := s.c.Blobs.Commit(keep, staged); err != nil {
+		return err
+	}
+	artifacts := make([]content.Artifact, len(staged))
+	stored := make(map[content.Digest]bool, len(known)+len(staged))
+	for d := range known {
+		stored[d] = true
+	}
+	for i, f := range staged {
+		artifacts[i] = content.Artifact{SHA256: content.Digest(f.SHA256), Size: f.Size}
+		stored[content.Digest(f.SHA256)] = true
+	}
+	complete := slices.DeleteFunc(slices.Clone(units), func(u *content.Unit) bool { return !stored[u.SHA256] })
+	if err := s.c.DB.InTx(keep, func(tx *db.Tx) error {
+		if err := tx.AddArtifacts(keep, artifacts); err != nil {
+			return err
+		}
+		return tx.AddUnits(keep, complete)
+	}); err != nil {
+		return err
+	}
+	staged = nil
+	for _, u := range complete {
+		s.units = append(s.units, u.ID)
+	}
+	return failed
+}
+
+// download fetches the units' artifacts that are not known. It tries all of
+// them and returns the first failure, in the order of the manifest.
+func (s *syncing) download(ctx context.Context, units []*content.Unit, known map[content.Digest]int64) ([]blob.Staged, error) {
+	var (
+		group  errgroup.Group
+		mu     sync.Mutex
+		staged []blob.Staged
+		fails  = make([]error, len(units))
+		asked  = map[content.Digest]bool{}
+	)
+	group.SetLimit(s.connections)
+	for i, u := range units {
+		if size, ok := known[u.SHA256]; ok || asked[u.SHA256] {
+			if ok && size != u.Size {
+				fails[i] = fault.New(fault.BadInput, "%s: the manifest says %d bytes, but the file with this SHA-256 has %d", u.Path, u.Size, size)
+			}
+			s.done(u.Size)
+			continue
+		}
+		asked[u.SHA256] = true
+		group.Go(func() error {
+			f, err := s.fetch(ctx, u)
+			if err != nil {
+				fails[i] = err
+				return nil
+			}
+			mu.Lock()
+			staged = append(staged, f)
+			mu.Unlock()
+			return nil
+		})
+	}
+	group.Wait() //nolint:errcheck // the failures are in fails
+	if ctx.Err() != nil {
+		return staged, ctx.Err()
+	}
+	for _, err := range fails {
+		if err != nil {
+			return staged, err
+		}
+	}
+	return staged, nil
+}
+
+func (s *syncing) fetch(ctx context.Context, u *content.Unit) (blob.Staged, error) {
+	if ctx.Err() != nil {
+		return blob.Staged{}, ctx.Err()
+	}
+	w, err := s.c.Blobs.Create()
+	if err != nil {
+		return blob.Staged{}, err
+	}
+	counted := &countingSink{Writer: w, s: s}
+	if _, err := s.c.Fetch.Get(ctx, fetch.Request{URL: s.address(u.Path), Size: u.Size, SHA256: string(u.SHA256)}, counted); err != nil {
+		w.Abort()
+		s.add(0, -counted.n)
+		return blob.Staged{}, err
+	}
+	s.add(1, 0)
+	return w.Finish()
+}
+
+// address is where a file lies upstream: beside the manifest.
+func (s *syncing) address(path string) string {
+	u := *s.base
+	u.RawQuery, u.Fragment, u.RawPath = "", "", ""
+	u.Path = u.Path[:strings.LastIndex(u.Path, "/")+1] + path
+	return u.String()
+}
+
+// countingSink counts the bytes of a download as they arrive.
+type countingSink struct {
+	*blob.Writer
+	s *syncing
+	n int64
+}
+
+func (w *countingSink) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	w.n += int64(n)
+	w.s.add(0, int64(n))
+	return n, err
+}
+
+func (w *countingSink) Reset() error {
+	w.s.add(0, -w.n)
+	w.n = 0
+	return w.Writer.Reset()
+}
+
+// done counts a file that need not be fetched.
+func (s *syncing) done(size int64) { s.add(1, size) }
+
+func (s *syncing) add(files, bytes int64) {
+	s.mu.Lock()
+	s.files += files
+	s.bytes += bytes
+	s.mu.Unlock()
+	s.report()
+}
+
+func (s *syncing) report() {
+	s.mu.Lock()
+	files, bytes := s.files, s.bytes
+	s.mu.Unlock()
+	s.run.Progress.Report("sync.files", "Files", task.Items, files, s.total)
+	s.run.Progress.Report("sync.bytes", "Bytes", task.Bytes, bytes, s.inBytes)
+}
+
+// finish makes a new version if what upstream has is not what the newest
+// version has.
+func (s *syncing) finish(ctx context.Context, repository *content.Repository, mirror bool, fingerprint string) error {
+	slices.Sort(s.units)
+	members, err := s.c.DB.Members(ctx, repository.ID)
+	if err != nil {
+		return err
+	}
+	added, removed := difference(s.units, members)
+	if !mirror {
+		removed = nil
+	}
+	return s.c.DB.InTx(ctx, func(tx *db.Tx) error {
+		if err := tx.Hold(ctx, s.run.Fence()); err != nil {
+			return err
+		}
+		latest := repository.LatestID
+		if len(added)+len(removed) > 0 || latest == 0 {
+			v, err := tx.CreateVersion(ctx, repository, repository.LatestID, added, removed)
+			if err != nil {
+				return err
+			}
+			latest = v.ID
+			if err := tx.Create(ctx, s.run.Task.ID, v.ID.String()); err != nil {
+				return err
+			}
+		}
+		return tx.SetSynced(ctx, repository.ID, fingerprint, latest)
+	})
+}
+
+// difference tells what is only in a and what is only in b, both sorted.
+func difference(a, b []content.UnitID) (onlyA, onlyB []content.UnitID) {
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0] == b[0]:
+			a, b = a[1:], b[1:]
+		case a[0] < b[0]:
+			onlyA, a = append(onlyA, a[0]), a[1:]
+		default:
+			onlyB, b = append(onlyB, b[0]), b[1:]
+		}
+	}
+	return append(onlyA, a...), append(onlyB, b...)
+}
