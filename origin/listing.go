@@ -1,0 +1,151 @@
+package origin
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"ream/content"
+)
+
+// listing is a page of a directory, as its readers see it.
+type listing struct {
+	Path    string         `json:"path"`
+	Entries []listingEntry `json:"entries"`
+	Next    string         `json:"next,omitempty"` // URL of the next page
+	Up      bool           `json:"-"`              // whether there is a directory above
+}
+
+type listingEntry struct {
+	Name      string `json:"name"`
+	Directory bool   `json:"directory"`
+	Size      int64  `json:"size"`
+	URL       string `json:"url"` // relative to the listing
+}
+
+// serveDir answers with a page of a directory's names, as JSON for those who
+// prefer it and as HTML for everybody else. The topmost directory is the empty
+// one; every other ends with a slash.
+func (h *Handler) serveDir(w http.ResponseWriter, r *http.Request, id content.PublicationID, dir string) {
+	if dir != "" {
+		dir = dir[:len(dir)-1]
+		if err := checkPath(dir); err != nil {
+			h.fail(w, r, err)
+			return
+		}
+	}
+	after := r.URL.Query().Get("after")
+	if len(after) > content.MaxPath || strings.ContainsRune(after, 0) {
+		http.Error(w, "after: must be a name from the page before", http.StatusBadRequest)
+		return
+	}
+	found, err := h.lookup.PublishedDir(r.Context(), id, dir, after, h.pageSize+1)
+	if err == nil && len(found) == 0 && dir != "" {
+		err = h.checkDir(r, id, dir, after)
+	}
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	page := newListing(r.URL.Path, dir, found, h.pageSize)
+	header := w.Header()
+	header["Cache-Control"] = revalidate
+	header["X-Content-Type-Options"] = noSniff
+	header.Set("Vary", "Accept")
+	var body bytes.Buffer
+	if prefersJSON(r.Header.Get("Accept")) {
+		header.Set("Content-Type", "application/json")
+		err = json.NewEncoder(&body).Encode(page)
+	} else {
+		header.Set("Content-Type", "text/html; charset=utf-8")
+		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'")
+		err = listingHTML.Execute(&body, page)
+	}
+	if err != nil {
+		h.fail(w, r, fmt.Errorf("list %s: %w", dir, err))
+		return
+	}
+	header.Set("Content-Length", fmt.Sprint(body.Len()))
+	if r.Method == http.MethodGet {
+		_, _ = w.Write(body.Bytes())
+	}
+}
+
+// checkDir tells the end of a directory from a directory that is not there.
+func (h *Handler) checkDir(r *http.Request, id content.PublicationID, dir, after string) error {
+	if after != "" {
+		below, err := h.lookup.PublishedDir(r.Context(), id, dir, "", 1)
+		if err != nil || len(below) > 0 {
+			return err
+		}
+	}
+	return notFound()
+}
+
+func newListing(urlPath, dir string, found []content.DirEntry, size int) listing {
+	l := listing{Path: urlPath, Up: dir != "", Entries: []listingEntry{}}
+	if len(found) > size {
+		found = found[:size]
+		l.Next = "?" + url.Values{"after": {found[size-1].Name}}.Encode()
+	}
+	for _, e := range found {
+		ref := "./" + url.PathEscape(e.Name)
+		if e.IsDir {
+			ref += "/"
+		}
+		l.Entries = append(l.Entries, listingEntry{e.Name, e.IsDir, e.Size, ref})
+	}
+	return l
+}
+
+// prefersJSON reports whether JSON is named before HTML, if at all. Weights
+// are left aside: no browser names JSON.
+func prefersJSON(accept string) bool {
+	before, _, found := strings.Cut(accept, "application/json")
+	return found && !strings.Contains(before, "text/html")
+}
+
+// redirectToDir sends the client to the same path with a slash behind it, by
+// a relative reference that also holds behind a proxy. It is not permanent:
+// the next publication may have a file there.
+func redirectToDir(w http.ResponseWriter, r *http.Request) {
+	ref := "./" + url.PathEscape(path.Base(r.URL.Path)) + "/"
+	if r.URL.RawQuery != "" {
+		ref += "?" + r.URL.RawQuery
+	}
+	header := w.Header()
+	header["Cache-Control"] = revalidate
+	header.Set("Location", ref)
+	w.WriteHeader(http.StatusFound)
+}
+
+var listingHTML = template.Must(template.New("listing").Parse(`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{{.Path}}</title>
+<style>
+body { font: 1rem/1.6 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color-scheme: light dark }
+h1 { font-size: 1.25rem; overflow-wrap: anywhere }
+table { border-collapse: collapse; width: 100% }
+td { padding: 0 .5rem; overflow-wrap: anywhere }
+td + td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+</style>
+</head>
+<body>
+<h1>{{.Path}}</h1>
+<table>
+{{if .Up}}<tr><td><a href="../">../</a></td><td></td></tr>
+{{end}}{{range .Entries}}<tr><td><a href="{{.URL}}">{{.Name}}{{if .Directory}}/{{end}}</a></td><td>{{if not .Directory}}{{.Size}}{{end}}</td></tr>
+{{else}}<tr><td>Nothing here.</td><td></td></tr>
+{{end}}</table>
+{{with .Next}}<p><a rel="next" href="{{.}}">More</a></p>
+{{end}}</body>
+</html>
+`))

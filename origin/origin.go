@@ -1,0 +1,130 @@
+// Package origin serves published content by its path, to curl, apt-get, dnf
+// and browsers: bytes by digest, with ranges, conditional requests and
+// directory listings.
+package origin
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"ream/content"
+)
+
+// Prefix is where content lies on a server.
+const Prefix = "/content/"
+
+// Lookup finds out what a path means.
+type Lookup interface {
+	// Serving returns the distribution whose path is one of paths, with what
+	// it serves now. It fails with fault.NotFound if there is none.
+	Serving(ctx context.Context, paths []string) (*content.Serving, error)
+	// PublishedFile returns the file at a path of a publication, and
+	// fault.NotFound if there is none.
+	PublishedFile(ctx context.Context, id content.PublicationID, path string) (*content.PublishedFile, error)
+	// PublishedDir returns up to limit names directly below dir that sort
+	// behind after, by their bytes. The topmost dir is the empty one. It
+	// returns none for a directory that does not exist.
+	PublishedDir(ctx context.Context, id content.PublicationID, dir, after string, limit int) ([]content.DirEntry, error)
+}
+
+// Blobs opens stored bytes.
+type Blobs interface {
+	// Open opens the bytes with a SHA-256, in lower-case hex, for reading.
+	Open(sha256 string) (*os.File, error)
+}
+
+// Options tunes a Handler. Its zero value is fit for use.
+type Options struct {
+	Log       *slog.Logger     // slog.Default() if nil
+	Files     int              // how many paths are kept in memory; 65,536 if 0
+	ServedFor time.Duration    // how long a distribution is trusted to serve the same; 1 s if 0
+	PageSize  int              // names in a page of a listing; 1,000 if 0
+	Now       func() time.Time // time.Now if nil
+}
+
+// Handler answers requests below Prefix. It is safe for concurrent use.
+type Handler struct {
+	lookup   Lookup
+	blobs    Blobs
+	log      *slog.Logger
+	pageSize int
+	served   *served
+	files    *files
+}
+
+// New returns a handler of the content that lookup and blobs hold.
+func New(lookup Lookup, blobs Blobs, o Options) *Handler {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Files <= 0 {
+		o.Files = 1 << 16
+	}
+	if o.ServedFor <= 0 {
+		o.ServedFor = time.Second
+	}
+	if o.PageSize <= 0 {
+		o.PageSize = 1000
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Handler{
+		lookup:   lookup,
+		blobs:    blobs,
+		log:      o.Log,
+		pageSize: o.PageSize,
+		served:   newServed(lookup, o.ServedFor, o.Now),
+		files:    newFiles(lookup, o.Files),
+	}
+}
+
+// Changed forgets what the distributions serve. A request that begins after
+// it returns sees every change that was committed before it was called.
+func (h *Handler) Changed() { h.served.forget() }
+
+// ServeHTTP answers GET and HEAD with a file, a listing of a directory, or a
+// redirection to it.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "only GET and HEAD are answered here", http.StatusMethodNotAllowed)
+		return
+	}
+	path, ok := strings.CutPrefix(r.URL.Path, Prefix)
+	if !ok || path == "" {
+		http.Error(w, "not found: name a distribution, as in "+Prefix+"<path>/", http.StatusNotFound)
+		return
+	}
+	s, err := h.served.find(r.Context(), path)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	if s.PublicationID == 0 {
+		http.Error(w, "not found: nothing has been published here yet", http.StatusNotFound)
+		return
+	}
+	rest := path[len(s.Path):]
+	switch {
+	case rest == "":
+		redirectToDir(w, r)
+		return
+	case rest[len(rest)-1] == '/':
+		h.serveDir(w, r, s.PublicationID, rest[1:])
+		return
+	}
+	f, err := h.files.find(r.Context(), s.PublicationID, rest[1:])
+	switch {
+	case err != nil:
+		h.fail(w, r, err)
+	case f.isDir:
+		redirectToDir(w, r)
+	default:
+		h.serveFile(w, r, f)
+	}
+}

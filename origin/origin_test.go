@@ -1,0 +1,233 @@
+package origin_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ream/blob"
+	"ream/content"
+	"ream/fault"
+	"ream/origin"
+)
+
+// modified is when the test's files were published.
+var modified = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+// library is a Lookup in memory that counts what it is asked.
+type library struct {
+	mu           sync.Mutex
+	served       map[string]content.PublicationID
+	publications map[content.PublicationID]map[string]content.PublishedFile
+	failure      error // what every lookup fails with, if anything
+	asked        map[string]int
+}
+
+func (l *library) ask(what string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked[what]++
+	return l.failure
+}
+
+func (l *library) count(what string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asked[what]
+}
+
+func (l *library) serve(path string, id content.PublicationID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.served[path] = id
+}
+
+func (l *library) Serving(ctx context.Context, paths []string) (*content.Serving, error) {
+	if err := l.ask("serving"); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range paths {
+		if id, ok := l.served[p]; ok {
+			return &content.Serving{DistributionID: 1, Path: p, PublicationID: id}, nil
+		}
+	}
+	return nil, fault.New(fault.NotFound, "distribution not found")
+}
+
+func (l *library) PublishedFile(ctx context.Context, id content.PublicationID, path string) (*content.PublishedFile, error) {
+	if err := l.ask("file"); err != nil {
+		return nil, err
+	}
+	f, ok := l.publications[id][path]
+	if !ok {
+		return nil, fault.New(fault.NotFound, "file not found")
+	}
+	return &f, nil
+}
+
+func (l *library) PublishedDir(ctx context.Context, id content.PublicationID, dir, after string, limit int) ([]content.DirEntry, error) {
+	if err := l.ask("dir"); err != nil {
+		return nil, err
+	}
+	prefix := dir + "/"
+	if dir == "" {
+		prefix = ""
+	}
+	names := map[string]content.DirEntry{}
+	for path, f := range l.publications[id] {
+		below, ok := strings.CutPrefix(path, prefix)
+		if !ok {
+			continue
+		}
+		name, _, isDir := strings.Cut(below, "/")
+		e := content.DirEntry{Name: name, IsDir: isDir}
+		if !isDir {
+			e.Size = f.Size
+		}
+		if name > after {
+			names[name] = e
+		}
+	}
+	var entries []content.DirEntry
+	for _, e := range names {
+		entries = append(entries, e)
+	}
+	slices.SortFunc(entries, func(a, b content.DirEntry) int { return strings.Compare(a.Name, b.Name) })
+	return entries[:min(limit, len(entries))], nil
+}
+
+var _ origin.Blobs = (*blob.Disk)(nil)
+
+// folder is a Blobs of files named by their digest.
+type folder string
+
+func (f folder) Open(sha256 string) (*os.File, error) {
+	return os.Open(filepath.Join(string(f), sha256))
+}
+
+// shelf is an origin with something on it.
+type shelf struct {
+	*origin.Handler
+	library *library
+	blobs   folder
+	log     *bytes.Buffer // guarded by logMu
+	logMu   *sync.Mutex
+	clock   *clock
+}
+
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+type lockedWriter struct {
+	mu *sync.Mutex
+	w  *bytes.Buffer
+}
+
+func (l lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+// newShelf serves publication 1 with files at debian/stable.
+func newShelf(t testing.TB, files map[string]string) *shelf {
+	t.Helper()
+	s := &shelf{
+		library: &library{
+			served:       map[string]content.PublicationID{"debian/stable": 1, "unpublished": 0},
+			publications: map[content.PublicationID]map[string]content.PublishedFile{},
+			asked:        map[string]int{},
+		},
+		blobs: folder(t.TempDir()),
+		log:   new(bytes.Buffer),
+		logMu: new(sync.Mutex),
+		clock: &clock{now: modified},
+	}
+	s.publish(t, 1, files)
+	s.Handler = origin.New(s.library, s.blobs, origin.Options{
+		Log:      slog.New(slog.NewTextHandler(lockedWriter{s.logMu, s.log}, nil)),
+		PageSize: 3,
+		Now:      s.clock.Now,
+	})
+	return s
+}
+
+func (s *shelf) publish(t testing.TB, id content.PublicationID, files map[string]string) {
+	t.Helper()
+	s.library.mu.Lock()
+	defer s.library.mu.Unlock()
+	s.library.publications[id] = map[string]content.PublishedFile{}
+	for path, body := range files {
+		digest := sum(body)
+		if err := os.WriteFile(filepath.Join(string(s.blobs), digest), []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.library.publications[id][path] = content.PublishedFile{
+			Path: path, SHA256: content.Digest(digest), Size: int64(len(body)), ModifiedAt: modified,
+		}
+	}
+}
+
+func (s *shelf) logged() string {
+	s.logMu.Lock()
+	defer s.logMu.Unlock()
+	return s.log.String()
+}
+
+// ask answers one request; header holds name, value pairs.
+func (s *shelf) ask(t testing.TB, method, target string, header ...string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+func sum(body string) string {
+	d := sha256.Sum256([]byte(body))
+	return hex.EncodeToString(d[:])
+}
+
+func checkStatus(t testing.TB, w *httptest.ResponseRecorder, want int) {
+	t.Helper()
+	if w.Code != want {
+		t.Fatalf("status: got %d (%s), want %d (%s)\n%s", w.Code, http.StatusText(w.Code), want, http.StatusText(want), w.Body)
+	}
+}
+
+func checkHeader(t testing.TB, w *httptest.ResponseRecorder, name, want string) {
+	t.Helper()
+	if got := w.Header().Get(name); got != want {
+		t.Errorf("%s: got %q, want %q", name, got, want)
+	}
+}

@@ -1,0 +1,143 @@
+package origin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+
+	"ream/fault"
+)
+
+// smallFile is the size up to which a file is read into memory as a whole,
+// which costs less than sending it piece by piece.
+const smallFile = 64 << 10
+
+var buffers = sync.Pool{New: func() any { return new([smallFile]byte) }}
+
+// The values of headers that are the same for every file. Content is foreign:
+// a browser that shows it may neither guess its type nor run anything in it.
+var (
+	acceptRanges = []string{"bytes"}
+	revalidate   = []string{"no-cache"}
+	noSniff      = []string{"nosniff"}
+	sandbox      = []string{"sandbox; default-src 'none'"}
+)
+
+// serveFile answers with the bytes of a file, a part of them, or the news
+// that the client has them already.
+func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file) {
+	header := w.Header()
+	header["Cache-Control"] = revalidate
+	header["Etag"] = f.etag
+	if f.lastModified != nil {
+		header["Last-Modified"] = f.lastModified
+	}
+	header["X-Content-Type-Options"] = noSniff
+	header["Content-Security-Policy"] = sandbox
+	if match := r.Header["If-None-Match"]; len(match) == 1 && match[0] == f.etag[0] && r.Header["If-Match"] == nil && r.Header["If-Unmodified-Since"] == nil {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	b, err := h.open(f)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	defer b.Close()
+	header["Content-Type"] = f.contentType
+	header["Repr-Digest"] = f.digest
+	if f.size > smallFile || isConditional(r.Header) {
+		http.ServeContent(partWriter{w}, r, "", f.modified, b)
+		return
+	}
+	buf := buffers.Get().(*[smallFile]byte)
+	defer buffers.Put(buf)
+	body := buf[:f.size]
+	if r.Method == http.MethodGet {
+		if _, err := io.ReadFull(b, body); err != nil {
+			h.fail(w, r, fmt.Errorf("read blob %s: %w", f.sha256, err))
+			return
+		}
+	}
+	header["Accept-Ranges"] = acceptRanges
+	header["Content-Length"] = f.length
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodGet {
+		// An error means that the client went away: there is nobody to tell.
+		_, _ = w.Write(body)
+	}
+}
+
+// open opens the bytes of a file. Those of a large one must be complete, or
+// its headers would promise what does not come.
+func (h *Handler) open(f *file) (*os.File, error) {
+	b, err := h.blobs.Open(f.sha256)
+	if err != nil {
+		// The path is known, so whatever the store thinks of the digest, the
+		// client is not to blame.
+		return nil, fmt.Errorf("open blob %s: %v", f.sha256, err)
+	}
+	if f.size <= smallFile {
+		return b, nil
+	}
+	switch info, err := b.Stat(); {
+	case err != nil:
+		b.Close()
+		return nil, fmt.Errorf("blob %s: %w", f.sha256, err)
+	case info.Size() != f.size:
+		b.Close()
+		return nil, fmt.Errorf("blob %s has %d bytes, not %d", f.sha256, info.Size(), f.size)
+	}
+	return b, nil
+}
+
+func isConditional(h http.Header) bool {
+	return h["Range"] != nil || h["If-None-Match"] != nil || h["If-Modified-Since"] != nil ||
+		h["If-Match"] != nil || h["If-Unmodified-Since"] != nil
+}
+
+// partWriter takes the digest of the whole file off answers that do not
+// describe the file.
+type partWriter struct{ http.ResponseWriter }
+
+func (p partWriter) WriteHeader(status int) {
+	if status >= 300 {
+		p.Header().Del("Repr-Digest")
+	}
+	p.ResponseWriter.WriteHeader(status)
+}
+
+// ReadFrom keeps the way open for the kernel to send the file itself.
+func (p partWriter) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(p.ResponseWriter, r)
+}
+
+// fail shows an error. Those that are not the client's doing are logged.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		return
+	}
+	header := w.Header()
+	for _, name := range []string{"Repr-Digest", "Etag", "Last-Modified"} {
+		header.Del(name)
+	}
+	header["Cache-Control"] = revalidate
+	status := http.StatusInternalServerError
+	switch fault.KindOf(err) {
+	case fault.NotFound:
+		status = http.StatusNotFound
+	case fault.BadInput:
+		status = http.StatusBadRequest
+	case fault.Unavailable:
+		status = http.StatusServiceUnavailable
+		header.Set("Retry-After", "1")
+	}
+	if status >= 500 {
+		h.log.ErrorContext(r.Context(), "content not served", "path", r.URL.Path, "error", err)
+	}
+	http.Error(w, fault.Message(err), status)
+}

@@ -1,0 +1,351 @@
+package origin_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ream/content"
+	"ream/fault"
+)
+
+func TestServeFileHeaders(t *testing.T) {
+	t.Parallel()
+	large := strings.Repeat("large ", 20_000)
+	s := newShelf(t, map[string]string{"pool/a.deb": "a small file", "big.iso": large, "empty.txt": ""})
+	tests := []struct{ name, path, body, contentType string }{
+		{"small", "pool/a.deb", "a small file", "application/vnd.debian.binary-package"},
+		{"large", "big.iso", large, "application/x-iso9660-image"},
+		{"empty", "empty.txt", "", "text/plain; charset=utf-8"},
+	}
+	for _, tt := range tests {
+		for _, method := range []string{"GET", "HEAD"} {
+			t.Run(tt.name+" "+method, func(t *testing.T) {
+				t.Parallel()
+				w := s.ask(t, method, "/content/debian/stable/"+tt.path)
+				checkStatus(t, w, http.StatusOK)
+				raw := sha256.Sum256([]byte(tt.body))
+				checkHeader(t, w, "Content-Type", tt.contentType)
+				checkHeader(t, w, "Content-Length", strconv.Itoa(len(tt.body)))
+				checkHeader(t, w, "ETag", `"`+sum(tt.body)+`"`)
+				checkHeader(t, w, "Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(raw[:])+":")
+				checkHeader(t, w, "Last-Modified", "Sun, 01 Nov 2026 12:00:00 GMT")
+				checkHeader(t, w, "Cache-Control", "no-cache")
+				checkHeader(t, w, "Accept-Ranges", "bytes")
+				checkHeader(t, w, "X-Content-Type-Options", "nosniff")
+				checkHeader(t, w, "Content-Security-Policy", "sandbox; default-src 'none'")
+				want := tt.body
+				if method == "HEAD" {
+					want = ""
+				}
+				if got := w.Body.String(); got != want {
+					t.Errorf("body: got %d bytes, want %d", len(got), len(want))
+				}
+			})
+		}
+	}
+}
+
+func TestConditionsAndRanges(t *testing.T) {
+	t.Parallel()
+	const small = "0123456789"
+	large := strings.Repeat(small, 10_000)
+	s := newShelf(t, map[string]string{"s": small, "l": large})
+	etag := map[string]string{"s": `"` + sum(small) + `"`, "l": `"` + sum(large) + `"`}
+	const date, before = "Sun, 01 Nov 2026 12:00:00 GMT", "Sat, 31 Oct 2026 12:00:00 GMT"
+	for _, file := range []string{"s", "l"} {
+		body := map[string]string{"s": small, "l": large}[file]
+		tests := []struct {
+			name   string
+			header []string
+			status int
+			body   string
+		}{
+			{"same etag", []string{"If-None-Match", etag[file]}, 304, ""},
+			{"weak etag", []string{"If-None-Match", "W/" + etag[file]}, 304, ""},
+			{"one of many etags", []string{"If-None-Match", `"x", ` + etag[file]}, 304, ""},
+			{"any etag", []string{"If-None-Match", "*"}, 304, ""},
+			{"other etag", []string{"If-None-Match", `"x"`}, 200, body},
+			{"etag before date", []string{"If-None-Match", `"x"`, "If-Modified-Since", date}, 200, body},
+			{"not modified", []string{"If-Modified-Since", date}, 304, ""},
+			{"modified", []string{"If-Modified-Since", before}, 200, body},
+			{"if-match same", []string{"If-Match", etag[file]}, 200, body},
+			{"if-match other", []string{"If-Match", `"x"`}, 412, ""},
+			{"if-match fails before if-none-match", []string{"If-Match", `"x"`, "If-None-Match", etag[file]}, 412, ""},
+			{"unmodified", []string{"If-Unmodified-Since", date}, 200, body},
+			{"no longer unmodified", []string{"If-Unmodified-Since", before}, 412, ""},
+			{"first bytes", []string{"Range", "bytes=0-3"}, 206, "0123"},
+			{"last bytes", []string{"Range", "bytes=-2"}, 206, "89"},
+			{"from", []string{"Range", "bytes=" + strconv.Itoa(len(body)-1) + "-"}, 206, "9"},
+			{"range of the same", []string{"Range", "bytes=1-2", "If-Range", etag[file]}, 206, "12"},
+			{"range of another", []string{"Range", "bytes=1-2", "If-Range", `"x"`}, 200, body},
+			{"range beyond", []string{"Range", "bytes=900000-"}, 416, "invalid range: failed to overlap\n"},
+			{"unknown unit", []string{"Range", "lines=1-2"}, 416, "invalid range\n"},
+		}
+		for _, tt := range tests {
+			t.Run(file+" "+tt.name, func(t *testing.T) {
+				t.Parallel()
+				w := s.ask(t, "GET", "/content/debian/stable/"+file, tt.header...)
+				checkStatus(t, w, tt.status)
+				if got := w.Body.String(); got != tt.body {
+					t.Errorf("body: got %.40q (%d bytes), want %.40q (%d bytes)", got, len(got), tt.body, len(tt.body))
+				}
+				if digest := w.Header().Get("Repr-Digest"); (digest == "") != (tt.status >= 300) {
+					t.Errorf("Repr-Digest: got %q with status %d", digest, tt.status)
+				}
+				if tt.status < 400 {
+					checkHeader(t, w, "ETag", etag[file])
+				}
+			})
+		}
+	}
+}
+
+func TestSeveralRanges(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, map[string]string{"f.txt": "0123456789"})
+	w := s.ask(t, "GET", "/content/debian/stable/f.txt", "Range", "bytes=0-1,8-9")
+	checkStatus(t, w, http.StatusPartialContent)
+	if got := w.Header().Get("Content-Type"); !strings.HasPrefix(got, "multipart/byteranges; boundary=") {
+		t.Errorf("Content-Type: got %q, want multipart/byteranges", got)
+	}
+	for _, want := range []string{"bytes 0-1/10", "bytes 8-9/10", "\r\n\r\n01\r\n", "\r\n\r\n89\r\n", "text/plain"} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("body lacks %q:\n%s", want, w.Body)
+		}
+	}
+}
+
+func TestPaths(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, map[string]string{
+		"dir/sub/f.txt": "f", "a b+c~1.txt": "spaces", "ü/ß.txt": "umlauts", "100%?.txt": "signs", "a:b": "colon",
+	})
+	tests := []struct {
+		name, method, target string
+		status               int
+		text                 string // part of the body, or all of Location
+	}{
+		{"file", "GET", "/content/debian/stable/dir/sub/f.txt", 200, "f"},
+		{"query is ignored", "GET", "/content/debian/stable/dir/sub/f.txt?x=1", 200, "f"},
+		{"escaped", "GET", "/content/debian/stable/a%20b%2bc%7E1.txt", 200, "spaces"},
+		{"unescaped plus", "GET", "/content/debian/stable/a%20b+c~1.txt", 200, "spaces"},
+		{"not ASCII", "GET", "/content/debian/stable/%C3%BC/%C3%9F.txt", 200, "umlauts"},
+		{"percent and question mark", "GET", "/content/debian/stable/100%25%3F.txt", 200, "signs"},
+		{"distribution", "GET", "/content/debian/stable", 302, "./stable/"},
+		{"directory", "GET", "/content/debian/stable/dir?after=x", 302, "./dir/?after=x"},
+		{"directory with umlaut", "HEAD", "/content/debian/stable/%C3%BC", 302, "./%C3%BC/"},
+		{"root", "GET", "/content/", 404, "name a distribution"},
+		{"elsewhere", "GET", "/other", 404, "not found"},
+		{"above a distribution", "GET", "/content/debian/", 404, "not found"},
+		{"longer name", "GET", "/content/debian/stable2/dir/sub/f.txt", 404, "not found"},
+		{"no file", "GET", "/content/debian/stable/dir/none", 404, "not found"},
+		{"no directory", "GET", "/content/debian/stable/none/", 404, "not found"},
+		{"file as directory", "GET", "/content/debian/stable/dir/sub/f.txt/", 404, "not found"},
+		{"part of a name", "GET", "/content/debian/stable/di", 404, "not found"},
+		{"not published", "GET", "/content/unpublished/f", 404, "nothing has been published"},
+		{"dots", "GET", "/content/debian/stable/dir/../dir/sub/f.txt", 404, "not found"},
+		{"dots out", "GET", "/content/debian/stable/../../../etc/passwd", 404, "not found"},
+		{"escaped dots", "GET", "/content/debian/stable/%2e%2e/f", 404, "not found"},
+		{"dot", "GET", "/content/debian/stable/./dir/sub/f.txt", 404, "not found"},
+		{"two slashes", "GET", "/content/debian/stable//dir/sub/f.txt", 404, "not found"},
+		{"two slashes at the end", "GET", "/content/debian/stable//", 404, "not found"},
+		{"two slashes at the start", "GET", "/content//debian/stable/dir/sub/f.txt", 404, "not found"},
+		{"NUL", "GET", "/content/debian/stable/a%00b", 404, "not found"},
+		{"NUL in the distribution", "GET", "/content/a%00b/c", 404, "not found"},
+		{"not UTF-8", "GET", "/content/debian/stable/%ff", 404, "not found"},
+		{"backslash", "GET", "/content/debian/stable/dir%5Csub", 404, "not found"},
+		{"too long", "GET", "/content/debian/stable/" + strings.Repeat("a/", 2000) + "f", 404, "not found"},
+		{"POST", "POST", "/content/debian/stable/dir/sub/f.txt", 405, "only GET and HEAD"},
+		{"OPTIONS", "OPTIONS", "/content/debian/stable/", 405, "only GET and HEAD"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := s.ask(t, tt.method, tt.target)
+			checkStatus(t, w, tt.status)
+			switch {
+			case tt.status == 302:
+				checkHeader(t, w, "Location", tt.text)
+			case !strings.Contains(w.Body.String(), tt.text):
+				t.Errorf("body: got %q, want %q in it", w.Body, tt.text)
+			}
+			if tt.status == 405 {
+				checkHeader(t, w, "Allow", "GET, HEAD")
+			}
+			if log := s.logged(); log != "" {
+				t.Errorf("logged: %s", log)
+			}
+		})
+	}
+}
+
+func TestBrokenBlobs(t *testing.T) {
+	t.Parallel()
+	large := strings.Repeat("x", 100_000)
+	tests := []struct {
+		name, body string
+		damage     func(path string) error
+	}{
+		{"small missing", "small", os.Remove},
+		{"large missing", large, os.Remove},
+		{"small cut short", "small", func(p string) error { return os.Truncate(p, 2) }},
+		{"large cut short", large, func(p string) error { return os.Truncate(p, 99_999) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newShelf(t, map[string]string{"f": tt.body})
+			if err := tt.damage(filepath.Join(string(s.blobs), sum(tt.body))); err != nil {
+				t.Fatal(err)
+			}
+			w := s.ask(t, "GET", "/content/debian/stable/f")
+			checkStatus(t, w, http.StatusInternalServerError)
+			if got, want := w.Body.String(), "internal error\n"; got != want {
+				t.Errorf("body: got %q, want %q", got, want)
+			}
+			checkHeader(t, w, "ETag", "")
+			checkHeader(t, w, "Repr-Digest", "")
+			if !strings.Contains(s.logged(), sum(tt.body)) {
+				t.Errorf("log lacks the digest: %s", s.logged())
+			}
+		})
+	}
+}
+
+func TestLookupFails(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		err    error
+		status int
+		body   string
+	}{
+		{"unavailable", fault.New(fault.Unavailable, "the database is away"), 503, "the database is away\n"},
+		{"unknown", errors.New("secret"), 500, "internal error\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newShelf(t, map[string]string{"f": "f"})
+			s.library.failure = tt.err
+			w := s.ask(t, "GET", "/content/debian/stable/f")
+			checkStatus(t, w, tt.status)
+			if got := w.Body.String(); got != tt.body {
+				t.Errorf("body: got %q, want %q", got, tt.body)
+			}
+			if !strings.Contains(s.logged(), tt.err.Error()) {
+				t.Errorf("log lacks %q: %s", tt.err, s.logged())
+			}
+			s.library.failure = nil
+			checkStatus(t, s.ask(t, "GET", "/content/debian/stable/f"), 200)
+		})
+	}
+}
+
+func TestLookupsAreRemembered(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, map[string]string{"dir/f": "f"})
+	for range 3 {
+		checkStatus(t, s.ask(t, "GET", "/content/debian/stable/dir/f"), 200)
+		checkStatus(t, s.ask(t, "GET", "/content/debian/stable/dir"), 302)
+		checkStatus(t, s.ask(t, "GET", "/content/debian/stable/none"), 404)
+	}
+	for what, want := range map[string]int{"serving": 1, "file": 3, "dir": 2} {
+		if got := s.library.count(what); got != want {
+			t.Errorf("lookups of %s: got %d, want %d", what, got, want)
+		}
+	}
+}
+
+func TestSwitch(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, map[string]string{"f": "old", "gone": "gone"})
+	s.publish(t, 2, map[string]string{"f": "new"})
+	body := func() string { return s.ask(t, "GET", "/content/debian/stable/f").Body.String() }
+	check := func(when, want string) {
+		t.Helper()
+		if got := body(); got != want {
+			t.Errorf("%s: got %q, want %q", when, got, want)
+		}
+	}
+	check("at first", "old")
+	s.library.serve("debian/stable", 2)
+	check("before the change is told", "old")
+	s.Changed()
+	check("after the change is told", "new")
+	checkStatus(t, s.ask(t, "GET", "/content/debian/stable/gone"), 404)
+
+	s.library.serve("debian/stable", 1)
+	s.clock.add(999 * time.Millisecond)
+	check("within a second", "new")
+	s.clock.add(time.Millisecond)
+	check("after a second, untold", "old")
+}
+
+func TestConcurrentSwitches(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, map[string]string{"f": strings.Repeat("1", 1024)})
+	s.publish(t, 2, map[string]string{"f": strings.Repeat("2", 1024)})
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	var clients sync.WaitGroup
+	for range 4 {
+		clients.Go(func() {
+			for range 100 {
+				resp, err := server.Client().Get(server.URL + "/content/debian/stable/f")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				body, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if err != nil || resp.Header.Get("ETag") != `"`+sum(string(body))+`"` {
+					t.Errorf("got %.10q with ETag %s, error %v", body, resp.Header.Get("ETag"), err)
+				}
+			}
+		})
+	}
+	for i := range 100 {
+		s.library.serve("debian/stable", content.PublicationID(i%2+1))
+		s.Changed()
+	}
+	clients.Wait()
+}
+
+func BenchmarkServe1KiB(b *testing.B) {
+	s := newShelf(b, map[string]string{"pool/f.deb": strings.Repeat("x", 1024)})
+	r := httptest.NewRequest("GET", "/content/debian/stable/pool/f.deb", nil)
+	w := &discard{header: http.Header{}}
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(w.header)
+		s.ServeHTTP(w, r)
+	}
+	if w.written != int64(b.N)*1024 {
+		b.Fatalf("written: got %d bytes, want %d", w.written, b.N*1024)
+	}
+}
+
+// discard is a ResponseWriter that costs nothing.
+type discard struct {
+	header  http.Header
+	written int64
+}
+
+func (d *discard) Header() http.Header { return d.header }
+func (d *discard) WriteHeader(int)     {}
+func (d *discard) Write(p []byte) (int, error) {
+	d.written += int64(len(p))
+	return len(p), nil
+}

@@ -1,0 +1,20 @@
+// Starts GraphiQL on the element #playground: queries and mutations by POST,
+// subscriptions by graphql-transport-ws, both at the same endpoint.
+'use strict';
+
+(async () => {
+  const root = document.getElementById('playground');
+  const endpoint = new URL(root.dataset.endpoint, location.href);
+  const socket = new URL(endpoint);
+  socket.protocol = endpoint.protocol === 'https:' ? 'wss:' : 'ws:';
+
+  const examples = await fetch(root.dataset.examples).then((answer) => answer.ok ? answer.text() : '');
+  const fetcher = GraphiQL.createFetcher({ url: endpoint.href, subscriptionUrl: socket.href });
+
+  ReactDOM.createRoot(root).render(React.createElement(GraphiQL, {
+    fetcher,
+    defaultQuery: examples,
+    defaultEditorToolsVisibility: false,
+    shouldPersistHeaders: false,
+  }));
+})();

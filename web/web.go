@@ -1,0 +1,63 @@
+// Package web holds the pages that the server shows in a browser, built into
+// the binary: they need nothing from the internet.
+package web
+
+import (
+	"embed"
+	"io/fs"
+	"net/http"
+	"strings"
+)
+
+// The pages are Ream's own; dist holds what make web fetches.
+//
+//go:embed pages all:dist
+var embedded embed.FS
+
+// vendored are the files without which there is no playground.
+var vendored = []string{"react.js", "react-dom.js", "graphiql.js", "graphiql.css"}
+
+const (
+	playgroundPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; " +
+		"img-src 'self' data:; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	plainPolicy = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+// Home returns the page at /. Its style sheet comes from Playground's handler.
+func Home() http.Handler {
+	home := load(embedded).page("home.html", plainPolicy, "")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			http.NotFound(w, r)
+			return
+		}
+		home.ServeHTTP(w, r)
+	})
+}
+
+// Playground returns the pages at /playground and below, where people try the
+// GraphQL API that answers at the path endpoint. A build without the
+// playground's files has a page there that says how to get them.
+func Playground(endpoint string) http.Handler { return playground(embedded, endpoint) }
+
+func playground(files fs.FS, endpoint string) http.Handler {
+	all := load(files)
+	name, policy := "playground.html", playgroundPolicy
+	for _, needed := range vendored {
+		if all[needed] == nil {
+			name, policy = "missing.html", plainPolicy
+		}
+	}
+	page := all.page(name, policy, endpoint)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := strings.Trim(strings.TrimPrefix(r.URL.Path, "/playground"), "/")
+		switch a := all[name]; {
+		case name == "":
+			page.ServeHTTP(w, r)
+		case a != nil:
+			a.ServeHTTP(w, r)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
