@@ -1,0 +1,154 @@
+package resolvers
+
+import (
+	"context"
+
+	"ream/catalog"
+	"ream/content"
+	"ream/fault"
+	"ream/graph"
+	"ream/page"
+)
+
+// knownID reads the id of a noun that must exist: whatever is no such id
+// names nothing.
+func knownID[K ~int64](noun, id string) (K, error) {
+	key, err := content.ParseID[K](noun, id)
+	if err != nil {
+		return 0, fault.New(fault.NotFound, "there is no %s %.80q: ids look like %s-12", noun, id, noun)
+	}
+	return key, nil
+}
+
+// optionalID reads an id that may be left out. It is nil then.
+func optionalID[K ~int64](noun string, id *string) (*K, error) {
+	if id == nil {
+		return nil, nil
+	}
+	key, err := knownID[K](noun, *id)
+	return &key, err
+}
+
+// list reads the page that a field's arguments ask for.
+func list[T any](ctx context.Context, read func(context.Context, page.Request) (*page.Of[T], error),
+	first *int32, after *string, last *int32, before *string) (*graph.Connection[T], error) {
+	request, err := pageRequest(first, after, last, before)
+	if err != nil {
+		return nil, err
+	}
+	p, err := read(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	return graph.Connect(p), nil
+}
+
+func pageRequest(first *int32, after *string, last *int32, before *string) (page.Request, error) {
+	var r page.Request
+	if first != nil && last != nil {
+		return r, fault.Input("last", "a page is either the first or the last of its list: leave out first or last")
+	}
+	var err error
+	if r.First, err = pageSize("first", first); err != nil {
+		return r, err
+	}
+	if r.Last, err = pageSize("last", last); err != nil {
+		return r, err
+	}
+	if after != nil {
+		if r.After, err = graph.DecodeCursor("after", *after); err != nil {
+			return r, err
+		}
+	}
+	if before != nil {
+		if r.Before, err = graph.DecodeCursor("before", *before); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+func pageSize(argument string, n *int32) (int, error) {
+	if n == nil {
+		return 0, nil
+	}
+	if *n < 1 || *n > page.Limit {
+		return 0, fault.Input(argument, "%d is out of range: a page has 1 to %d items", *n, page.Limit)
+	}
+	return int(*n), nil
+}
+
+// selector decodes a selection of repositories. GraphQL itself checks that
+// exactly one field is given in literals, but not in variables.
+func selector(in *graph.RepositorySelector) (catalog.Selector, error) {
+	var s catalog.Selector
+	given := 0
+	for _, is := range []bool{in.Ids != nil, in.Names != nil, in.Labels != nil, in.All != nil} {
+		if is {
+			given++
+		}
+	}
+	if given != 1 {
+		return s, fault.Input("repositories", "exactly one of ids, names, labels and all must be given, not %d", given)
+	}
+	switch {
+	case in.Ids != nil:
+		s.IDs = make([]content.RepositoryID, len(in.Ids))
+		for i, id := range in.Ids {
+			var err error
+			if s.IDs[i], err = knownID[content.RepositoryID]("repository", id); err != nil {
+				return s, err
+			}
+		}
+	case in.Names != nil:
+		s.Names = in.Names
+	case in.Labels != nil:
+		s.Labels = in.Labels
+	case !*in.All:
+		return s, fault.Input("repositories", "all can only be true: to select fewer repositories, use ids, names or labels")
+	default:
+		s.All = true
+	}
+	return s, nil
+}
+
+func labels(in []*graph.LabelInput) []content.Label {
+	out := make([]content.Label, len(in))
+	for i, l := range in {
+		out[i] = content.Label{Key: l.Key, Value: l.Value}
+	}
+	return out
+}
+
+// either checks that exactly one of a query's two keys is given.
+func either(id, other *string, otherName string) error {
+	if (id == nil) == (other == nil) {
+		return fault.Input("id", "give either id or %s", otherName)
+	}
+	return nil
+}
+
+// value is what p points to, or the zero value.
+func value[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+// number widens an optional Int.
+func number(n *int32) *int {
+	if n == nil {
+		return nil
+	}
+	return new(int(*n))
+}
+
+// absentIsNull turns the fault that there is no such thing into null.
+func absentIsNull[T any](v *T, err error) (*T, error) {
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	return v, err
+}

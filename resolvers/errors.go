@@ -1,0 +1,119 @@
+package resolvers
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strconv"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/errcode"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"ream/fault"
+)
+
+// presenter shows errors to clients: faults as they are, with their kind as
+// the code; GraphQL's own errors as bad input; every other one as "internal
+// error" with an id under which the log has the rest.
+func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
+	return func(ctx context.Context, err error) *gqlerror.Error {
+		shown := &gqlerror.Error{Path: graphql.GetPath(ctx)}
+		g, isGraphQL := errors.AsType[*gqlerror.Error](err)
+		if isGraphQL {
+			shown.Path, shown.Locations = g.Path, g.Locations
+		}
+		f, isFault := errors.AsType[*fault.Error](err)
+		switch {
+		case isFault && f.Kind != fault.Internal:
+			shown.Message = fault.Message(err)
+			setCode(shown, f.Kind)
+			if f.Field != "" {
+				shown.Extensions["field"] = f.Field
+			}
+			if f.Err != nil {
+				log.WarnContext(ctx, "request failed", "path", shown.Path.String(), "code", f.Kind, "error", err)
+			}
+		case errors.Is(err, context.Canceled):
+			shown.Message = "the request was canceled"
+			setCode(shown, fault.Unavailable)
+		case errors.Is(err, context.DeadlineExceeded):
+			shown.Message = "the request took too long: ask for less, or try again later"
+			setCode(shown, fault.Unavailable)
+		case isGraphQL && isRequestError(g):
+			shown.Message = g.Message
+			setCode(shown, requestCode(g))
+		default:
+			id := errorID()
+			shown.Message = "internal error"
+			setCode(shown, fault.Internal)
+			shown.Extensions["id"] = id
+			attributes := []any{"id", id, "path", shown.Path.String(), "error", err}
+			if p, ok := errors.AsType[*panicError](err); ok {
+				attributes = append(attributes, "stack", string(p.stack))
+			}
+			log.ErrorContext(ctx, "internal error", attributes...)
+		}
+		return shown
+	}
+}
+
+func setCode(e *gqlerror.Error, kind fault.Kind) {
+	e.Extensions = map[string]any{"code": string(kind)}
+}
+
+// isRequestError reports whether GraphQL itself rejected the request: it did
+// not parse or is not valid, a transport did not accept it, or a number does
+// not fit its type.
+func isRequestError(g *gqlerror.Error) bool {
+	if _, ok := errors.AsType[*graphql.NumberOverflowError](g.Err); ok {
+		return true
+	}
+	if _, ok := g.Err.(*strconv.NumError); ok { // not wrapped: from an argument, not from a resolver
+		return true
+	}
+	_, coded := g.Extensions["code"].(string)
+	return coded || g.Err == nil && len(g.Path) == 0
+}
+
+// requestCode keeps the code that a transport chose. Codes that are not of
+// the API are bad input.
+func requestCode(g *gqlerror.Error) fault.Kind {
+	code, _ := g.Extensions["code"].(string)
+	switch kind := fault.Kind(code); kind {
+	case fault.NotFound, fault.Conflict, fault.Unauthenticated, fault.Forbidden,
+		fault.TooComplex, fault.RateLimited, fault.Unavailable:
+		return kind
+	}
+	return fault.BadInput
+}
+
+// reject makes of a fault an error that a request ends with before it runs.
+func reject(f *fault.Error) *gqlerror.Error {
+	err := gqlerror.Wrap(f)
+	errcode.Set(err, errcode.ValidationFailed)
+	return err
+}
+
+// panicError is what a resolver panicked with.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+// recovered makes an error of a resolver's panic, which the presenter logs.
+func recovered(_ context.Context, value any) error {
+	return &panicError{value: value, stack: debug.Stack()}
+}
+
+func errorID() string {
+	var id [8]byte
+	rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}

@@ -1,0 +1,112 @@
+package resolvers
+
+import (
+	"context"
+
+	"ream/event"
+	"ream/graph"
+	"ream/page"
+	"ream/task"
+)
+
+// follow gives what pick takes of a topic's snapshots. The channel is closed
+// after the final snapshot, or when ctx ends.
+func follow[T any](ctx context.Context, hub Hub, topic event.Topic, pick func(event.Snapshot) (T, bool)) (<-chan T, error) {
+	snapshots, err := hub.Subscribe(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan T)
+	go func() {
+		defer close(out)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case s, open := <-snapshots:
+				if !open {
+					return
+				}
+				frame, wanted := pick(s)
+				if !wanted {
+					continue
+				}
+				select {
+				case <-ctx.Done():
+					return
+				case out <- frame:
+				}
+			}
+		}
+	}()
+	return out, nil
+}
+
+// as takes each snapshot for what it is.
+func as[T any](s event.Snapshot) (T, bool) {
+	v, ok := s.(T)
+	return v, ok
+}
+
+// changedCounts takes the counts of a group's snapshots, without those that
+// say nothing new: a group also changes while its counts stay. The final
+// snapshot is always taken.
+func changedCounts() func(event.Snapshot) (*task.Counts, bool) {
+	var last *task.Counts
+	return func(s event.Snapshot) (*task.Counts, bool) {
+		group, ok := s.(*task.Group)
+		if !ok {
+			return nil, false
+		}
+		counts := group.Counts()
+		if last != nil && counts.Revision == last.Revision && !group.Finished() {
+			return nil, false
+		}
+		last = counts
+		return counts, true
+	}
+}
+
+// tasks reads a page of the tasks that a filter selects.
+func (r *Resolver) tasks(ctx context.Context, f task.Filter, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
+	read := func(ctx context.Context, p page.Request) (*page.Of[*task.Task], error) {
+		return r.Store.Tasks(ctx, f, p)
+	}
+	return list(ctx, read, first, after, last, before)
+}
+
+// createdBy loads what a task made. What was deleted since is left out.
+func createdBy(ctx context.Context, id task.ID) ([]graph.CreatedResource, error) {
+	l := loadersOf(ctx)
+	records, err := l.created.Load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(records))
+	for i, record := range records {
+		ids[i] = record.NodeID
+	}
+	nodes, err := l.nodes(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	created := make([]graph.CreatedResource, 0, len(nodes))
+	for _, n := range nodes {
+		if n != nil {
+			created = append(created, n)
+		}
+	}
+	return created, nil
+}
+
+// workOf keeps a nil pointer from becoming work that is not nil.
+func workOf[W interface {
+	comparable
+	task.Work
+}](w W, err error) (task.Work, error) {
+	var none W
+	if err != nil || w == none {
+		return nil, err
+	}
+	return w, nil
+}

@@ -1,0 +1,118 @@
+package resolvers
+
+import (
+	"context"
+
+	"ream/catalog"
+	"ream/content"
+	"ream/graph"
+	"ream/page"
+)
+
+func (r *distributionResolver) URL(ctx context.Context, obj *content.Distribution) (string, error) {
+	return "/content/" + obj.Path + "/", nil
+}
+
+func (r *distributionResolver) Repository(ctx context.Context, obj *content.Distribution) (*content.Repository, error) {
+	return reference(ctx, loadersOf(ctx).repositories, obj.RepositoryID)
+}
+
+func (r *distributionResolver) Publication(ctx context.Context, obj *content.Distribution) (*content.Publication, error) {
+	if obj.RepositoryID == 0 {
+		return reference(ctx, loadersOf(ctx).publications, obj.PublicationID)
+	}
+	repository, err := required(ctx, loadersOf(ctx).repositories, obj.RepositoryID)
+	if err != nil {
+		return nil, err
+	}
+	return reference(ctx, loadersOf(ctx).publications, repository.NewestPublicationID)
+}
+
+func (r *mutationResolver) CreateDistribution(ctx context.Context, input graph.CreateDistributionInput) (*content.Distribution, error) {
+	repository, err := optionalID[content.RepositoryID]("repository", input.Repository)
+	if err != nil {
+		return nil, err
+	}
+	publication, err := optionalID[content.PublicationID]("publication", input.Publication)
+	if err != nil {
+		return nil, err
+	}
+	return r.Catalog.CreateDistribution(ctx, catalog.DistributionInput{
+		Path:        input.Path,
+		Repository:  value(repository),
+		Publication: value(publication),
+	})
+}
+
+func (r *mutationResolver) UpdateDistribution(ctx context.Context, input graph.UpdateDistributionInput) (*content.Distribution, error) {
+	id, err := knownID[content.DistributionID]("distribution", input.ID)
+	if err != nil {
+		return nil, err
+	}
+	repository, err := optionalID[content.RepositoryID]("repository", input.Repository)
+	if err != nil {
+		return nil, err
+	}
+	publication, err := optionalID[content.PublicationID]("publication", input.Publication)
+	if err != nil {
+		return nil, err
+	}
+	return r.Catalog.UpdateDistribution(ctx, id, catalog.DistributionChange{
+		Path:        input.Path,
+		Repository:  repository,
+		Publication: publication,
+	})
+}
+
+func (r *mutationResolver) DeleteDistribution(ctx context.Context, id string) (*content.Distribution, error) {
+	key, err := knownID[content.DistributionID]("distribution", id)
+	if err != nil {
+		return nil, err
+	}
+	return r.Catalog.DeleteDistribution(ctx, key)
+}
+
+func (r *publicationResolver) Repository(ctx context.Context, obj *content.Publication) (*content.Repository, error) {
+	return required(ctx, loadersOf(ctx).repositories, obj.RepositoryID)
+}
+
+func (r *publicationResolver) Version(ctx context.Context, obj *content.Publication) (*content.Version, error) {
+	return required(ctx, loadersOf(ctx).versions, obj.VersionID)
+}
+
+func (r *queryResolver) Publication(ctx context.Context, id string) (*content.Publication, error) {
+	return find(ctx, loadersOf(ctx).publications, "publication", id)
+}
+
+func (r *queryResolver) Publications(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Publication], error) {
+	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Publication], error) {
+		return r.Store.Publications(ctx, 0, p)
+	}
+	return list(ctx, read, first, after, last, before)
+}
+
+func (r *queryResolver) Distribution(ctx context.Context, id *string, path *string) (*content.Distribution, error) {
+	if err := either(id, path, "path"); err != nil {
+		return nil, err
+	}
+	if id != nil {
+		return find(ctx, loadersOf(ctx).distributions, "distribution", *id)
+	}
+	return absentIsNull(r.Store.DistributionByPath(ctx, *path))
+}
+
+func (r *queryResolver) Distributions(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Distribution], error) {
+	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Distribution], error) {
+		return r.Store.Distributions(ctx, 0, p)
+	}
+	return list(ctx, read, first, after, last, before)
+}
+
+func (r *Resolver) Distribution() graph.DistributionResolver { return &distributionResolver{r} }
+
+func (r *Resolver) Publication() graph.PublicationResolver { return &publicationResolver{r} }
+
+type (
+	distributionResolver struct{ *Resolver }
+	publicationResolver  struct{ *Resolver }
+)

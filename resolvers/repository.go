@@ -1,0 +1,144 @@
+package resolvers
+
+import (
+	"context"
+
+	"ream/catalog"
+	"ream/content"
+	"ream/graph"
+	"ream/page"
+)
+
+func (r *mutationResolver) CreateRepository(ctx context.Context, input graph.CreateRepositoryInput) (*content.Repository, error) {
+	remote, err := optionalID[content.RemoteID]("remote", input.Remote)
+	if err != nil {
+		return nil, err
+	}
+	return r.Catalog.CreateRepository(ctx, catalog.RepositoryInput{
+		Name:   input.Name,
+		Format: input.Format,
+		Remote: value(remote),
+		Labels: labels(input.Labels),
+	})
+}
+
+func (r *mutationResolver) UpdateRepository(ctx context.Context, input graph.UpdateRepositoryInput) (*content.Repository, error) {
+	id, err := knownID[content.RepositoryID]("repository", input.ID)
+	if err != nil {
+		return nil, err
+	}
+	change := catalog.RepositoryChange{Name: input.Name}
+	if remote, given := input.Remote.ValueOK(); given {
+		key, err := optionalID[content.RemoteID]("remote", remote)
+		if err != nil {
+			return nil, err
+		}
+		change.Remote = new(value(key))
+	}
+	if input.Labels != nil {
+		change.Labels = new(labels(input.Labels))
+	}
+	return r.Catalog.UpdateRepository(ctx, id, change)
+}
+
+func (r *mutationResolver) DeleteRepository(ctx context.Context, id string) (*content.Repository, error) {
+	key, err := knownID[content.RepositoryID]("repository", id)
+	if err != nil {
+		return nil, err
+	}
+	return r.Catalog.DeleteRepository(ctx, key)
+}
+
+func (r *queryResolver) Repository(ctx context.Context, id *string, name *string) (*content.Repository, error) {
+	if err := either(id, name, "name"); err != nil {
+		return nil, err
+	}
+	if id != nil {
+		return find(ctx, loadersOf(ctx).repositories, "repository", *id)
+	}
+	return absentIsNull(r.Store.RepositoryByName(ctx, *name))
+}
+
+func (r *queryResolver) Repositories(ctx context.Context, labels *string, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Repository], error) {
+	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Repository], error) {
+		return r.Store.Repositories(ctx, value(labels), p)
+	}
+	return list(ctx, read, first, after, last, before)
+}
+
+func (r *queryResolver) RepositoryVersion(ctx context.Context, id string) (*content.Version, error) {
+	return find(ctx, loadersOf(ctx).versions, "version", id)
+}
+
+func (r *repositoryResolver) Remote(ctx context.Context, obj *content.Repository) (*content.Remote, error) {
+	return reference(ctx, loadersOf(ctx).remotes, obj.RemoteID)
+}
+
+func (r *repositoryResolver) LatestVersion(ctx context.Context, obj *content.Repository) (*content.Version, error) {
+	return reference(ctx, loadersOf(ctx).versions, obj.LatestID)
+}
+
+func (r *repositoryResolver) Versions(ctx context.Context, obj *content.Repository, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Version], error) {
+	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Version], error) {
+		return r.Store.Versions(ctx, obj.ID, p)
+	}
+	return list(ctx, read, first, after, last, before)
+}
+
+func (r *repositoryResolver) Version(ctx context.Context, obj *content.Repository, number int32) (*content.Version, error) {
+	return absentIsNull(r.Store.VersionByNumber(ctx, obj.ID, int(number)))
+}
+
+func (r *repositoryResolver) NewestPublication(ctx context.Context, obj *content.Repository) (*content.Publication, error) {
+	return reference(ctx, loadersOf(ctx).publications, obj.NewestPublicationID)
+}
+
+func (r *repositoryResolver) Publications(ctx context.Context, obj *content.Repository, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Publication], error) {
+	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Publication], error) {
+		return r.Store.Publications(ctx, obj.ID, p)
+	}
+	return list(ctx, read, first, after, last, before)
+}
+
+func (r *repositoryResolver) Distributions(ctx context.Context, obj *content.Repository, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Distribution], error) {
+	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Distribution], error) {
+		return r.Store.Distributions(ctx, obj.ID, p)
+	}
+	return list(ctx, read, first, after, last, before)
+}
+
+func (r *repositoryVersionResolver) Repository(ctx context.Context, obj *content.Version) (*content.Repository, error) {
+	return required(ctx, loadersOf(ctx).repositories, obj.RepositoryID)
+}
+
+func (r *repositoryVersionResolver) Units(ctx context.Context, obj *content.Version, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Unit], error) {
+	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Unit], error) {
+		return r.Store.VersionUnits(ctx, obj, p)
+	}
+	return list(ctx, read, first, after, last, before)
+}
+
+func (r *repositoryVersionResolver) Added(ctx context.Context, obj *content.Version, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Unit], error) {
+	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Unit], error) {
+		return r.Store.VersionAdded(ctx, obj, p)
+	}
+	return list(ctx, read, first, after, last, before)
+}
+
+func (r *repositoryVersionResolver) Removed(ctx context.Context, obj *content.Version, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Unit], error) {
+	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Unit], error) {
+		return r.Store.VersionRemoved(ctx, obj, p)
+	}
+	return list(ctx, read, first, after, last, before)
+}
+
+func (r *Resolver) Repository() graph.RepositoryResolver { return &repositoryResolver{r} }
+
+func (r *Resolver) RepositoryVersion() graph.RepositoryVersionResolver {
+	return &repositoryVersionResolver{r}
+}
+
+type (
+	repositoryResolver        struct{ *Resolver }
+	repositoryVersionResolver struct{ *Resolver }
+)

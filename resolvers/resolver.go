@@ -1,0 +1,138 @@
+// Package resolvers answers GraphQL requests. A resolver decodes its
+// arguments, makes one call, and returns what it got: reads go to the store
+// through loaders that batch them, operations to the catalog, subscriptions
+// to the hub.
+package resolvers
+
+import (
+	"context"
+	"time"
+
+	"ream/catalog"
+	"ream/content"
+	"ream/event"
+	"ream/page"
+	"ream/task"
+)
+
+// Resolver answers every field that needs more than its parent. All its
+// fields must be set.
+type Resolver struct {
+	Store   Store
+	Catalog Catalog
+	Hub     Hub
+	Now     func() time.Time
+}
+
+// Store reads. Methods whose names end in ByID answer in the order of the
+// ids, with nil where there is no such thing; the other lookups of a single
+// thing return a fault.NotFound. It must be safe for concurrent use.
+type Store interface {
+	Remotes
+	Repositories
+	Versions
+	Publications
+	Distributions
+	Tasks
+}
+
+// Remotes reads remotes.
+type Remotes interface {
+	Remotes(context.Context, page.Request) (*page.Of[*content.Remote], error)
+	RemotesByID(context.Context, []content.RemoteID) ([]*content.Remote, error)
+	RemoteByName(ctx context.Context, name string) (*content.Remote, error)
+}
+
+// Repositories reads repositories.
+type Repositories interface {
+	Repositories(ctx context.Context, labels string, p page.Request) (*page.Of[*content.Repository], error)
+	RepositoriesByID(context.Context, []content.RepositoryID) ([]*content.Repository, error)
+	RepositoryByName(ctx context.Context, name string) (*content.Repository, error)
+}
+
+// Versions reads the versions of repositories, and their units.
+type Versions interface {
+	Versions(context.Context, content.RepositoryID, page.Request) (*page.Of[*content.Version], error)
+	VersionsByID(context.Context, []content.VersionID) ([]*content.Version, error)
+	VersionByNumber(ctx context.Context, repository content.RepositoryID, number int) (*content.Version, error)
+	VersionUnits(context.Context, *content.Version, page.Request) (*page.Of[*content.Unit], error)
+	VersionAdded(context.Context, *content.Version, page.Request) (*page.Of[*content.Unit], error)
+	VersionRemoved(context.Context, *content.Version, page.Request) (*page.Of[*content.Unit], error)
+	UnitsByID(context.Context, []content.UnitID) ([]*content.Unit, error)
+}
+
+// Publications reads publications: of one repository, or of all if its id is 0.
+type Publications interface {
+	Publications(context.Context, content.RepositoryID, page.Request) (*page.Of[*content.Publication], error)
+	PublicationsByID(context.Context, []content.PublicationID) ([]*content.Publication, error)
+}
+
+// Distributions reads distributions: those that follow one repository, or all
+// if its id is 0.
+type Distributions interface {
+	Distributions(context.Context, content.RepositoryID, page.Request) (*page.Of[*content.Distribution], error)
+	DistributionsByID(context.Context, []content.DistributionID) ([]*content.Distribution, error)
+	DistributionByPath(ctx context.Context, path string) (*content.Distribution, error)
+}
+
+// Tasks reads tasks, groups, workers and the queue. What it returns for a list
+// of tasks is in the order of their ids.
+type Tasks interface {
+	Tasks(context.Context, task.Filter, page.Request) (*page.Of[*task.Task], error)
+	TasksByID(context.Context, []task.ID) ([]*task.Task, error)
+	Groups(context.Context, page.Request) (*page.Of[*task.Group], error)
+	GroupsByID(context.Context, []task.GroupID) ([]*task.Group, error)
+	WorkersByID(context.Context, []task.WorkerID) ([]*task.Worker, error)
+	BlockedBy(context.Context, task.ID, page.Request) (*page.Of[*task.Task], error)
+	Ahead(context.Context, []task.ID) ([]int, error)
+	Reservations(context.Context, []task.ID) ([][]*task.Reservation, error)
+	Reports(context.Context, []task.ID) ([][]*task.Report, error)
+	Created(context.Context, []task.ID) ([][]task.Created, error)
+	Queue(context.Context) (*task.Queue, error)
+}
+
+// Catalog changes things. It validates what it is given, and returns faults
+// for what it rejects. It must be safe for concurrent use.
+type Catalog interface {
+	RemoteEditor
+	RepositoryEditor
+	DistributionEditor
+	Operator
+}
+
+// RemoteEditor creates, changes and deletes remotes.
+type RemoteEditor interface {
+	CreateRemote(context.Context, catalog.RemoteInput) (*content.Remote, error)
+	UpdateRemote(context.Context, content.RemoteID, catalog.RemoteChange) (*content.Remote, error)
+	DeleteRemote(context.Context, content.RemoteID) (*content.Remote, error)
+}
+
+// RepositoryEditor creates, changes and deletes repositories.
+type RepositoryEditor interface {
+	CreateRepository(context.Context, catalog.RepositoryInput) (*content.Repository, error)
+	UpdateRepository(context.Context, content.RepositoryID, catalog.RepositoryChange) (*content.Repository, error)
+	DeleteRepository(context.Context, content.RepositoryID) (*content.Repository, error)
+}
+
+// DistributionEditor creates, changes and deletes distributions.
+type DistributionEditor interface {
+	CreateDistribution(context.Context, catalog.DistributionInput) (*content.Distribution, error)
+	UpdateDistribution(context.Context, content.DistributionID, catalog.DistributionChange) (*content.Distribution, error)
+	DeleteDistribution(context.Context, content.DistributionID) (*content.Distribution, error)
+}
+
+// Operator queues work and cancels it.
+type Operator interface {
+	Sync(context.Context, catalog.SyncRequest) (task.Work, error)
+	Publish(context.Context, catalog.PublishRequest) (task.Work, error)
+	Mirror(context.Context, catalog.MirrorRequest) (*task.Group, error)
+	CancelTask(context.Context, task.ID) (*task.Task, error)
+	CancelGroup(context.Context, task.GroupID) (*task.Group, error)
+}
+
+// Hub tells what changed. The channel gives the present snapshot at once,
+// then newer ones, and is closed after the final one or when ctx ends.
+// An unknown topic is a fault.NotFound.
+type Hub interface {
+	Subscribe(ctx context.Context, topic event.Topic) (<-chan event.Snapshot, error)
+}

@@ -1,0 +1,61 @@
+package resolvers
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler"
+	"github.com/99designs/gqlgen/graphql/handler/extension"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"ream/graph"
+)
+
+// NewSchema returns the schema with its resolvers.
+func NewSchema(r Resolver) graphql.ExecutableSchema {
+	return graph.NewExecutableSchema(graph.Config{Resolvers: &r})
+}
+
+// newServer returns a server without transports. Loaders collect keys for the
+// given time.
+func newServer(r Resolver, log *slog.Logger, wait time.Duration) *handler.Server {
+	s := handler.New(NewSchema(r))
+	s.SetErrorPresenter(presenter(log))
+	s.SetRecoverFunc(recovered)
+	s.SetParserTokenLimit(maxTokens)
+	s.SetQueryCache(queryCache{lru.New[*ast.QueryDocument](cachedQueries)})
+	s.Use(extension.Introspection{})
+	s.Use(limits{})
+	s.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
+		return next(withLoaders(ctx, newLoaders(r.Store, wait)))
+	})
+	s.AroundRootFields(func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+		if graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
+			ctx = withLoaders(ctx, newLoaders(r.Store, wait)) // what the field before read may have changed
+		}
+		return next(ctx)
+	})
+	return s
+}
+
+// The bounds of the cache of parsed queries.
+const (
+	cachedQueries    = 200
+	cachedQueryBytes = 16 << 10
+)
+
+// queryCache remembers parsed queries, without the long ones: memory must not
+// grow with what clients send.
+type queryCache struct {
+	graphql.Cache[*ast.QueryDocument]
+}
+
+// Add remembers a query if it is short.
+func (c queryCache) Add(ctx context.Context, query string, document *ast.QueryDocument) {
+	if len(query) <= cachedQueryBytes {
+		c.Cache.Add(ctx, query, document)
+	}
+}

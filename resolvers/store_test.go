@@ -1,0 +1,214 @@
+package resolvers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+
+	"ream/content"
+	"ream/event"
+	"ream/fault"
+	"ream/page"
+	"ream/task"
+)
+
+// memory is a store of ten repositories, each with a remote, a version and a
+// publication, and ten tasks of one group. It counts what it is asked.
+type memory struct {
+	Store // what the tests do not ask for
+
+	mu    sync.Mutex
+	asked map[string]int
+	fail  error
+}
+
+func (m *memory) ask(method string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.asked == nil {
+		m.asked = map[string]int{}
+	}
+	m.asked[method]++
+	return m.fail
+}
+
+func byID[K ~int64, V any](ids []K, find func(K) V) []*V {
+	out := make([]*V, len(ids))
+	for i, id := range ids {
+		if id <= 10 {
+			out[i] = new(find(id))
+		}
+	}
+	return out
+}
+
+func repository(id content.RepositoryID) content.Repository {
+	return content.Repository{
+		ID: id, Name: "repo", Format: content.File, RemoteID: content.RemoteID(id),
+		LatestID: content.VersionID(id), NewestPublicationID: content.PublicationID(id),
+	}
+}
+
+func tenth(id task.ID) task.Task {
+	return task.Task{
+		ID: id, Kind: "repository.sync", Name: "sync", State: task.Waiting, Priority: task.Normal,
+		GroupID: 1, ParentID: id%10 + 1, WorkerID: 1,
+	}
+}
+
+func pageOf[K ~int64, V any](key func(K) string, find func(K) V) *page.Of[*V] {
+	p := &page.Of[*V]{Count: func(context.Context) (int, error) { return 10, nil }}
+	for id := K(1); id <= 10; id++ {
+		p.Items = append(p.Items, page.Item[*V]{Node: new(find(id)), Key: key(id)})
+	}
+	return p
+}
+
+func (m *memory) Repositories(context.Context, string, page.Request) (*page.Of[*content.Repository], error) {
+	return pageOf(content.RepositoryID.String, repository), m.ask("Repositories")
+}
+
+func (m *memory) RepositoriesByID(_ context.Context, ids []content.RepositoryID) ([]*content.Repository, error) {
+	return byID(ids, repository), m.ask("RepositoriesByID")
+}
+
+func (m *memory) RepositoryByName(context.Context, string) (*content.Repository, error) {
+	return nil, fault.New(fault.NotFound, "there is no such repository")
+}
+
+func (m *memory) RemotesByID(_ context.Context, ids []content.RemoteID) ([]*content.Remote, error) {
+	find := func(id content.RemoteID) content.Remote { return content.Remote{ID: id, Name: "remote"} }
+	return byID(ids, find), m.ask("RemotesByID")
+}
+
+func (m *memory) VersionsByID(_ context.Context, ids []content.VersionID) ([]*content.Version, error) {
+	find := func(id content.VersionID) content.Version {
+		return content.Version{ID: id, RepositoryID: content.RepositoryID(id), Number: 1}
+	}
+	return byID(ids, find), m.ask("VersionsByID")
+}
+
+func (m *memory) PublicationsByID(_ context.Context, ids []content.PublicationID) ([]*content.Publication, error) {
+	find := func(id content.PublicationID) content.Publication {
+		return content.Publication{ID: id, RepositoryID: content.RepositoryID(id), VersionID: content.VersionID(id)}
+	}
+	return byID(ids, find), m.ask("PublicationsByID")
+}
+
+func (m *memory) Distributions(context.Context, content.RepositoryID, page.Request) (*page.Of[*content.Distribution], error) {
+	find := func(id content.DistributionID) content.Distribution {
+		return content.Distribution{ID: id, Path: "a/b", RepositoryID: content.RepositoryID(id)}
+	}
+	return pageOf(content.DistributionID.String, find), m.ask("Distributions")
+}
+
+func (m *memory) Tasks(context.Context, task.Filter, page.Request) (*page.Of[*task.Task], error) {
+	return pageOf(task.ID.String, tenth), m.ask("Tasks")
+}
+
+func (m *memory) TasksByID(_ context.Context, ids []task.ID) ([]*task.Task, error) {
+	return byID(ids, tenth), m.ask("TasksByID")
+}
+
+func (m *memory) GroupsByID(_ context.Context, ids []task.GroupID) ([]*task.Group, error) {
+	find := func(id task.GroupID) task.Group {
+		return task.Group{ID: id, Name: "sync 10 repositories", Tally: task.Counts{Waiting: 10, Revision: 1}}
+	}
+	return byID(ids, find), m.ask("GroupsByID")
+}
+
+func (m *memory) Ahead(_ context.Context, ids []task.ID) ([]int, error) {
+	return make([]int, len(ids)), m.ask("Ahead")
+}
+
+func (m *memory) Reservations(_ context.Context, ids []task.ID) ([][]*task.Reservation, error) {
+	return make([][]*task.Reservation, len(ids)), m.ask("Reservations")
+}
+
+func (m *memory) Reports(_ context.Context, ids []task.ID) ([][]*task.Report, error) {
+	return make([][]*task.Report, len(ids)), m.ask("Reports")
+}
+
+func (m *memory) Created(_ context.Context, ids []task.ID) ([][]task.Created, error) {
+	created := make([][]task.Created, len(ids))
+	for i, id := range ids {
+		created[i] = []task.Created{
+			{TaskID: id, NodeID: content.VersionID(id).String()},
+			{TaskID: id, NodeID: content.PublicationID(99).String()}, // deleted
+		}
+	}
+	return created, m.ask("Created")
+}
+
+// frames is a hub that gives each subscriber the same snapshots.
+type frames []event.Snapshot
+
+func (f frames) Subscribe(context.Context, event.Topic) (<-chan event.Snapshot, error) {
+	if f == nil {
+		return nil, fault.New(fault.NotFound, "there is no such topic")
+	}
+	c := make(chan event.Snapshot, len(f))
+	for _, s := range f {
+		c <- s
+	}
+	close(c)
+	return c, nil
+}
+
+// answer is a response to a request.
+type answer struct {
+	Data   json.RawMessage `json:"data"`
+	Errors []struct {
+		Message    string         `json:"message"`
+		Extensions map[string]any `json:"extensions"`
+	} `json:"errors"`
+}
+
+// code is the code of the only error; empty if there is none.
+func (a answer) code(t *testing.T) string {
+	t.Helper()
+	if len(a.Errors) > 1 {
+		t.Fatalf("errors: got %v, want at most one", a.Errors)
+	}
+	if len(a.Errors) == 0 {
+		return ""
+	}
+	return a.Errors[0].Extensions["code"].(string)
+}
+
+// ask sends a request to a server with the given dependencies.
+func ask(t *testing.T, r Resolver, query string, variables map[string]any) answer {
+	t.Helper()
+	a, _ := askLogged(t, r, query, variables)
+	return a
+}
+
+func askLogged(t *testing.T, r Resolver, query string, variables map[string]any) (answer, string) {
+	t.Helper()
+	var log bytes.Buffer
+	r.Now = time.Now
+	// Long enough for every field of a level, also on a busy machine.
+	s := newServer(r, slog.New(slog.NewTextHandler(&log, nil)), 100*time.Millisecond)
+	s.AddTransport(transport.POST{})
+	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", bytes.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	response := httptest.NewRecorder()
+	s.ServeHTTP(response, request)
+	var a answer
+	if err := json.Unmarshal(response.Body.Bytes(), &a); err != nil {
+		t.Fatalf("answer %s: %v", response.Body, err)
+	}
+	return a, log.String()
+}

@@ -1,0 +1,181 @@
+package resolvers
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"ream/event"
+	"ream/graph"
+	"ream/page"
+	"ream/task"
+)
+
+func (r *mutationResolver) Cancel(ctx context.Context, id string) (task.Work, error) {
+	if key, err := task.ParseGroupID(id); err == nil {
+		return workOf(r.Catalog.CancelGroup(ctx, key))
+	}
+	key, err := knownID[task.ID]("task", id)
+	if err != nil {
+		return nil, err
+	}
+	return workOf(r.Catalog.CancelTask(ctx, key))
+}
+
+func (r *progressResolver) BytesPerSecond(ctx context.Context, obj *task.Progress) (int64, error) {
+	return obj.BytesPerSecond(r.Now()), nil
+}
+
+func (r *progressResolver) RemainingSeconds(ctx context.Context, obj *task.Progress) (*int64, error) {
+	remaining, known := obj.Remaining(r.Now())
+	if !known {
+		return nil, nil
+	}
+	return new(int64(remaining.Round(time.Second) / time.Second)), nil
+}
+
+func (r *queryResolver) Task(ctx context.Context, id string) (*task.Task, error) {
+	return find(ctx, loadersOf(ctx).tasks, "task", id)
+}
+
+func (r *queryResolver) Tasks(ctx context.Context, filter *graph.TaskFilter, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
+	f := task.Filter{Newest: true}
+	if filter != nil {
+		f.States, f.Finished, f.Kind = filter.States, filter.Finished, task.Kind(value(filter.Kind))
+	}
+	return r.tasks(ctx, f, first, after, last, before)
+}
+
+func (r *queryResolver) TaskGroup(ctx context.Context, id string) (*task.Group, error) {
+	return find(ctx, loadersOf(ctx).groups, "group", id)
+}
+
+func (r *queryResolver) TaskGroups(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Group], error) {
+	return list(ctx, r.Store.Groups, first, after, last, before)
+}
+
+func (r *queryResolver) TaskOrGroup(ctx context.Context, id string) (task.Work, error) {
+	n, err := loadersOf(ctx).node(ctx, id)()
+	work, _ := n.(task.Work)
+	return work, err
+}
+
+func (r *queryResolver) TaskGroupCounts(ctx context.Context, id string) (*task.Counts, error) {
+	group, err := find(ctx, loadersOf(ctx).groups, "group", id)
+	if group == nil {
+		return nil, err
+	}
+	return group.Counts(), nil
+}
+
+func (r *queryResolver) Queue(ctx context.Context) (*task.Queue, error) {
+	return r.Store.Queue(ctx)
+}
+
+func (r *subscriptionResolver) Task(ctx context.Context, id string) (<-chan *task.Task, error) {
+	key, err := knownID[task.ID]("task", id)
+	if err != nil {
+		return nil, err
+	}
+	return follow(ctx, r.Hub, event.Topic(key.String()), as[*task.Task])
+}
+
+func (r *subscriptionResolver) TaskGroup(ctx context.Context, id string) (<-chan *task.Group, error) {
+	key, err := knownID[task.GroupID]("group", id)
+	if err != nil {
+		return nil, err
+	}
+	return follow(ctx, r.Hub, event.Topic(key.String()), as[*task.Group])
+}
+
+func (r *subscriptionResolver) TaskOrGroup(ctx context.Context, id string) (<-chan task.Work, error) {
+	if key, err := task.ParseGroupID(id); err == nil {
+		return follow(ctx, r.Hub, event.Topic(key.String()), as[task.Work])
+	}
+	key, err := knownID[task.ID]("task", id)
+	if err != nil {
+		return nil, err
+	}
+	return follow(ctx, r.Hub, event.Topic(key.String()), as[task.Work])
+}
+
+func (r *subscriptionResolver) TaskGroupCounts(ctx context.Context, id string) (<-chan *task.Counts, error) {
+	key, err := knownID[task.GroupID]("group", id)
+	if err != nil {
+		return nil, err
+	}
+	return follow(ctx, r.Hub, event.Topic(key.String()), changedCounts())
+}
+
+func (r *subscriptionResolver) Queue(ctx context.Context) (<-chan *task.Queue, error) {
+	return follow(ctx, r.Hub, event.Queue, as[*task.Queue])
+}
+
+func (r *taskResolver) Group(ctx context.Context, obj *task.Task) (*task.Group, error) {
+	return reference(ctx, loadersOf(ctx).groups, obj.GroupID)
+}
+
+func (r *taskResolver) Parent(ctx context.Context, obj *task.Task) (*task.Task, error) {
+	return reference(ctx, loadersOf(ctx).tasks, obj.ParentID)
+}
+
+func (r *taskResolver) Spawned(ctx context.Context, obj *task.Task, finished *bool, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
+	return r.tasks(ctx, task.Filter{Parent: obj.ID, Finished: finished}, first, after, last, before)
+}
+
+func (r *taskResolver) BlockedBy(ctx context.Context, obj *task.Task, first *int32, after *string) (*graph.Connection[*task.Task], error) {
+	read := func(ctx context.Context, p page.Request) (*page.Of[*task.Task], error) {
+		return r.Store.BlockedBy(ctx, obj.ID, p)
+	}
+	return list(ctx, read, first, after, nil, nil)
+}
+
+func (r *taskResolver) Ahead(ctx context.Context, obj *task.Task) (int32, error) {
+	if obj.State != task.Waiting {
+		return 0, nil
+	}
+	n, err := loadersOf(ctx).ahead.Load(ctx, obj.ID)
+	return int32(min(n, math.MaxInt32)), err
+}
+
+func (r *taskResolver) Reservations(ctx context.Context, obj *task.Task) ([]*task.Reservation, error) {
+	return loadersOf(ctx).reservations.Load(ctx, obj.ID)
+}
+
+func (r *taskResolver) Reports(ctx context.Context, obj *task.Task) ([]*task.Report, error) {
+	return loadersOf(ctx).reports.Load(ctx, obj.ID)
+}
+
+func (r *taskResolver) Created(ctx context.Context, obj *task.Task) ([]graph.CreatedResource, error) {
+	return createdBy(ctx, obj.ID)
+}
+
+func (r *taskResolver) Worker(ctx context.Context, obj *task.Task) (*task.Worker, error) {
+	if obj.State != task.Running && obj.State != task.Canceling {
+		return nil, nil
+	}
+	return reference(ctx, loadersOf(ctx).workers, obj.WorkerID)
+}
+
+func (r *taskGroupResolver) Tasks(ctx context.Context, obj *task.Group, state []task.State, finished *bool, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
+	return r.tasks(ctx, task.Filter{Group: obj.ID, States: state, Finished: finished}, first, after, last, before)
+}
+
+func (r *workerResolver) Tasks(ctx context.Context, obj *task.Worker, first *int32, after *string) (*graph.Connection[*task.Task], error) {
+	return r.tasks(ctx, task.Filter{Worker: obj.ID}, first, after, nil, nil)
+}
+
+func (r *Resolver) Progress() graph.ProgressResolver { return &progressResolver{r} }
+
+func (r *Resolver) Task() graph.TaskResolver { return &taskResolver{r} }
+
+func (r *Resolver) TaskGroup() graph.TaskGroupResolver { return &taskGroupResolver{r} }
+
+func (r *Resolver) Worker() graph.WorkerResolver { return &workerResolver{r} }
+
+type (
+	progressResolver  struct{ *Resolver }
+	taskResolver      struct{ *Resolver }
+	taskGroupResolver struct{ *Resolver }
+	workerResolver    struct{ *Resolver }
+)
