@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -121,12 +122,21 @@ func (w *walk) size(f *ast.Field) int {
 	}
 	for _, name := range []string{"first", "last"} {
 		switch n := arguments[name].(type) {
-		case int64:
-			return int(min(max(n, 1), page.Limit))
 		case nil:
+		case int64: // from a literal
+			return within(n)
+		case json.Number: // from a variable
+			i, err := n.Int64()
+			if err != nil {
+				return page.Limit // the argument itself is rejected later
+			}
+			return within(i)
 		default:
-			return page.Limit // of some other numeric type, from variables
+			return page.Limit
 		}
 	}
 	return page.DefaultSize
 }
+
+// within is a page's size, or the nearest size that a page can have.
+func within(n int64) int { return int(min(max(n, 1), page.Limit)) }
