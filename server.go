@@ -22,6 +22,7 @@ import (
 
 	"ream/blob"
 	"ream/catalog"
+	"ream/cli"
 	"ream/db"
 	"ream/event"
 	"ream/fault"
@@ -39,6 +40,12 @@ var version = "dev"
 const usage = `ream mirrors, versions and publishes package repositories.
 
   ream serve     run the server: API, content and workers in one process
+  ream demo      mirror a small upstream of its own, and show it live
+  ream mirror    sync, publish and serve repositories
+  ream sync      fetch what upstream has now
+  ream publish   make versions ready to be served
+  ream watch     follow a task or a group of tasks
+  ream cancel    cancel a task or a group of tasks
   ream version   print the version
 
 "ream COMMAND --help" tells the flags of a command.
@@ -78,8 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return 0
 	default:
-		fmt.Fprintf(stderr, "ream: there is no command %q\n\n%s", command, usage)
-		return 2
+		return cli.Main(ctx, command, rest, cli.Env{Stdout: stdout, Stderr: stderr, Start: startForDemo})
 	}
 }
 
@@ -370,4 +376,27 @@ func (s *server) run(ctx context.Context, listener net.Listener, ready func(stri
 	err = errors.Join(err, httpServer.Shutdown(stopping), <-worked)
 	endBackground()
 	return errors.Join(err, group.Wait())
+}
+
+// startForDemo starts a server on a free port for the demo.
+func startForDemo(ctx context.Context, dir string) (address string, stop func() error, err error) {
+	logFile, err := os.Create(filepath.Join(dir, "server.log"))
+	if err != nil {
+		return "", nil, err
+	}
+	o := options{listen: "127.0.0.1:0", data: dir, database: filepath.Join(dir, "ream.db"), storage: filepath.Join(dir, "artifacts"), workers: 8, log: "info"}
+	ctx, cancel := context.WithCancel(ctx)
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	go func() {
+		err := serve(ctx, o, logFile, func(address string) { ready <- address })
+		ended <- errors.Join(err, logFile.Close())
+	}()
+	stop = func() error { cancel(); return <-ended }
+	select {
+	case address := <-ready:
+		return address, stop, nil
+	case err := <-ended:
+		cancel()
+		return "", nil, fmt.Errorf("the server ended: %w", err)
+	}
 }

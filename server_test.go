@@ -287,7 +287,7 @@ type upstream struct {
 	*httptest.Server
 	mu       sync.Mutex
 	files    map[string][]byte
-	manifest string                                                // instead of the true one, if not empty
+	manifest string                                               // instead of the true one, if not empty
 	before   func(w http.ResponseWriter, path string) (done bool) // each request
 	served   map[string]int
 }
