@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"slices"
 
 	"ream/content"
 	"ream/fault"
@@ -75,90 +74,26 @@ func (tx *Tx) CreateVersion(ctx context.Context, repo *content.Repository, base 
 	}
 	var before versionRow
 	if base != 0 {
-		if _, err := tx.found(ctx, &before, `SELECT `+versionColumns+` FROM version WHERE id = ?`, base); err != nil {
+		if err := tx.get(ctx, &before, `SELECT `+versionColumns+` FROM version WHERE id = ?`, base); err != nil {
 			return nil, err
 		}
 	}
-	number := before.Number + 1
-	if err := tx.changeMembers(ctx, current, number, distinctIDs(added), distinctIDs(removed)); err != nil {
-		return nil, err
-	}
-	gained, err := tx.changed(ctx, wasAdded, repo.ID, number)
+	joining, leaving, err := tx.memberChanges(ctx, current, added, removed)
 	if err != nil {
 		return nil, err
 	}
-	lost, err := tx.changed(ctx, wasRemoved, repo.ID, number)
-	if err != nil {
+	v := &content.Version{RepositoryID: repo.ID, Number: before.Number + 1, Units: before.Units + len(joining) - len(leaving),
+		Bytes: before.Bytes + bytesOf(joining) - bytesOf(leaving), Added: len(joining), Removed: len(leaving), CreatedAt: fromMicros(micros(tx.now()))}
+	if err := tx.leave(ctx, v, leaving); err != nil {
 		return nil, err
 	}
-	v := &content.Version{RepositoryID: repo.ID, Number: number, Units: before.Units + gained.Units - lost.Units,
-		Bytes: before.Bytes + gained.Bytes - lost.Bytes, Added: gained.Units, Removed: lost.Units, CreatedAt: fromMicros(micros(tx.now()))}
+	if err := tx.join(ctx, v, joining); err != nil {
+		return nil, err
+	}
 	if err := tx.get(ctx, &v.ID, `INSERT INTO version(repository_id, number, units, bytes, added, removed, created_at) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 		v.RepositoryID, v.Number, v.Units, v.Bytes, v.Added, v.Removed, micros(v.CreatedAt)); err != nil {
 		return nil, err
 	}
 	_, err = tx.exec(ctx, `UPDATE repository SET latest_version_id = ? WHERE id = ?`, v.ID, v.RepositoryID)
 	return v, err
-}
-
-// member is a unit in a bulk statement.
-type member struct {
-	ID content.UnitID `json:"id"`
-}
-
-// changeMembers ends and starts memberships with a version. Both lists are
-// sorted and distinct.
-func (tx *Tx) changeMembers(ctx context.Context, r *content.Repository, number int, added, removed []content.UnitID) error {
-	units := tx.d.rows("x", "id bigint")
-	leave := `UPDATE membership SET removed = ? FROM ` + units + ` CROSS JOIN unit u
-		WHERE u.id = x.id AND membership.repository_id = ? AND membership.path = u.path AND membership.removed IS NULL AND membership.unit_id `
-	removed = slices.DeleteFunc(removed, func(id content.UnitID) bool {
-		_, stays := slices.BinarySearch(added, id)
-		return stays
-	})
-	for chunk := range slices.Chunk(members(removed), bulk) {
-		if _, err := tx.exec(ctx, leave+`= u.id`, number, encode(chunk), r.ID); err != nil {
-			return err
-		}
-	}
-	for chunk := range slices.Chunk(members(added), bulk) {
-		if _, err := tx.exec(ctx, leave+`<> u.id`, number, encode(chunk), r.ID); err != nil {
-			return err
-		}
-		// A unit that does not exist has no path, which the table refuses.
-		_, err := tx.exec(ctx, `INSERT INTO membership(repository_id, path, unit_id, added)
-			SELECT CAST(? AS bigint), u.path, x.id, CAST(? AS int) FROM `+units+` LEFT JOIN unit u ON u.id = x.id
-			WHERE NOT EXISTS (SELECT 1 FROM membership m WHERE m.repository_id = ? AND m.path = u.path AND m.removed IS NULL)`,
-			r.ID, number, encode(chunk), r.ID)
-		if tx.d.code(err) == uniqueViolation {
-			return fault.Wrap(err, fault.Conflict, "two units of repository %q have the same path", r.Name)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func distinctIDs(ids []content.UnitID) []content.UnitID {
-	return slices.Compact(slices.Sorted(slices.Values(ids)))
-}
-
-func members(ids []content.UnitID) []member {
-	rows := make([]member, len(ids))
-	for i, id := range ids {
-		rows[i].ID = id
-	}
-	return rows
-}
-
-type tally struct {
-	Units int   `db:"units"`
-	Bytes int64 `db:"bytes"`
-}
-
-// changed counts the memberships that a version starts or ends.
-func (tx *Tx) changed(ctx context.Context, condition string, id content.RepositoryID, number int) (t tally, err error) {
-	err = tx.get(ctx, &t, `SELECT count(*) AS units, CAST(COALESCE(SUM(u.size), 0) AS bigint) AS bytes FROM `+memberTables+` WHERE `+condition, id, number)
-	return t, err
 }

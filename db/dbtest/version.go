@@ -178,7 +178,7 @@ func versionRefused(l library) {
 	const moved = `repository "r" got another version meanwhile: try again`
 	l.fails(fault.Conflict, moved, create(0, ids[0]))
 	l.fails(fault.Conflict, moved, create(first.ID, ids[0]))
-	l.fails(fault.Conflict, `two units of repository "r" have the same path`, create(second.ID, ids[0], ids[1]))
+	l.fails(fault.Conflict, `two of the units added to repository "r" have the path "a"`, create(second.ID, ids[0], ids[1]))
 	if err := l.InTx(l.ctx(), create(second.ID, 999)); err == nil {
 		l.t.Error("a version took a unit that does not exist")
 	}
