@@ -610,3 +610,10 @@ func TestErrorsNameFieldAndRemedy(t *testing.T) {
 		}
 	})
 }
+
+// command runs the program to its end.
+func command(t *testing.T, path string, args ...string) (string, error) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput()
+	return string(out), err
+}
