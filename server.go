@@ -227,7 +227,7 @@ func newServer(o options, store *db.DB, blobs *blob.Disk, log *slog.Logger) *ser
 	})
 	api := resolvers.NewHandler(resolvers.Resolver{Store: store, Catalog: operations, Hub: s.hub, Now: time.Now}, log)
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", http.NewCrossOriginProtection().Handler(api))
+	mux.Handle("/graphql", api)
 	mux.Handle("/playground", web.Playground("/graphql"))
 	mux.Handle("/playground/", web.Playground("/graphql"))
 	mux.Handle(origin.Prefix, files)

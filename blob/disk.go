@@ -40,18 +40,39 @@ func NewDisk(dir string) (*Disk, error) {
 
 func (d *Disk) tmp() string { return filepath.Join(d.dir, "tmp") }
 
-// Path is where the blob with this digest lies, whether or not it exists.
+// Path is where the blob with this digest lies, whether or not it exists. The
+// digest must be 64 digits of lower-case hex.
 func (d *Disk) Path(sha256 string) string {
 	return filepath.Join(d.dir, "sha256", sha256[:2], sha256[2:])
 }
 
-// Open opens a blob for reading. It returns NotFound if there is none.
+// Open opens a blob for reading. It returns NotFound if there is none, also for
+// what is no digest.
 func (d *Disk) Open(sha256 string) (*os.File, error) {
+	if !isDigest(sha256) {
+		return nil, fault.New(fault.NotFound, "there is no blob %.80q", sha256)
+	}
 	f, err := os.Open(d.Path(sha256))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.New(fault.NotFound, "there is no blob %s", sha256)
 	}
-	return f, err
+	if err != nil {
+		return nil, fmt.Errorf("open a blob: %w", err)
+	}
+	return f, nil
+}
+
+// isDigest reports whether s can be part of a blob's path.
+func isDigest(s string) bool {
+	if len(s) != 2*sha256.Size {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 // Clean removes files that were never finished and not touched for a while:
@@ -82,11 +103,13 @@ func (d *Disk) Create() (*Writer, error) {
 	return &Writer{f: f, hash: sha256.New()}, nil
 }
 
-// Writer takes the bytes of one blob and hashes them as they come.
+// Writer takes the bytes of one blob and hashes them as they come. It is not
+// safe for concurrent use.
 type Writer struct {
-	f    *os.File
-	hash hash.Hash
-	size int64
+	f     *os.File
+	hash  hash.Hash
+	size  int64
+	ended bool // finished or aborted
 }
 
 // Write appends to the blob. A full disk is Unavailable.
@@ -121,6 +144,7 @@ func (w *Writer) Size() int64 { return w.size }
 
 // Finish ends the blob. It counts once it is committed.
 func (w *Writer) Finish() (Staged, error) {
+	w.ended = true
 	if err := w.f.Close(); err != nil {
 		os.Remove(w.f.Name())
 		return Staged{}, full(fmt.Errorf("finish a blob: %w", err))
@@ -128,8 +152,12 @@ func (w *Writer) Finish() (Staged, error) {
 	return Staged{SHA256: w.SHA256(), Size: w.size, path: w.f.Name()}, nil
 }
 
-// Abort drops the blob.
+// Abort drops the blob. It does nothing once the blob was finished.
 func (w *Writer) Abort() {
+	if w.ended {
+		return
+	}
+	w.ended = true
 	w.f.Close()
 	os.Remove(w.f.Name())
 }
@@ -145,8 +173,10 @@ type Staged struct {
 func (d *Disk) Discard(s Staged) { os.Remove(s.path) }
 
 // Commit makes blobs durable under their digests, all at the cost of about
-// one. After it returned, the database may name them. Their bytes are on disk
-// before they take their names, so that no name ever leads to other bytes.
+// one. After it returned nil, the database may name them. Their bytes are on
+// disk before they take their names, so that no name ever leads to other bytes,
+// and a blob that is already there is only replaced by the same bytes. After an
+// error, what is still staged should be discarded.
 func (d *Disk) Commit(ctx context.Context, staged []Staged) error {
 	if len(staged) == 0 {
 		return nil

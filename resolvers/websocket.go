@@ -1,293 +1,198 @@
 package resolvers
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
-	"io"
-	"net"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"net/url"
+	"runtime/debug"
 	"slices"
-	"sync"
+	"strings"
+	"sync/atomic"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/gorilla/websocket"
+
+	"ream/fault"
 )
 
-// The GraphQL protocols over WebSocket: the present one, by
-// https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md, and the
-// older one of subscriptions-transport-ws.
-const (
-	presentProtocol = "graphql-transport-ws"
-	olderProtocol   = "graphql-ws"
-)
+// WebsocketOptions are the settings of websockets. Zero values stand for the
+// defaults.
+type WebsocketOptions struct {
+	// Init, if not nil, decides from what the client sends first whether it may
+	// stay. The context that it returns, which must descend from its own, is that
+	// of all operations; when it ends, the client is told that its credentials
+	// are no longer good. A fault's message is shown to the client.
+	Init func(ctx context.Context, payload transport.InitPayload) (context.Context, error)
 
-// The close codes of the present protocol.
-const (
-	closeBadMessage      = 4400
-	closeUnauthorized    = 4401
-	closeNoProtocol      = 4406
-	closeInitTimeout     = 4408
-	closeDuplicateID     = 4409
-	closeTooManyInits    = 4429
-	closeServiceRestart  = websocket.CloseServiceRestart
-	reasonInitTimeout    = "connection initialisation timeout" // gqlgen's words for it
-	maxMessage           = 128 << 10
-	maxSubscriptions     = 100
-	socketInitTimeout    = 10 * time.Second
-	socketWriteTimeout   = 10 * time.Second
-	socketPingInterval   = 25 * time.Second
-	socketClosingTimeout = time.Second
-)
+	Origins          []string      // that pages may come from, such as "https://example.org", besides the server's own
+	InitTimeout      time.Duration // how long the client may take to introduce itself; 10 s
+	WriteTimeout     time.Duration // how long the client may take for a message; 10 s
+	PingInterval     time.Duration // a client that is silent for twice as long is gone; 25 s
+	MaxMessage       int64         // bytes of a message of the client; 128 KiB
+	MaxSubscriptions int           // on one socket; 100
+	MaxSockets       int           // at once; 10,000
+	Log              *slog.Logger  // for what only a debugger wants to know; none if nil
+}
 
-// newWebsocket is gqlgen's WebSocket transport over gorilla/websocket.
-func newWebsocket() transport.Websocket {
-	limit := int64(maxMessage)
-	return transport.Websocket{
-		Implementation:        sockets{upgrader: websocket.Upgrader{}},
-		InitTimeout:           socketInitTimeout,
-		PingPongInterval:      socketPingInterval,
-		KeepAlivePingInterval: socketPingInterval,
-		PayloadReadLimit:      &limit,
+func (o WebsocketOptions) withDefaults() WebsocketOptions {
+	set(&o.InitTimeout, 10*time.Second)
+	set(&o.WriteTimeout, 10*time.Second)
+	set(&o.PingInterval, 25*time.Second)
+	set(&o.MaxMessage, 128<<10)
+	set(&o.MaxSubscriptions, 100)
+	set(&o.MaxSockets, 10_000)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+func set[T ~int | ~int64](option *T, byDefault T) {
+	if *option <= 0 {
+		*option = byDefault
 	}
 }
 
-// sockets accepts WebSockets from pages of this server and from programs.
-type sockets struct{ upgrader websocket.Upgrader }
+// websocketTransport runs gqlgen's websocket transport on sockets that it
+// accepts, watches and always closes itself.
+type websocketTransport struct {
+	WebsocketOptions
+	inner transport.Websocket
+	open  atomic.Int64
+}
 
-// Accept upgrades a request. Of the protocols that the client offers, the
-// present one is chosen before the older one.
-func (s sockets) Accept(w http.ResponseWriter, r *http.Request, o transport.WebsocketAcceptOptions) (transport.WebsocketConn, error) {
-	upgrader := s.upgrader
-	upgrader.Subprotocols = []string{presentProtocol, olderProtocol}
-	conn, err := upgrader.Upgrade(w, r, o.ResponseHeader)
-	if err != nil {
-		return nil, err
+// NewWebsocket returns the transport of websockets. They speak
+// graphql-transport-ws, or the older graphql-ws with clients that offer nothing
+// else. Clients that break the protocol, that do not introduce themselves, read
+// or answer pings in time are disconnected, and all of them are with 1012, which
+// makes them come back later, when the request's context ends: cancel the
+// server's base context to stop.
+func NewWebsocket(o WebsocketOptions) graphql.Transport {
+	t := &websocketTransport{WebsocketOptions: o.withDefaults()}
+	t.inner = transport.Websocket{
+		Implementation:        accepted{},
+		InitFunc:              t.init,
+		ErrorFunc:             t.failed,
+		PingPongInterval:      t.PingInterval,
+		KeepAlivePingInterval: t.PingInterval,
 	}
-	c := &socket{conn: conn, ids: map[string]bool{}, present: conn.Subprotocol() == presentProtocol}
-	if conn.Subprotocol() == "" {
-		c.close(closeNoProtocol, "Subprotocol not acceptable: want graphql-transport-ws or graphql-ws")
-		return nil, errors.New("the client offers no GraphQL protocol")
+	return t
+}
+
+// Supports reports whether the request asks for a websocket.
+func (t *websocketTransport) Supports(r *http.Request) bool { return websocket.IsWebSocketUpgrade(r) }
+
+// Do serves one socket until it is closed.
+func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	defer t.open.Add(-1)
+	if t.open.Add(1) > int64(t.MaxSockets) {
+		w.Header().Set("Retry-After", "30")
+		reply{w, mediaJSON}.refuse(refuse(http.StatusServiceUnavailable, "too many connections: try again later"))
+		return
 	}
-	return c, nil
-}
-
-// socket is a connection that frees itself from clients that do not read, and
-// holds clients of the present protocol to its rules.
-type socket struct {
-	conn    *websocket.Conn
-	present bool
-
-	writing sync.Mutex // gorilla allows one writer at a time
-	closed  bool
-
-	mu    sync.Mutex
-	ready bool // connection_init was answered
-	init  bool // connection_init was received
-	ids   map[string]bool
-}
-
-// frame is what the rules look at in a message.
-type frame struct {
-	ID      string          `json:"id,omitempty"`
-	Type    string          `json:"type"`
-	Payload json.RawMessage `json:"payload,omitempty"`
-}
-
-// NextReader returns the next message. It closes the socket with the
-// protocol's code if the message breaks the rules.
-func (c *socket) NextReader() (int, io.Reader, error) {
-	for {
-		kind, r, err := c.conn.NextReader()
-		if err != nil {
-			return 0, nil, c.readError(err)
-		}
-		text, err := io.ReadAll(r)
-		if err != nil {
-			return 0, nil, c.readError(err)
-		}
-		if !c.present {
-			return kind, bytes.NewReader(text), nil
-		}
-		v := c.check(kind, text)
-		switch {
-		case v.code != 0:
-			c.close(v.code, v.reason)
-			return 0, nil, transport.ErrWebsocketClosed
-		case v.reply != nil:
-			if err := c.WriteJSON(v.reply); err != nil {
-				return 0, nil, err
+	upgrader := websocket.Upgrader{
+		HandshakeTimeout: t.WriteTimeout,
+		Subprotocols:     []string{currentProtocol, olderProtocol},
+		CheckOrigin:      t.allowsOrigin,
+		Error: func(w http.ResponseWriter, _ *http.Request, status int, reason error) {
+			message := strings.TrimPrefix(reason.Error(), "websocket: ")
+			if status == http.StatusForbidden {
+				message = "pages of this origin may not connect: the server's operator can allow it"
 			}
-		case !v.dropped:
-			return kind, bytes.NewReader(text), nil
-		}
+			reply{w, mediaJSON}.refuse(refuse(status, "%s", message))
+		},
 	}
+	conn, err := upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		t.Log.DebugContext(r.Context(), "websocket refused", "error", err)
+		return
+	}
+	s := newSocket(conn, t.WebsocketOptions, r.Context().Err)
+	defer s.free() // also if gqlgen forgets to, or Init panics
+	defer context.AfterFunc(r.Context(), s.restart)()
+	if conn.Subprotocol() == "" {
+		s.sayClose(closeNoProtocol, "Subprotocol not acceptable")
+	} else {
+		t.inner.Do(w, r.WithContext(context.WithValue(r.Context(), socketKey{}, s)), exec)
+	}
+	s.drain()
 }
 
-func (c *socket) readError(err error) error {
-	if errors.Is(err, websocket.ErrReadLimit) {
-		c.close(websocket.CloseMessageTooBig, "the message is too big")
+// allowsOrigin lets in programs, which send no origin, and pages of this
+// server and of the origins that are allowed.
+func (t *websocketTransport) allowsOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" || slices.ContainsFunc(t.Origins, func(o string) bool { return strings.EqualFold(o, origin) }) {
+		return true
 	}
-	if _, ok := errors.AsType[*websocket.CloseError](err); ok || errors.Is(err, net.ErrClosed) {
-		return transport.ErrWebsocketClosed
-	}
-	return err
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
 }
 
-// verdict is what becomes of a message. The zero verdict hands it to gqlgen.
-type verdict struct {
-	code    int    // not 0: the message breaks the protocol
-	reason  string // why
-	reply   any    // not nil: what answers it here
-	dropped bool   // it needs no answer
+// init lets Init decide, and keeps what it decided for the close frame.
+func (t *websocketTransport) init(ctx context.Context, payload transport.InitPayload) (context.Context, *transport.InitPayload, error) {
+	if t.Init == nil {
+		return ctx, nil, nil
+	}
+	inner, err := t.decide(ctx, payload)
+	if err == nil {
+		socketOf(ctx).admit(inner.Err)
+		return inner, nil, nil
+	}
+	code := closeForbidden
+	switch fault.KindOf(err) {
+	case fault.Unavailable, fault.RateLimited:
+		code = websocket.CloseTryAgainLater
+	case fault.BadInput:
+		code = closeBadMessage
+	case fault.Internal:
+		code = websocket.CloseInternalServerErr
+		t.Log.ErrorContext(ctx, "websocket: initialisation", "error", err)
+	}
+	message := fault.Message(err)
+	ctx = transport.AppendCloseReason(transport.WithWebsocketCloseCode(ctx, code), closeReason(message))
+	return ctx, nil, errors.New(message)
 }
 
-// check holds a message to the protocol.
-func (c *socket) check(kind int, text []byte) verdict {
-	var f frame
-	if kind != websocket.TextMessage || json.Unmarshal(text, &f) != nil {
-		return verdict{code: closeBadMessage, reason: "Invalid message received"}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch f.Type {
-	case "connection_init":
-		if c.init {
-			return verdict{code: closeTooManyInits, reason: "Too many initialisation requests"}
+// decide asks Init. The request was answered with a websocket, so that its
+// panic can be told to the client here only.
+func (t *websocketTransport) decide(ctx context.Context, payload transport.InitPayload) (_ context.Context, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
-		if p := bytes.TrimSpace(f.Payload); len(p) > 0 && p[0] != '{' && !bytes.Equal(p, []byte("null")) {
-			return verdict{code: closeBadMessage, reason: "The payload of connection_init is no object"}
-		}
-		c.init = true
-	case "ping":
-		if !c.ready { // gqlgen answers pings only after the init
-			return verdict{reply: frame{Type: "pong"}}
-		}
-	case "pong":
-		return verdict{dropped: !c.ready}
-	case "subscribe":
-		switch {
-		case !c.ready:
-			return verdict{code: closeUnauthorized, reason: "Unauthorized"}
-		case f.ID == "" || len(f.Payload) == 0:
-			return verdict{code: closeBadMessage, reason: "subscribe needs an id and a payload"}
-		case c.ids[f.ID]:
-			return verdict{code: closeDuplicateID, reason: "Subscriber for " + shortened(f.ID) + " already exists"}
-		case len(c.ids) >= maxSubscriptions:
-			return verdict{reply: tooMany(f.ID)}
-		}
-		c.ids[f.ID] = true
-	case "complete":
-		delete(c.ids, f.ID)
-	default:
-		return verdict{code: closeBadMessage, reason: "Invalid message received"}
-	}
-	return verdict{}
+	}()
+	return t.Init(ctx, payload)
 }
 
-// tooMany answers a subscription over the limit, and leaves the others alone.
-func tooMany(id string) any {
-	return map[string]any{"type": "error", "id": id, "payload": []any{map[string]any{
-		"message":    "too many subscriptions on one socket",
-		"extensions": map[string]any{"code": "RATE_LIMITED"},
-	}}}
+func (t *websocketTransport) failed(ctx context.Context, err error) {
+	t.Log.DebugContext(ctx, "websocket", "error", err)
 }
 
-// shortened keeps a reason within the 123 bytes that a close frame has.
-func shortened(s string) string {
-	if len(s) > 60 {
-		return s[:60] + "…"
-	}
+// socketKey is the context's key of the socket that a request became.
+type socketKey struct{}
+
+func socketOf(ctx context.Context) *socket {
+	s, _ := ctx.Value(socketKey{}).(*socket)
 	return s
 }
 
-// WriteJSON sends a message. A client that takes nothing for the write
-// timeout loses the connection, so that it holds nothing up.
-func (c *socket) WriteJSON(v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return err
+// accepted hands to gqlgen the socket that the request became already.
+type accepted struct{}
+
+// Accept returns the request's socket.
+func (accepted) Accept(_ http.ResponseWriter, r *http.Request, _ transport.WebsocketAcceptOptions) (transport.WebsocketConn, error) {
+	s := socketOf(r.Context())
+	if s == nil {
+		return nil, errors.New("the request is no websocket")
 	}
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	if c.closed {
-		return net.ErrClosed
-	}
-	if err := c.conn.SetWriteDeadline(time.Now().Add(socketWriteTimeout)); err != nil {
-		return err
-	}
-	if err := c.conn.WriteMessage(websocket.TextMessage, text); err != nil {
-		c.closed = true
-		return errors.Join(err, c.conn.Close())
-	}
-	c.sent(text)
-	return nil
+	return s, nil
 }
 
-// sent keeps the books of what the server ends by itself.
-func (c *socket) sent(text []byte) {
-	if !c.present || !bytes.Contains(text, []byte(`"type":"c`)) && !bytes.Contains(text, []byte(`"type":"error"`)) {
-		return
-	}
-	var f frame
-	if json.Unmarshal(text, &f) != nil || !slices.Contains([]string{"connection_ack", "complete", "error"}, f.Type) {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if f.Type == "connection_ack" {
-		c.ready = true
-		return
-	}
-	delete(c.ids, f.ID)
-}
-
-// WriteClose sends a close frame with the protocol's codes in place of
-// gqlgen's.
-func (c *socket) WriteClose(code int, reason string) error {
-	if c.present {
-		switch {
-		case reason == reasonInitTimeout:
-			code, reason = closeInitTimeout, "Connection initialisation timeout"
-		case code == websocket.CloseProtocolError:
-			code = closeBadMessage
-		case code == websocket.CloseNormalClosure:
-			// gqlgen closes so only when the server ends the connection. Clients
-			// reconnect after a while on this code, and at once on a normal one.
-			code, reason = closeServiceRestart, "Service restart"
-		}
-	}
-	c.close(code, reason)
-	return nil
-}
-
-func (c *socket) close(code int, reason string) {
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	if c.closed {
-		return
-	}
-	c.closed = true
-	message := websocket.FormatCloseMessage(code, reason)
-	// A client that is gone does not get it, which is no failure.
-	_ = c.conn.WriteControl(websocket.CloseMessage, message, time.Now().Add(socketClosingTimeout))
-	_ = c.conn.Close()
-}
-
-// Close ends the connection without a close frame.
-func (c *socket) Close() error {
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	c.closed = true
-	return c.conn.Close()
-}
-
-// Subprotocol is the protocol that was agreed on.
-func (c *socket) Subprotocol() string { return c.conn.Subprotocol() }
-
-// SetReadLimit bounds messages; a larger one ends the connection.
-func (c *socket) SetReadLimit(limit int64) { c.conn.SetReadLimit(limit) }
-
-// SetReadDeadline is when the client must have been heard of.
-func (c *socket) SetReadDeadline(t time.Time) error { return c.conn.SetReadDeadline(t) }
+// newWebsocket is NewWebsocket with the defaults.
+func newWebsocket() graphql.Transport { return NewWebsocket(WebsocketOptions{}) }

@@ -1,0 +1,154 @@
+package resolvers
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"ream/fault"
+)
+
+// maxShownErrors bounds the errors of one rejected request: a short query can
+// be wrong in thousands of places.
+const maxShownErrors = 10
+
+// httpTransport answers queries and mutations as the GraphQL over HTTP
+// specification says, in either of its media types.
+type httpTransport struct{ stream sseTransport }
+
+// NewHTTP returns the transport of plain requests: POST with a JSON body, and
+// GET for queries. A subscription is streamed if the client accepts server-sent
+// events and refused otherwise. It supports every request and answers what it
+// cannot serve with the right status, so it must be added last.
+func NewHTTP() graphql.Transport { return httpTransport{newSSE(SSEOptions{})} }
+
+// Supports is always true.
+func (httpTransport) Supports(*http.Request) bool { return true }
+
+// Do answers one request.
+func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
+	accepted := parseAccept(r.Header.Values("Accept"))
+	media, acceptable := accepted.best()
+	reply := reply{w: w, media: media}
+	if r.Method == http.MethodOptions {
+		w.Header().Set("Allow", allowedMethods)
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	params, refused := readRequest(w, r)
+	if refused != nil {
+		reply.refuse(refused)
+		return
+	}
+	streams := accepted.namesEvents()
+	if !acceptable && !streams {
+		reply.refuse(refuse(http.StatusNotAcceptable, "the answer comes as %s or %s: accept one of them", mediaResponse, mediaJSON))
+		return
+	}
+
+	ctx := r.Context()
+	op, errs := exec.CreateOperationContext(ctx, params)
+	ctx = graphql.WithOperationContext(ctx, op)
+	if errs != nil {
+		reply.invalid(exec.DispatchError(ctx, truncated(errs)))
+		return
+	}
+	switch kind := op.Operation.Operation; {
+	case r.Method == http.MethodGet && kind == ast.Mutation:
+		reply.refuse(mutationByGet())
+	case kind == ast.Subscription && streams:
+		t.stream.answer(ctx, w, exec, op)
+	case kind == ast.Subscription:
+		reply.refuse(refuse(http.StatusBadRequest, "subscriptions need a websocket, or Accept: %s", mediaEvents))
+	case !acceptable:
+		t.stream.answer(ctx, w, exec, op)
+	default:
+		responses, ctx := exec.DispatchOperation(ctx, op)
+		reply.executed(ctx, responses(ctx))
+	}
+}
+
+// truncated keeps the first few errors.
+func truncated(errs gqlerror.List) gqlerror.List {
+	return errs[:min(len(errs), maxShownErrors)]
+}
+
+// reply writes one answer in the media type that was negotiated.
+type reply struct {
+	w     http.ResponseWriter
+	media string
+}
+
+// refuse answers a request that is none, in terms of HTTP.
+func (a reply) refuse(f *refusal) {
+	if f.status == http.StatusMethodNotAllowed {
+		a.w.Header().Set("Allow", f.allow)
+	}
+	code := fault.BadInput
+	switch f.status {
+	case http.StatusServiceUnavailable:
+		code = fault.Unavailable
+	case http.StatusInternalServerError:
+		code = fault.Internal
+	}
+	a.failed(f.status, &graphql.Response{Errors: gqlerror.List{{
+		Message:    f.message,
+		Extensions: map[string]any{"code": string(code)},
+	}}})
+}
+
+// invalid answers a GraphQL request that could not be executed. Only the newer
+// media type tells so by the status: with application/json, 400 could as well
+// come from something in between.
+func (a reply) invalid(r *graphql.Response) {
+	if a.media == mediaResponse {
+		a.failed(http.StatusBadRequest, r)
+		return
+	}
+	a.failed(http.StatusOK, r)
+}
+
+// failed leaves data out, which says that nothing was executed.
+func (a reply) failed(status int, r *graphql.Response) {
+	a.write(status, struct {
+		Errors     gqlerror.List  `json:"errors"`
+		Extensions map[string]any `json:"extensions,omitempty"`
+	}{r.Errors, r.Extensions})
+}
+
+// executed answers what was executed, if only in part.
+func (a reply) executed(ctx context.Context, r *graphql.Response) {
+	switch {
+	case r != nil:
+		a.write(http.StatusOK, r)
+	case ctx.Err() != nil:
+		a.refuse(refuse(http.StatusServiceUnavailable, "the request was canceled or took too long: try again later"))
+	default:
+		a.refuse(refuse(http.StatusInternalServerError, "internal error"))
+	}
+}
+
+func (a reply) write(status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // resolvers' values are marshaled already; the server recovers
+	}
+	h := a.w.Header()
+	h.Set("Content-Type", a.media+"; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(text)))
+	h.Add("Vary", "Accept")
+	setHTTPHeaders(h)
+	a.w.WriteHeader(status)
+	_, _ = a.w.Write(text) // fails only if the client is gone
+}
+
+// setHTTPHeaders keeps answers out of caches and from being taken for pages.
+func setHTTPHeaders(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+}

@@ -1,0 +1,159 @@
+package resolvers
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/gorilla/websocket"
+)
+
+func TestWebsocketInitTimeout(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{currentProtocol, olderProtocol} {
+		s := newStubServer(t, NewWebsocket(WebsocketOptions{InitTimeout: 50 * time.Millisecond}))
+		dial(t, s, protocol).expect(4408)
+	}
+	s := newStubServer(t, NewWebsocket(WebsocketOptions{InitTimeout: 50 * time.Millisecond}))
+	p := dial(t, s, currentProtocol).say(sayInit).expect(hearAck)
+	<-time.After(100 * time.Millisecond) // the timeout is over, and ends nothing
+	p.say(count("1", 0)).expect(complete1)
+}
+
+func TestWebsocketPings(t *testing.T) {
+	t.Parallel()
+	s := newStubServer(t, NewWebsocket(WebsocketOptions{PingInterval: 50 * time.Millisecond}))
+
+	attentive := dial(t, s, currentProtocol).say(sayInit).expect(hearAck)
+	for range 6 {
+		attentive.expect(`{"type":"ping"}`).say(`{"type":"pong"}`)
+	}
+
+	mute := dial(t, s, currentProtocol).say(sayInit, silence1).expect(hearAck)
+	for {
+		if _, _, err := mute.conn.ReadMessage(); err != nil {
+			break
+		}
+	}
+	eventually(t, "the mute client's subscription ends", func() bool { return s.live.Load() == 0 })
+
+	older := dial(t, s, olderProtocol).say(sayInit).expect(hearAck)
+	for range 6 {
+		older.expect(`{"type":"ka"}`) // the client's library answers the pings between
+	}
+	older.conn.SetPingHandler(func(string) error { return nil })
+	for {
+		if _, _, err := older.conn.ReadMessage(); err != nil {
+			break
+		}
+	}
+}
+
+func TestWebsocketRestart(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{currentProtocol, olderProtocol} {
+		s := newStubServer(t, NewWebsocket(WebsocketOptions{
+			Init: func(ctx context.Context, _ transport.InitPayload) (context.Context, error) { return ctx, nil },
+		}))
+		waiting := dial(t, s, protocol)
+		running := dial(t, s, protocol).say(sayInit).expect(hearAck)
+		if protocol == olderProtocol {
+			running.expect(`{"type":"ka"}`)
+		} else {
+			running.say(silence1, count("2", 0)).expect(`{"id":"2","type":"complete"}`)
+		}
+		s.stop()
+		running.expect(1012)
+		waiting.expect(1012)
+		eventually(t, "the subscription ends", func() bool { return s.live.Load() == 0 })
+	}
+}
+
+func TestWebsocketClientLeaves(t *testing.T) {
+	t.Parallel()
+	s := newStubServer(t, NewWebsocket(WebsocketOptions{}))
+	p := dial(t, s, currentProtocol).say(sayInit, silence1).expect(hearAck)
+	eventually(t, "the subscription runs", func() bool { return s.live.Load() == 1 })
+	_ = p.conn.Close()
+	eventually(t, "the subscription ends", func() bool { return s.live.Load() == 0 })
+}
+
+func TestWebsocketDeafClient(t *testing.T) {
+	t.Parallel()
+	s := newStubServer(t, NewWebsocket(WebsocketOptions{WriteTimeout: 200 * time.Millisecond}))
+	dial(t, s, currentProtocol).say(sayInit, `{"id":"1","type":"subscribe","payload":{"query":"subscription{flood}"}}`)
+	eventually(t, "the flood begins", func() bool { return s.live.Load() == 1 })
+	eventually(t, "the deaf client is let go", func() bool { return s.live.Load() == 0 })
+}
+
+func TestWebsocketSubscriptionLimit(t *testing.T) {
+	t.Parallel()
+	s := newStubServer(t, NewWebsocket(WebsocketOptions{MaxSubscriptions: 2}))
+	p := dial(t, s, currentProtocol).say(sayInit, silence1, strings.Replace(silence1, `"1"`, `"2"`, 1), count("3", 1)).
+		expect(hearAck, `{"id":"3","type":"error","payload":[{"message":"at most 2 subscriptions may be open on one socket: end one first","extensions":{"code":"RATE_LIMITED"}}]}`)
+	p.say(complete1)
+	eventually(t, "the first subscription ends", func() bool { return s.live.Load() == 1 })
+	for { // the place is free a moment later
+		_, text, err := p.say(count("3", 0)).conn.ReadMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m message
+		if err := json.Unmarshal(text, &m); err != nil {
+			t.Fatal(err)
+		}
+		if m.Type == "complete" {
+			return
+		}
+	}
+}
+
+func TestWebsocketSocketLimit(t *testing.T) {
+	t.Parallel()
+	s := newStubServer(t, NewWebsocket(WebsocketOptions{MaxSockets: 1}))
+	dial(t, s, currentProtocol).say(sayInit).expect(hearAck)
+	d := websocket.Dialer{Subprotocols: []string{currentProtocol}}
+	_, response, err := d.DialContext(t.Context(), "ws"+strings.TrimPrefix(s.URL, "http"), nil)
+	if err == nil || response == nil || response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("got %v, want 503", err)
+	}
+	_ = response.Body.Close()
+}
+
+// TestWebsocketsAreFreed looks at the server's ends of sockets whose clients
+// broke the protocol and then did nothing more.
+func TestWebsocketsAreFreed(t *testing.T) {
+	t.Parallel()
+	transport := NewWebsocket(WebsocketOptions{}).(*websocketTransport)
+	s := newStubServer(t, transport)
+	for range 20 {
+		dial(t, s, currentProtocol).say(`{"type":"connection_init","payload":"x"}`)
+	}
+	eventually(t, "all sockets are freed", func() bool { return transport.open.Load() == 0 })
+}
+
+// TestWebsocketUpgrade leaves other upgrades to other transports.
+func TestWebsocketUpgrade(t *testing.T) {
+	t.Parallel()
+	s := newStubServer(t, NewWebsocket(WebsocketOptions{}), NewHTTP())
+	for upgrade, want := range map[string]int{"h2c": http.StatusOK, "websocket": http.StatusBadRequest} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"?query={echo}", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Connection", "Upgrade")
+		r.Header.Set("Upgrade", upgrade)
+		response, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("Upgrade: %s: got %d, want %d", upgrade, response.StatusCode, want)
+		}
+	}
+}

@@ -1,0 +1,271 @@
+package resolvers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/gorilla/websocket"
+)
+
+// closeTimeout is how long a client may take to receive a close frame, and
+// then to answer it.
+const closeTimeout = time.Second
+
+// socket is one connection, as gqlgen uses it. It keeps clients to the protocol
+// and frees itself of those that do not read. NextReader and drain are for the
+// goroutine that serves the request; everything else may be called concurrently.
+type socket struct {
+	conn     *websocket.Conn
+	options  WebsocketOptions
+	talk     *conversation
+	stopping func() error // not nil once the server stops
+	overrun  bool         // a message was too long to be read
+
+	writing sync.Mutex // gorilla allows one writer of messages
+
+	mu      sync.Mutex
+	expired func() error // not nil once Init's context ended; unset before Init
+	closing bool         // a close frame was sent or received, or nobody is there to get it
+}
+
+var _ interface {
+	transport.WebsocketConn
+	transport.WebsocketReadDeadliner
+} = (*socket)(nil)
+
+// newSocket takes conn over; free must be called.
+func newSocket(conn *websocket.Conn, o WebsocketOptions, stopping func() error) *socket {
+	s := &socket{
+		conn:     conn,
+		options:  o,
+		talk:     newConversation(conn.Subprotocol() == olderProtocol, o.MaxSubscriptions),
+		stopping: stopping,
+	}
+	conn.SetReadLimit(o.MaxMessage)
+	_ = conn.SetReadDeadline(time.Now().Add(o.InitTimeout))
+	if s.talk.older {
+		conn.SetPongHandler(func(string) error { return s.awaitPong() })
+	}
+	return s
+}
+
+// admit keeps what tells that the client has to leave.
+func (s *socket) admit(expired func() error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expired = expired
+}
+
+// NextReader returns the next message that gqlgen is to see.
+func (s *socket) NextReader() (int, io.Reader, error) {
+	for {
+		kind, text, err := s.read()
+		if err != nil {
+			return 0, nil, s.readFailed(err)
+		}
+		v := s.talk.received(kind == websocket.TextMessage, text)
+		if v.initialized {
+			_ = s.SetReadDeadline(time.Time{})
+			if s.talk.older {
+				_ = s.awaitPong()
+			}
+		}
+		switch {
+		case v.code != 0:
+			s.sayClose(v.code, v.reason)
+			return 0, nil, transport.ErrWebsocketClosed
+		case v.reply != nil:
+			if err := s.write(v.reply); err != nil {
+				return 0, nil, err
+			}
+		case v.forward != nil:
+			return kind, bytes.NewReader(v.forward), nil
+		}
+	}
+}
+
+func (s *socket) read() (int, []byte, error) {
+	kind, r, err := s.conn.NextReader()
+	if err != nil {
+		return 0, nil, err
+	}
+	text, err := io.ReadAll(r)
+	return kind, text, err
+}
+
+// readFailed tells gqlgen, and the client if it is still there, why nothing
+// more is read.
+func (s *socket) readFailed(err error) error {
+	if _, ok := errors.AsType[*websocket.CloseError](err); ok {
+		s.startClosing() // gorilla answered the client's close frame
+		return transport.ErrWebsocketClosed
+	}
+	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() && !s.talk.initialized() {
+		s.sayClose(closeInitTimeout, "Connection initialisation timeout")
+	}
+	s.overrun = errors.Is(err, websocket.ErrReadLimit) // gorilla sent the close frame
+	if s.startClosing() {
+		return err
+	}
+	return transport.ErrWebsocketClosed
+}
+
+// WriteJSON sends a message of gqlgen's. A client that does not take it in time
+// loses the connection.
+func (s *socket) WriteJSON(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	text, err = s.talk.sent(text)
+	if err != nil || text == nil {
+		return err
+	}
+	return s.write(text)
+}
+
+func (s *socket) write(text []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.isClosing() {
+		return transport.ErrWebsocketClosed
+	}
+	// A deadline that the socket does not take shows in the write itself.
+	_ = s.conn.SetWriteDeadline(time.Now().Add(s.options.WriteTimeout))
+	err := s.conn.WriteMessage(websocket.TextMessage, text)
+	if err == nil && s.talk.older {
+		err = s.pingOlder(text)
+	}
+	if err != nil {
+		s.free()
+	}
+	return err
+}
+
+// pingOlder sends a ping with each keep-alive message of the older protocol,
+// which has no pings of its own.
+func (s *socket) pingOlder(text []byte) error {
+	if !bytes.Equal(text, []byte(`{"type":"ka"}`)) {
+		return nil
+	}
+	return s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(s.options.WriteTimeout))
+}
+
+func (s *socket) awaitPong() error {
+	return s.SetReadDeadline(time.Now().Add(2 * s.options.PingInterval))
+}
+
+// WriteClose closes the socket for gqlgen, which knows few reasons: its normal
+// closure stands also for a context that ended.
+func (s *socket) WriteClose(code int, reason string) error {
+	s.mu.Lock()
+	expired := s.expired
+	s.mu.Unlock()
+	switch {
+	case code != transport.WebsocketCloseNormalClosure:
+	case s.stopping() != nil:
+		s.restart()
+	case expired != nil && expired() != nil:
+		code, reason = closeForbidden, "Forbidden: the credentials are no longer good"
+	}
+	s.sayClose(code, reason)
+	return nil
+}
+
+// restart tells the client to come back later.
+func (s *socket) restart() { s.sayClose(websocket.CloseServiceRestart, "Service restart") }
+
+// drain waits a little for the client's answer to the close frame: to close a
+// connection while something unread lies in it destroys what is on its way.
+func (s *socket) drain() {
+	if !s.isClosing() {
+		return
+	}
+	if s.overrun {
+		_ = s.conn.NetConn().SetReadDeadline(time.Now().Add(closeTimeout))
+		_, _ = io.Copy(io.Discard, s.conn.NetConn())
+		return
+	}
+	for {
+		if _, _, err := s.conn.NextReader(); err != nil {
+			return
+		}
+	}
+}
+
+// sayClose sends a close frame if none was sent, and lets reading end when the
+// client answers it, or soon.
+func (s *socket) sayClose(code int, reason string) {
+	if !s.startClosing() {
+		return
+	}
+	deadline := time.Now().Add(closeTimeout)
+	// A write that is stuck must not hold the frame up for longer.
+	_ = s.conn.NetConn().SetWriteDeadline(deadline)
+	if s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, closeReason(reason)), deadline) != nil {
+		s.free()
+		return
+	}
+	_ = s.conn.SetReadDeadline(deadline)
+}
+
+// Close is called by gqlgen after WriteClose, which arranged for the end.
+func (s *socket) Close() error {
+	if !s.isClosing() {
+		s.free()
+	}
+	return nil
+}
+
+// free gives the connection back to the system.
+func (s *socket) free() {
+	s.startClosing()
+	_ = s.conn.Close()
+}
+
+func (s *socket) startClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := !s.closing
+	s.closing = true
+	return first
+}
+
+func (s *socket) isClosing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closing
+}
+
+// Subprotocol is what client and server speak.
+func (s *socket) Subprotocol() string { return s.conn.Subprotocol() }
+
+// SetReadDeadline is when the client has to be heard of. A socket that closes
+// keeps its own.
+func (s *socket) SetReadDeadline(t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return nil
+	}
+	return s.conn.SetReadDeadline(t)
+}
+
+// closeReason cuts a reason to what a close frame has room for.
+func closeReason(s string) string {
+	const room = 123
+	if len(s) > room {
+		s = s[:room-len("…")]
+		for len(s) > 0 && s[len(s)-1] >= 0x80 { // a character may be cut in two
+			s = s[:len(s)-1]
+		}
+		s += "…"
+	}
+	return s
+}
