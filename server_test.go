@@ -547,6 +547,34 @@ func TestSyncsOfOneRepositoryNeverOverlap(t *testing.T) {
 	})
 }
 
+func TestCancelWhileItRuns(t *testing.T) {
+	eachServer(t, func(t *testing.T, p *program) {
+		up := newUpstream(t, someFiles(30))
+		reached, release := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		up.before = func(_ http.ResponseWriter, path string) bool {
+			if strings.HasSuffix(path, "file-7.bin") {
+				once.Do(func() { close(reached) })
+				<-release
+			}
+			return false
+		}
+		t.Cleanup(func() { close(release) })
+		p.repository("r", up.URL+"/PULP_MANIFEST")
+		id := query[struct{ Mirror struct{ ID string } }](p, `mutation { mirror(input: {repositories: {names: ["r"]}}) { id } }`, nil).Mirror.ID
+		<-reached
+		for range 2 { // twice is the same as once
+			query[any](p, `mutation($id: ID!) { cancel(id: $id) { ... on Work { id } } }`, map[string]any{"id": id})
+		}
+		if got := p.follow(id); got.State != "CANCELED" {
+			t.Errorf("got %+v", got)
+		}
+		if versions, _ := p.versions("r"); versions != 0 {
+			t.Error("a canceled sync made a version")
+		}
+	})
+}
+
 func TestStopIsGraceful(t *testing.T) {
 	eachServer(t, func(t *testing.T, p *program) {
 		up := newUpstream(t, someFiles(3))

@@ -193,6 +193,3 @@ func (accepted) Accept(_ http.ResponseWriter, r *http.Request, _ transport.Webso
 	}
 	return s, nil
 }
-
-// newWebsocket is NewWebsocket with the defaults.
-func newWebsocket() graphql.Transport { return NewWebsocket(WebsocketOptions{}) }

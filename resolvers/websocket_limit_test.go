@@ -26,10 +26,10 @@ func TestWebsocketInitTimeout(t *testing.T) {
 
 func TestWebsocketPings(t *testing.T) {
 	t.Parallel()
-	s := newStubServer(t, NewWebsocket(WebsocketOptions{PingInterval: 50 * time.Millisecond}))
+	s := newStubServer(t, NewWebsocket(WebsocketOptions{PingInterval: 250 * time.Millisecond}))
 
 	attentive := dial(t, s, currentProtocol).say(sayInit).expect(hearAck)
-	for range 6 {
+	for range 3 {
 		attentive.expect(`{"type":"ping"}`).say(`{"type":"pong"}`)
 	}
 
@@ -42,7 +42,7 @@ func TestWebsocketPings(t *testing.T) {
 	eventually(t, "the mute client's subscription ends", func() bool { return s.live.Load() == 0 })
 
 	older := dial(t, s, olderProtocol).say(sayInit).expect(hearAck)
-	for range 6 {
+	for range 3 {
 		older.expect(`{"type":"ka"}`) // the client's library answers the pings between
 	}
 	older.conn.SetPingHandler(func(string) error { return nil })
