@@ -196,9 +196,6 @@ func (s *syncing) batch(ctx context.Context, units []*content.Unit) error {
 	if len(units) == 0 {
 		return nil
 	}
-	if err := s.c.DB.FindUnits(ctx, units); err != nil {
-		return err
-	}
 	digests := make([]content.Digest, len(units))
 	for i, u := range units {
 		digests[i] = u.SHA256

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"context"
 	"database/sql/driver"
 	"encoding/json"
 	"errors"
@@ -125,6 +126,7 @@ func sqliteCode(err error) string {
 const (
 	uniqueViolation     = "23505"
 	foreignKeyViolation = "23503"
+	badText             = "22021"
 	diskFull            = "53100"
 )
 
@@ -140,7 +142,7 @@ func (d *dialect) classify(err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, ok := errors.AsType[*fault.Error](err); ok {
+	if _, ok := errors.AsType[*fault.Error](err); ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) {
@@ -151,6 +153,8 @@ func (d *dialect) classify(err error) error {
 		return fault.Wrap(err, fault.Conflict, "it exists already")
 	case code == foreignKeyViolation:
 		return fault.Wrap(err, fault.Conflict, "it is in use, or what it refers to does not exist")
+	case code == badText:
+		return fault.Wrap(err, fault.BadInput, "a text is not UTF-8, or holds a NUL character")
 	case code == diskFull:
 		return fault.Wrap(err, fault.Unavailable, "the database's disk is full: free some space and try again")
 	case d.retryable(err), strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "53"), code == "58030":

@@ -70,8 +70,8 @@ CREATE TABLE membership(
   removed int,
   PRIMARY KEY(repository_id, path, added)
 ) WITHOUT ROWID;
-CREATE INDEX membership_added ON membership(repository_id, added, path);
-CREATE INDEX membership_removed ON membership(repository_id, removed, path) WHERE removed IS NOT NULL;
+CREATE INDEX membership_added ON membership(repository_id, added, path, unit_id);
+CREATE INDEX membership_removed ON membership(repository_id, removed, path, unit_id) WHERE removed IS NOT NULL;
 
 CREATE TABLE publication(
   id INTEGER PRIMARY KEY AUTOINCREMENT,
