@@ -124,7 +124,6 @@ func (h *Hub) stop() {
 type batch struct {
 	number uint64
 	topics []Topic
-	joined []bool // per topic, whether somebody waits for its first snapshot
 }
 
 // take begins a read of all feeds that are due. If there are none, it tells
@@ -140,7 +139,6 @@ func (h *Hub) take(now time.Time) (batch, time.Duration) {
 			continue
 		}
 		b.topics = append(b.topics, topic)
-		b.joined = append(b.joined, f.joined)
 		f.dirty, f.joined, f.readAt = false, false, now
 	}
 	if len(b.topics) > 0 {
@@ -154,10 +152,9 @@ func (h *Hub) take(now time.Time) (batch, time.Duration) {
 func (h *Hub) putBack(b batch) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for i, topic := range b.topics {
+	for _, topic := range b.topics {
 		if f := h.feeds[topic]; f != nil {
 			f.dirty = true
-			f.joined = f.joined || b.joined[i]
 		}
 	}
 }

@@ -60,6 +60,15 @@ func TestSubscribe(t *testing.T) {
 				t.Errorf("%d reads, want 0", n)
 			}
 		},
+		"a topic at rest is read rarely": func(t *testing.T, s *store, h *event.Hub) {
+			s.set("group-1", 1, false)
+			next(t, subscribe(t, h, "group-1"), 1)
+			h.Changed("group-1")
+			time.Sleep(4 * time.Second)
+			if n := s.readsOf("group-1"); n != 2 {
+				t.Errorf("%d reads, want 2", n)
+			}
+		},
 		"older revisions are left out": func(t *testing.T, s *store, h *event.Hub) {
 			s.set("group-1", 5, false)
 			c := subscribe(t, h, "group-1")

@@ -36,11 +36,13 @@ type Entry struct {
 func Parse(r io.Reader, each func(Entry) error) error {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(make([]byte, 4096), maxLine)
-	p := parser{files: map[pathKey]struct{}{}, dirs: map[pathKey]struct{}{}}
+	// The manifest's own path is taken: nothing may lie at or below it.
+	p := parser{files: map[pathKey]struct{}{keyOf(ManifestName): {}}, dirs: map[pathKey]struct{}{}}
 	n := 0
-	for scanner.Scan() {
+	// Once reading failed, what is left may be half a line.
+	for scanner.Scan() && scanner.Err() == nil {
 		n++
-		e, err := p.entry(strings.TrimSuffix(scanner.Text(), "\r"))
+		e, err := p.entry(scanner.Text()) // without "\n" or "\r\n"
 		if err != nil {
 			return fault.New(fault.BadInput, "%s line %d: %v", ManifestName, n, err)
 		}

@@ -1,0 +1,240 @@
+package fetch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ream/fault"
+	"ream/fetch"
+)
+
+// cutOff announces all of a body and sends only its first bytes.
+func cutOff(whole string, n int, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.Header().Set("Content-Length", strconv.Itoa(len(whole)))
+		fmt.Fprint(w, whole[:n])
+		http.NewResponseController(w).Flush() //nolint:errcheck // the connection ends anyway
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// file serves a body with ranges, as a good upstream does.
+func file(whole string, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(whole))
+	}
+}
+
+// part answers whatever is asked with these bytes of ten.
+func part(start int, bytes string, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/10", start, start+len(bytes)-1))
+		w.WriteHeader(http.StatusPartialContent)
+		fmt.Fprint(w, bytes)
+	}
+}
+
+func TestGetGoesOn(t *testing.T) {
+	t.Parallel()
+	const whole = "0123456789"
+	old := now.Add(-time.Hour).Format(http.TimeFormat)
+	date := now.Format(http.TimeFormat)
+	for _, test := range []struct {
+		name   string
+		steps  []http.HandlerFunc
+		ranges []string // asked for
+		resets int
+	}{
+		{"by a strong ETag", []http.HandlerFunc{cutOff(whole, 4, "ETag", `"v1"`), file(whole, "ETag", `"v1"`)}, []string{"", "bytes=4-"}, 0},
+		{"by an old Last-Modified", []http.HandlerFunc{cutOff(whole, 4, "Last-Modified", old, "Date", date), part(4, "456789", "Last-Modified", old, "Date", date)}, []string{"", "bytes=4-"}, 0},
+		{"twice", []http.HandlerFunc{cutOff(whole, 2, "ETag", `"v1"`), status(503), cutOffPart(2, "2345", "ETag", `"v1"`), file(whole, "ETag", `"v1"`)}, []string{"", "bytes=2-", "bytes=2-", "bytes=6-"}, 0},
+		{"anew without a validator", []http.HandlerFunc{cutOff(whole, 4), file(whole)}, []string{"", ""}, 1},
+		{"anew by a weak ETag", []http.HandlerFunc{cutOff(whole, 4, "ETag", `W/"v1"`), file(whole)}, []string{"", ""}, 1},
+		{"anew by a fresh Last-Modified", []http.HandlerFunc{cutOff(whole, 4, "Last-Modified", date, "Date", date), file(whole)}, []string{"", ""}, 1},
+		{"anew if upstream has no ranges", []http.HandlerFunc{cutOff(whole, 4, "ETag", `"v1"`, "Accept-Ranges", "none"), file(whole)}, []string{"", ""}, 1},
+		{"anew if upstream sends all", []http.HandlerFunc{cutOff(whole, 4, "ETag", `"v1"`), body(whole)}, []string{"", "bytes=4-"}, 1},
+		{"anew if the file changed", []http.HandlerFunc{cutOff("abcdefghij", 4, "ETag", `"v0"`), file(whole, "ETag", `"v1"`)}, []string{"", "bytes=4-"}, 1},
+		{"anew if a bad upstream goes on with a changed file", []http.HandlerFunc{cutOff("abcdefghij", 4, "ETag", `"v0"`), part(4, "456789", "ETag", `"v1"`), file(whole)}, []string{"", "bytes=4-", ""}, 1},
+		{"anew if upstream goes on elsewhere", []http.HandlerFunc{cutOff(whole, 4, "ETag", `"v1"`), part(5, "56789", "ETag", `"v1"`), file(whole)}, []string{"", "bytes=4-", ""}, 1},
+		{"anew if upstream refuses the range", []http.HandlerFunc{cutOff(whole, 4, "ETag", `"v1"`), status(416), file(whole)}, []string{"", "bytes=4-", ""}, 1},
+		{"anew if the parts do not fit", []http.HandlerFunc{cutOff("abcdefghij", 4, "ETag", `"v1"`), file(whole, "ETag", `"v1"`), file(whole)}, []string{"", "bytes=4-", ""}, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			up := newUpstream(t, test.steps...)
+			c, _ := newClient()
+			var s sink
+			got, err := c.Get(t.Context(), exactly(up.URL+"/a", whole), &s)
+			check(t, got, err, &s, whole)
+			if s.resets != test.resets {
+				t.Errorf("resets: got %d, want %d", s.resets, test.resets)
+			}
+			var ranges []string
+			for _, r := range up.seen() {
+				ranges = append(ranges, r.Header.Get("Range"))
+				if asked := r.Header.Get("Range") != ""; asked != (r.Header.Get("If-Range") != "") {
+					t.Errorf("Range %q comes with If-Range %q", r.Header.Get("Range"), r.Header.Get("If-Range"))
+				}
+			}
+			if fmt.Sprint(ranges) != fmt.Sprint(test.ranges) {
+				t.Errorf("ranges: got %q, want %q", ranges, test.ranges)
+			}
+		})
+	}
+}
+
+// cutOffPart answers with the rest of ten bytes, and breaks off.
+func cutOffPart(start int, bytes string, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-9/10", start))
+		w.Header().Set("Content-Length", strconv.Itoa(10-start))
+		w.WriteHeader(http.StatusPartialContent)
+		fmt.Fprint(w, bytes)
+		http.NewResponseController(w).Flush() //nolint:errcheck // the connection ends anyway
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func TestGetBreaksOff(t *testing.T) {
+	t.Parallel()
+	up := newUpstream(t, cutOff("0123456789", 4))
+	c, _ := newClient()
+	_, err := c.Get(t.Context(), exactly(up.URL+"/a", "0123456789"), &sink{})
+	if got, want := fault.Message(err), up.URL+"/a: the connection ended in the middle (tried 5 times)"; got != want || !fault.Is(err, fault.Unavailable) {
+		t.Errorf("Get: got %v, want Unavailable %q", err, want)
+	}
+}
+
+// stall sends some bytes and then nothing until the client goes away.
+func stall(whole string, n int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(len(whole)))
+		if n > 0 {
+			fmt.Fprint(w, whole[:n])
+			http.NewResponseController(w).Flush() //nolint:errcheck // the test tells
+		}
+		<-r.Context().Done()
+	}
+}
+
+func TestGetStalls(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name    string
+		sent    int
+		message string
+	}{
+		{"before the head", 0, "it does not answer in time"},
+		{"in the body", 4, "no bytes arrived for too long"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := &waits{}
+			c := fetch.New(fetch.Config{Stall: 100 * time.Millisecond, Attempts: 2, Wait: w.wait})
+			up := newUpstream(t, stall("0123456789", test.sent))
+			_, err := c.Get(t.Context(), exactly(up.URL+"/a", "0123456789"), &sink{})
+			if got, want := fault.Message(err), up.URL+"/a: "+test.message+" (tried 2 times)"; got != want || !fault.Is(err, fault.Unavailable) {
+				t.Errorf("Get: got %v, want Unavailable %q", err, want)
+			}
+
+			up = newUpstream(t, stall("0123456789", test.sent), body("0123456789"))
+			var s sink
+			got, err := c.Get(t.Context(), exactly(up.URL+"/a", "0123456789"), &s)
+			check(t, got, err, &s, "0123456789")
+		})
+	}
+}
+
+// slowSink takes longer for a write than a download may stall.
+type slowSink struct {
+	sink
+	pause time.Duration
+}
+
+func (s *slowSink) Write(p []byte) (int, error) {
+	<-time.After(s.pause)
+	return s.sink.Write(p)
+}
+
+func TestSlowSinkIsNoStall(t *testing.T) {
+	t.Parallel()
+	whole := strings.Repeat("0123456789", 10_000) // several reads
+	up := newUpstream(t, body(whole))
+	c := fetch.New(fetch.Config{Stall: 200 * time.Millisecond, Attempts: 1})
+	s := &slowSink{pause: 300 * time.Millisecond}
+	got, err := c.Get(t.Context(), exactly(up.URL+"/a", whole), s)
+	check(t, got, err, &s.sink, whole)
+}
+
+func TestGetCanceled(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		sent int
+	}{{"before the head", 0}, {"in the body", 4}} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			held := stall("0123456789", test.sent)
+			up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+				if test.sent == 0 {
+					cancel()
+				}
+				held(w, r)
+			})
+			// The default stall limit of 30 s would fail the test's time limit.
+			c := fetch.New(fetch.Config{})
+			began := time.Now()
+			_, err := c.Get(ctx, anything(up.URL), &cancelingSink{cancel: cancel})
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("Get: got %v, want context.Canceled", err)
+			}
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("Get returned after %v, want at once", took)
+			}
+			if n := len(up.seen()); n != 1 {
+				t.Errorf("requests: got %d, want 1", n)
+			}
+		})
+	}
+	t.Run("in a pause", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		up := newUpstream(t, status(503))
+		c := fetch.New(fetch.Config{Backoff: func(int) time.Duration { cancel(); return time.Hour }})
+		if _, err := c.Get(ctx, anything(up.URL), &sink{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("Get: got %v, want context.Canceled", err)
+		}
+	})
+}
+
+// cancelingSink cancels the download at its first bytes.
+type cancelingSink struct {
+	sink
+	cancel context.CancelFunc
+}
+
+func (s *cancelingSink) Write(p []byte) (int, error) {
+	s.cancel()
+	return s.sink.Write(p)
+}

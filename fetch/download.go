@@ -1,0 +1,164 @@
+package fetch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"net/url"
+	"strings"
+	"time"
+
+	"ream/fault"
+)
+
+// download is one Get under way: what its attempts have brought so far.
+type download struct {
+	c    *Client
+	u    *url.URL
+	name string // the URL as it may be shown
+	req  Request
+	sink Sink
+	hash hash.Hash // nil if the sink hashes
+
+	got       int64  // bytes in the sink
+	validator string // by which the next attempt may go on after them; empty if it may not
+	sinkErr   error  // the error that a write of the sink ended with
+}
+
+func newDownload(c *Client, u *url.URL, req Request, sink Sink) *download {
+	d := &download{c: c, u: u, name: shown(u), req: req, sink: sink}
+	if _, ok := sink.(interface{ SHA256() string }); !ok {
+		d.hash = sha256.New()
+	}
+	return d
+}
+
+// passingError is a failure that may pass.
+type passingError struct {
+	reason string
+	after  time.Duration // that upstream asked us to wait; 0 if it did not
+	err    error         // the cause, free of secrets; may be nil
+	lie    *fault.Error  // what to say in the end if the bytes are not those asked for
+}
+
+func (e *passingError) Error() string { return e.reason }
+
+func lie(format string, args ...any) error {
+	f := fault.New(fault.BadInput, format, args...)
+	return &passingError{reason: f.Message, lie: f}
+}
+
+// attempt goes on with the download where it stands. It returns a
+// *passingError for what may pass.
+func (d *download) attempt(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	body, total, err := d.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if total >= 0 {
+		if err := d.checkSize(total); err != nil {
+			return err
+		}
+	}
+	watched := newStallReader(ctx, body, d.c.config.Stall, cancel)
+	defer watched.stop()
+	return d.receive(watched, total)
+}
+
+// open begins to read what is still missing; total is the size of the whole,
+// -1 if upstream does not tell it.
+func (d *download) open(ctx context.Context) (body io.ReadCloser, total int64, err error) {
+	if d.u.Scheme == "file" {
+		return d.openFile()
+	}
+	return d.openHTTP(ctx)
+}
+
+// receive copies the body, no further than to see that it is too long.
+func (d *download) receive(body io.Reader, total int64) error {
+	if limit := d.limit(); limit >= 0 {
+		body = io.LimitReader(body, limit+1-d.got)
+	}
+	_, err := io.Copy(writer{d}, body)
+	switch {
+	case d.sinkErr != nil:
+		return d.sinkErr
+	case err != nil:
+		return broken(err)
+	case total >= 0 && d.got < total && (d.limit() < 0 || d.got <= d.limit()):
+		return &passingError{reason: fmt.Sprintf("it ended after %d of %d bytes", d.got, total)}
+	}
+	if err := d.checkSize(d.got); err != nil {
+		return err
+	}
+	if sum := d.digest(); d.req.SHA256 != "" && !strings.EqualFold(sum, d.req.SHA256) {
+		return lie("%s: its SHA-256 is %s, but the metadata says %s", d.name, sum, d.req.SHA256)
+	}
+	return nil
+}
+
+// limit is how many bytes may come; -1 for any number.
+func (d *download) limit() int64 {
+	switch size, most := d.req.Size, d.req.MaxBytes; {
+	case most > 0 && (size < 0 || most < size):
+		return most
+	case size >= 0:
+		return size
+	}
+	return -1
+}
+
+// checkSize compares a size, which may be cut off at one byte too many.
+func (d *download) checkSize(n int64) error {
+	switch size := d.req.Size; {
+	case d.req.MaxBytes > 0 && n > d.req.MaxBytes:
+		return fault.New(fault.BadInput, "%s: it has more than %d bytes", d.name, d.req.MaxBytes)
+	case size >= 0 && n > size:
+		return lie("%s: it has more than the %d bytes that the metadata says", d.name, size)
+	case size >= 0 && n != size:
+		return lie("%s: it has %d bytes, but the metadata says %d", d.name, n, size)
+	}
+	return nil
+}
+
+// restart drops what came so far.
+func (d *download) restart() error {
+	d.validator = ""
+	if d.got == 0 {
+		return nil
+	}
+	d.got = 0
+	if d.hash != nil {
+		d.hash.Reset()
+	}
+	return d.sink.Reset()
+}
+
+func (d *download) digest() string {
+	if d.hash == nil {
+		return d.sink.(interface{ SHA256() string }).SHA256()
+	}
+	return hex.EncodeToString(d.hash.Sum(nil))
+}
+
+func (d *download) result() Result { return Result{Size: d.got, SHA256: d.digest()} }
+
+// writer counts and hashes what goes to the sink, and tells errors of the sink
+// from those of the network.
+type writer struct{ d *download }
+
+func (w writer) Write(p []byte) (int, error) {
+	n, err := w.d.sink.Write(p)
+	if w.d.hash != nil {
+		w.d.hash.Write(p[:n])
+	}
+	w.d.got += int64(n)
+	w.d.sinkErr = err
+	return n, err
+}
