@@ -146,7 +146,7 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := command(t, path, "demo", "--exit")
-	if err != nil || !strings.Contains(out, "18 completed of 18") || !strings.Contains(out, "SHA-256 as published") {
+	if err != nil || !strings.Contains(out, "18 completed of 18") || !strings.Contains(out, "its SHA-256 is the one that is published") {
 		t.Errorf("got %v:\n%s", err, out)
 	}
 }

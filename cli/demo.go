@@ -1,129 +1,187 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"os"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"ream/cli/client"
 )
 
-// demoPause is how long the demo's upstream waits before each file.
-const demoPause = 60 * time.Millisecond
+// How fast the demo's upstream is, in bytes a second: slow enough that a
+// person sees the work go on, faster if nobody stays to see it.
+const (
+	demoPace     = 12_000_000
+	demoExitPace = 40_000_000
+)
+
+// demoLimit is when a demo that does not come to an end has failed.
+const demoLimit = 3 * time.Minute
 
 // demo mirrors a small upstream of its own into a server on a throwaway
 // directory, through the public API, and checks what is served.
-func demo(ctx context.Context, args []string, env Env) error {
-	flags := flag.NewFlagSet("ream demo", flag.ContinueOnError)
-	flags.SetOutput(env.Stderr)
-	exit := flags.Bool("exit", false, "end when the mirror is done, instead of staying up")
-	if err := flags.Parse(args); err != nil {
+func demo(ctx context.Context, args []string, env Env) (err error) {
+	f := newFlags("demo", `demo
+
+Starts a server on a throwaway directory, and an upstream with six repositories.
+Mirrors them as one group of tasks, shows it live, fetches a published file and
+checks it. Then the server stays up, to look around, until Ctrl-C.`)
+	exit := f.Bool("exit", false, "end when the file is checked; the exit status tells whether all went well")
+	words, err := f.parse(args)
+	if err != nil {
 		return err
+	}
+	if len(words) > 0 {
+		return misuse(fmt.Sprintf("it takes no %q", words[0]))
 	}
 	dir, err := os.MkdirTemp("", "ream-demo-")
 	if err != nil {
 		return fmt.Errorf("create a directory: %w", err)
 	}
-	defer os.RemoveAll(dir)
-	up, err := newUpstream(demoPause)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	pace := demoPace
+	if *exit {
+		pace = demoExitPace
+	}
+	source, stopSource, err := newUpstream(collections(), pace).serve()
 	if err != nil {
 		return err
 	}
-	served := make(chan error, 1)
-	go func() { served <- up.serve() }()
-	defer func() { up.close(); <-served }()
-
-	address, stop, err := env.Start(ctx, dir)
+	defer func() { err = errors.Join(err, stopSource()) }()
+	address, stopServer, err := env.Start(ctx, dir)
+	if err != nil {
+		return fmt.Errorf("start the server: %w", err)
+	}
+	defer func() { err = errors.Join(err, stopServer()) }()
+	c, err := client.New(address)
 	if err != nil {
 		return err
 	}
-	err = mirrorDemo(ctx, newClient(address), up, env.Stdout)
-	if err == nil && !*exit {
-		fmt.Fprintf(env.Stdout, "\nPlayground  %s/playground\nContent     %s/content/fonts/\nTry         curl -O %s/content/fonts/fonts-000.bin\n\nCtrl-C ends the demo.\n", address, address, address)
-		<-ctx.Done()
+	limited, end := context.WithTimeout(ctx, demoLimit)
+	defer end()
+	group, err := mirrorAll(limited, c, source, env)
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("interrupted")
+	case limited.Err() != nil:
+		return fmt.Errorf("it did not end within %s", duration(demoLimit))
+	case err != nil:
+		return err
+	case *exit:
+		return nil
 	}
-	return errors.Join(err, stop())
-}
-
-// mirrorDemo mirrors the upstream's repositories as one group.
-func mirrorDemo(ctx context.Context, c *client, up *upstream, out io.Writer) error {
-	names := slices.Sorted(maps.Keys(demoRepositories))
-	fmt.Fprintf(out, "Mirroring %d repositories from %s to %s\n", len(names), up.address, c.server)
-	for _, name := range names {
-		var remote struct{ CreateRemote struct{ ID string } }
-		if err := c.do(ctx, `mutation($name: String!, $url: String!) { createRemote(input: {name: $name, url: $url}) { id } }`,
-			map[string]any{"name": name, "url": up.address + "/" + name + "/PULP_MANIFEST"}, &remote); err != nil {
-			return err
-		}
-		var repository struct{ CreateRepository struct{ ID string } }
-		if err := c.do(ctx, `mutation($name: String!, $remote: ID!) { createRepository(input: {name: $name, format: FILE, remote: $remote, labels: [{key: "demo", value: ""}]}) { id } }`,
-			map[string]any{"name": name, "remote": remote.CreateRemote.ID}, &repository); err != nil {
-			return err
-		}
-	}
-	var queued struct{ Mirror struct{ ID string } }
-	if err := c.do(ctx, `mutation { mirror(input: {repositories: {labels: "demo"}}) { id } }`, nil, &queued); err != nil {
+	if err := addresses(env.Stdout, c, group); err != nil {
 		return err
 	}
-	last, err := c.follow(ctx, queued.Mirror.ID, out)
-	if err != nil {
-		return err
-	}
-	if last.State != "COMPLETED" {
-		return fmt.Errorf("%s ended as %s", last.ID, last.State)
-	}
-	return c.checkServed(ctx, names[0], out)
-}
-
-// checkServed fetches a published file and compares its digest with the
-// manifest that is served beside it.
-func (c *client) checkServed(ctx context.Context, repository string, out io.Writer) error {
-	base := c.server + "/content/" + repository + "/"
-	manifest, err := c.fetch(ctx, base+"PULP_MANIFEST")
-	if err != nil {
-		return err
-	}
-	line, err := bufio.NewReader(strings.NewReader(string(manifest))).ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("the manifest that is served is empty: %w", err)
-	}
-	fields := strings.Split(strings.TrimSpace(line), ",")
-	if len(fields) != 3 {
-		return fmt.Errorf("the manifest that is served has a line %q", line)
-	}
-	body, err := c.fetch(ctx, base+fields[0])
-	if err != nil {
-		return err
-	}
-	sum := sha256.Sum256(body)
-	if got := hex.EncodeToString(sum[:]); got != fields[1] {
-		return fmt.Errorf("%s%s: its SHA-256 is %s, but the manifest says %s", base, fields[0], got, fields[1])
-	}
-	fmt.Fprintf(out, "Fetched %s%s: %s, SHA-256 as published\n", base, fields[0], size(int64(len(body))))
+	<-ctx.Done()
 	return nil
 }
 
-func (c *client) fetch(ctx context.Context, address string) ([]byte, error) {
+// mirrorAll mirrors the upstream's repositories as one group, whose id it
+// returns, and checks one file of what is served then.
+func mirrorAll(ctx context.Context, c *client.Client, source string, env Env) (group string, err error) {
+	all := collections()
+	if _, err := fmt.Fprintf(env.Stdout, "Mirroring %d repositories from %s to %s\n\n", len(all), source, c.URL("")); err != nil {
+		return "", err
+	}
+	for _, one := range all {
+		o := origin{name: one.name, url: source + "/" + one.name + "/" + manifestName}
+		if err := o.ensure(ctx, c, []client.LabelInput{{Key: "demo"}}); err != nil {
+			return "", err
+		}
+	}
+	queued, err := client.Mirror(ctx, c, client.MirrorInput{
+		Repositories: client.RepositorySelector{Labels: "demo"},
+		Mirror:       true,
+		Priority:     client.PriorityNormal,
+	})
+	if err != nil {
+		return "", err
+	}
+	group = queued.Mirror.Id
+	if err := finish(ctx, c, group, env); err != nil {
+		return "", err
+	}
+	checked, err := check(ctx, c.URL("/content/"+all[0].name+"/"))
+	if err != nil {
+		return "", fmt.Errorf("check what is served: %w", err)
+	}
+	_, err = fmt.Fprintf(env.Stdout, "\nFetched     %s: its SHA-256 is the one that is published\n", checked)
+	return group, err
+}
+
+// check fetches the largest file of the repository that is served at a URL and
+// compares it with the manifest that is served beside it. It returns the
+// file's URL.
+func check(ctx context.Context, base string) (string, error) {
+	manifest, err := get(ctx, base+manifestName)
+	if err != nil {
+		return "", err
+	}
+	var path, digest string
+	largest := -1
+	for text := range strings.Lines(string(manifest)) {
+		fields := strings.Split(strings.TrimSpace(text), ",")
+		if len(fields) != 3 {
+			return "", fmt.Errorf("%s has a line %q: want path,sha256,size", base+manifestName, text)
+		}
+		n, err := strconv.Atoi(fields[2])
+		if err != nil {
+			return "", fmt.Errorf("%s has a line %q: %w", base+manifestName, text, err)
+		}
+		if n > largest {
+			path, digest, largest = fields[0], fields[1], n
+		}
+	}
+	if path == "" {
+		return "", fmt.Errorf("%s is empty", base+manifestName)
+	}
+	body, err := get(ctx, base+path)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(body)
+	if got := hex.EncodeToString(sum[:]); got != digest || len(body) != largest {
+		return "", fmt.Errorf("%s has %d bytes of SHA-256 %s, but the manifest says %d of %s", base+path, len(body), got, largest, digest)
+	}
+	return base + path, nil
+}
+
+func get(ctx context.Context, address string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.http.Do(request)
+	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s", address, answer.Status)
+		return nil, fmt.Errorf("%s answered %s", address, answer.Status)
 	}
 	return io.ReadAll(answer.Body)
+}
+
+// addresses tells where to look around.
+func addresses(out io.Writer, c *client.Client, group string) error {
+	_, err := fmt.Fprintf(out, `
+Playground  %[1]s/playground
+Content     %[1]s/content/%[2]s/%[4]s
+Try         ream watch --server %[1]s %[3]s
+            ream sync --server %[1]s --all
+            curl -s %[1]s/graphql -H 'Content-Type: application/json' \
+              -d '{"query": "{ taskGroup(id: \"%[3]s\") { name state counts { completed total } } }"}'
+
+Ctrl-C ends the demo and removes what it stored.
+`, c.URL(""), collections()[0].name, group, manifestName)
+	return err
 }

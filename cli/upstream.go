@@ -1,75 +1,142 @@
 package cli
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
-	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"strings"
+	gosync "sync"
 	"time"
 )
 
-// upstream is a small server of file repositories for the demo.
-type upstream struct {
-	address  string
-	server   *http.Server
-	listener net.Listener
-	files    map[string][]byte // by the path of the URL
+// collection is a repository of the demo's upstream.
+type collection struct {
+	name  string
+	files int
 }
 
-// demoRepositories are what the demo mirrors, with their numbers of files.
-var demoRepositories = map[string]int{"fonts": 60, "firmware": 40, "models": 24, "tools": 120, "docs": 200, "images": 48}
+// collections are what the demo mirrors: some 60 MB in files of 1 to 512 KiB.
+func collections() []collection {
+	return []collection{{"docs", 200}, {"tools", 160}, {"fonts", 110}, {"images", 90}, {"firmware", 60}, {"models", 40}}
+}
 
-// newUpstream makes the demo's files, always the same, and listens on a free
-// port of loopback.
-func newUpstream(pause time.Duration) (*upstream, error) {
+// upstream serves file repositories whose bytes are always the same. Each file
+// is made when it is asked for.
+type upstream struct {
+	sizes     map[string]int    // by the path of the URL
+	manifests map[string]string // by the path of the URL
+	pace      *pacer
+}
+
+// newUpstream lists the collections' files. All who download share so many
+// bytes a second; 0 is as fast as can be.
+func newUpstream(all []collection, perSecond int) *upstream {
+	u := &upstream{sizes: map[string]int{}, manifests: map[string]string{}, pace: &pacer{perSecond: perSecond}}
+	for _, c := range all {
+		var manifest strings.Builder
+		for i := range c.files {
+			path := fmt.Sprintf("%02d/%s-%03d.bin", i%8, c.name, i)
+			location := "/" + c.name + "/" + path
+			random := rand.New(source(location))
+			n := 1 << (10 + random.IntN(9))
+			n += random.IntN(n)
+			u.sizes[location] = n
+			fmt.Fprintf(&manifest, "%s,%x,%d\n", path, sha256.Sum256(contents(location, n)), n)
+		}
+		u.manifests["/"+c.name+"/"+manifestName] = manifest.String()
+	}
+	return u
+}
+
+// source gives what looks random and depends on the text alone.
+func source(text string) *rand.ChaCha8 { return rand.NewChaCha8(sha256.Sum256([]byte(text))) }
+
+// contents are the n bytes of the file at a path.
+func contents(location string, n int) []byte {
+	body := make([]byte, n)
+	_, _ = source(location).Read(body) // it never fails
+	return body
+}
+
+// ServeHTTP answers with a manifest or a file.
+func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if manifest, ok := u.manifests[r.URL.Path]; ok {
+		http.ServeContent(w, r, manifestName, time.Time{}, strings.NewReader(manifest))
+		return
+	}
+	n, ok := u.sizes[r.URL.Path]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	body := bytes.NewReader(contents(r.URL.Path, n))
+	http.ServeContent(w, r, "file.bin", time.Time{}, paced{body, u.pace, r.Context()})
+}
+
+// serve listens on a free port of loopback until stop is called.
+func (u *upstream) serve() (address string, stop func() error, err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, fmt.Errorf("start the demo's upstream: %w", err)
+		return "", nil, fmt.Errorf("start the demo's upstream: %w", err)
 	}
-	u := &upstream{address: "http://" + listener.Addr().String(), listener: listener, files: map[string][]byte{}}
-	for name, n := range demoRepositories {
-		u.fill(name, n)
+	server := &http.Server{Handler: u, ReadHeaderTimeout: 10 * time.Second}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	stop = func() error {
+		err := server.Close()
+		if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
+			err = errors.Join(err, e)
+		}
+		return err
 	}
-	u.server = &http.Server{ReadHeaderTimeout: 10 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, ok := u.files[r.URL.Path]
-		if !ok {
-			http.NotFound(w, r)
-			return
-		}
-		// Slow enough that a person sees the work go on.
-		select {
-		case <-r.Context().Done():
-			return
-		case <-time.After(pause):
-		}
-		w.Header().Set("Content-Length", fmt.Sprint(len(body)))
-		w.Write(body) //nolint:errcheck // a client that is gone
-	})}
-	return u, nil
+	return "http://" + listener.Addr().String(), stop, nil
 }
 
-// fill makes a repository of n files.
-func (u *upstream) fill(name string, n int) {
-	var seed [32]byte
-	copy(seed[:], name)
-	random := rand.New(rand.NewChaCha8(seed))
-	var manifest strings.Builder
-	for i := range n {
-		body := make([]byte, 4096+random.IntN(300<<10))
-		for j := 0; j+8 <= len(body); j += 8 {
-			binary.LittleEndian.PutUint64(body[j:], random.Uint64())
-		}
-		path := fmt.Sprintf("%s-%03d.bin", name, i)
-		fmt.Fprintf(&manifest, "%s,%x,%d\n", path, sha256.Sum256(body), len(body))
-		u.files["/"+name+"/"+path] = body
-	}
-	u.files["/"+name+"/PULP_MANIFEST"] = []byte(manifest.String())
+// pacer lets so many bytes a second through, in the order of asking. It is
+// safe for concurrent use.
+type pacer struct {
+	perSecond int // no limit if 0
+
+	mu   gosync.Mutex
+	free time.Time // when everything let through so far is through
 }
 
-// serve answers until the upstream is closed.
-func (u *upstream) serve() error { return u.server.Serve(u.listener) }
+// wait returns when n bytes may pass, or with ctx's error when that ends.
+func (p *pacer) wait(ctx context.Context, n int) error {
+	if p.perSecond == 0 {
+		return nil
+	}
+	p.mu.Lock()
+	now := time.Now()
+	if p.free.Before(now) {
+		p.free = now
+	}
+	p.free = p.free.Add(time.Duration(n) * time.Second / time.Duration(p.perSecond))
+	left := p.free.Sub(now)
+	p.mu.Unlock()
+	return pause(ctx, left)
+}
 
-func (u *upstream) close() error { return u.server.Close() }
+// pacedRead bounds what is read at once, so that progress is smooth.
+const pacedRead = 64 << 10
+
+// paced is a file that is read no faster than its pacer allows.
+type paced struct {
+	io.ReadSeeker
+	pace *pacer
+	ctx  context.Context // of the one request that reads
+}
+
+func (p paced) Read(b []byte) (int, error) {
+	n, err := p.ReadSeeker.Read(b[:min(len(b), pacedRead)])
+	if e := p.pace.wait(p.ctx, n); e != nil {
+		return 0, e
+	}
+	return n, err
+}
