@@ -113,6 +113,18 @@ func cutOffPart(start int, bytes string, header ...string) http.HandlerFunc {
 	}
 }
 
+// TestGetNeverMixes gets bytes of unknown size and digest, which only their
+// ETag can tell from those of another version.
+func TestGetNeverMixes(t *testing.T) {
+	t.Parallel()
+	const whole = "0123456789"
+	up := newUpstream(t, cutOff("abcdefghij", 4, "ETag", `"v0"`), part(4, "456789", "ETag", `"v1"`), file(whole))
+	c, _ := newClient()
+	var s sink
+	got, err := c.Get(t.Context(), anything(up.URL+"/a"), &s)
+	check(t, got, err, &s, whole)
+}
+
 func TestGetBreaksOff(t *testing.T) {
 	t.Parallel()
 	up := newUpstream(t, cutOff("0123456789", 4))
