@@ -47,6 +47,7 @@ var libraries = map[string][]string{
 	"github.com/lib/pq":                {"db"},
 	"github.com/pressly/goose":         {"db"},
 	"modernc.org/sqlite":               {"db"},
+	"github.com/Khan/genqlient":        {"cli"},
 	"github.com/gorilla/websocket":     {"resolvers", "cli"},
 	"github.com/99designs/gqlgen":      {"graph", "resolvers"},
 	"github.com/vektah/gqlparser":      {"graph", "resolvers", "web"}, // web: its examples' test

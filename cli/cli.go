@@ -29,12 +29,12 @@ func Main(ctx context.Context, name string, args []string, env Env) int {
 		env.Getenv = os.Getenv
 	}
 	commands := map[string]func(context.Context, []string, Env) error{
-		"cancel":  cancel,
+		"cancel":  cancelWork,
 		"demo":    demo,
-		"mirror":  mirror,
-		"publish": publish,
-		"sync":    sync,
-		"watch":   watch,
+		"mirror":  mirrorRepositories,
+		"publish": publishRepositories,
+		"sync":    syncRepositories,
+		"watch":   watchWork,
 	}
 	run, ok := commands[name]
 	if !ok {

@@ -2,13 +2,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"ream/cli/client"
 )
 
-func sync(ctx context.Context, args []string, env Env) error {
+func syncRepositories(ctx context.Context, args []string, env Env) error {
 	f := newFlags("sync", `sync [NAME… | --labels SELECTOR | --all]
 
 Fetches what the repositories' remotes have now, and makes a new version of
@@ -34,7 +35,7 @@ each repository that changed.`)
 	return accompany(ctx, c, queued.Sync, *wait, env)
 }
 
-func publish(ctx context.Context, args []string, env Env) error {
+func publishRepositories(ctx context.Context, args []string, env Env) error {
 	f := newFlags("publish", `publish [NAME… | --labels SELECTOR | --all]
 
 Makes versions of the repositories ready to be served.`)
@@ -59,7 +60,7 @@ Makes versions of the repositories ready to be served.`)
 	return accompany(ctx, c, queued.Publish, *wait, env)
 }
 
-func mirror(ctx context.Context, args []string, env Env) error {
+func mirrorRepositories(ctx context.Context, args []string, env Env) error {
 	f := newFlags("mirror", `mirror [NAME | URL… | --labels SELECTOR | --all]
 
 Syncs repositories, publishes what is new, and serves it below /content/. A URL
@@ -100,7 +101,7 @@ the end: a remote and a repository are created for it if there are none.`)
 	return accompany(ctx, c, &queued.Mirror, *wait, env)
 }
 
-func watch(ctx context.Context, args []string, env Env) error {
+func watchWork(ctx context.Context, args []string, env Env) error {
 	f := newFlags("watch", `watch ID
 
 Follows a task or a group of tasks, task-12 or group-7, to its end. The exit
@@ -119,7 +120,7 @@ status is 0 if it completed.`)
 	return finish(ctx, c, id, env)
 }
 
-func cancel(ctx context.Context, args []string, env Env) error {
+func cancelWork(ctx context.Context, args []string, env Env) error {
 	f := newFlags("cancel", `cancel ID
 
 Cancels a task with what it spawned, or a whole group: task-12 or group-7. What
@@ -162,7 +163,7 @@ func (f flags) reference(args []string, env Env) (*client.Client, string, error)
 func accompany(ctx context.Context, c *client.Client, queued any, wait bool, env Env) error {
 	w, ok := queued.(client.Work)
 	if !ok {
-		return fmt.Errorf("the server answered without a task: is it of another version?")
+		return errors.New("the server answered without a task: is it of another version?")
 	}
 	if _, err := fmt.Fprintln(env.Stdout, w.GetId()); err != nil || !wait {
 		return err

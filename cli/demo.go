@@ -65,6 +65,7 @@ checks it. Then the server stays up, to look around, until Ctrl-C.`)
 	if err != nil {
 		return err
 	}
+	// The limit is not for the person who looks around afterwards.
 	limited, end := context.WithTimeout(ctx, demoLimit)
 	defer end()
 	group, err := mirrorAll(limited, c, source, env)

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
-	gosync "sync"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,7 +86,7 @@ func TestPacerSharesTheRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &pacer{perSecond: 1000}
 		start := time.Now()
-		var group gosync.WaitGroup
+		var group sync.WaitGroup
 		for range 3 {
 			group.Go(func() {
 				if err := p.wait(t.Context(), 60_000); err != nil {
@@ -142,10 +144,15 @@ func TestCheck(t *testing.T) {
 func TestDemoTellsThatTheServerDoesNotStart(t *testing.T) {
 	t.Parallel()
 	var out, errs strings.Builder
-	env := Env{Stdout: &out, Stderr: &errs, Getenv: noVariables, Start: func(context.Context, string) (string, func() error, error) {
+	var used string
+	env := Env{Stdout: &out, Stderr: &errs, Getenv: noVariables, Start: func(_ context.Context, dir string) (string, func() error, error) {
+		used = dir
 		return "", nil, errors.New("the disk is full")
 	}}
 	if status := Main(t.Context(), "demo", []string{"--exit"}, env); status != 1 || errs.String() != "ream demo: start the server: the disk is full\n" {
 		t.Errorf("got status %d and %q", status, errs.String())
+	}
+	if _, err := os.Stat(used); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory %s is left: %v", used, err)
 	}
 }

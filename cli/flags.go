@@ -117,7 +117,7 @@ func (f flags) selection() func(names []string) (client.RepositorySelector, erro
 // priority adds --priority.
 func (f flags) priority() *client.Priority {
 	p := client.PriorityNormal
-	f.Func("priority", "`high`, normal or low: before or after other work (default normal)", func(s string) error {
+	f.Func("priority", "work is taken by `level`: high before normal before low (default normal)", func(s string) error {
 		for _, known := range []client.Priority{client.PriorityHigh, client.PriorityNormal, client.PriorityLow} {
 			if strings.EqualFold(s, string(known)) {
 				p = known

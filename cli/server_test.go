@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	gosync "sync"
+	"sync"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -29,7 +29,7 @@ type answers struct {
 	// sockets are what is done on each connection, in turn.
 	sockets []func(*connection)
 
-	mu    gosync.Mutex
+	mu    sync.Mutex
 	asked []asked
 }
 

@@ -11,7 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	gosync "sync"
+	"sync"
 	"time"
 )
 
@@ -103,7 +103,7 @@ func (u *upstream) serve() (address string, stop func() error, err error) {
 type pacer struct {
 	perSecond int // no limit if 0
 
-	mu   gosync.Mutex
+	mu   sync.Mutex
 	free time.Time // when everything let through so far is through
 }
 
