@@ -434,6 +434,7 @@ func TestBadUpstreams(t *testing.T) {
 			{name: "long path", manifest: strings.Repeat("a/", 600) + "a," + digest(good) + ",4\n", message: "PULP_MANIFEST line 1"},
 			{name: "truncated manifest", manifest: line + "other,abc", message: "PULP_MANIFEST line 2"},
 			{name: "wrong digest", manifest: line + "other," + digest([]byte("else")) + ",5\n", message: "/other: its SHA-256 is"},
+			{name: "two sizes for the same bytes", manifest: line + "again," + digest(good) + ",5\n", message: "again: the manifest says 5 bytes, but the file with this SHA-256 has 4"},
 			{name: "wrong size", manifest: line + "other," + digest([]byte("other")) + ",6\n", message: "/other: it has 5 bytes, but the metadata says 6"},
 			{name: "missing file", manifest: line + "missing," + digest(good) + "0,4\n", message: "PULP_MANIFEST line 2"},
 			{name: "404", manifest: line + "missing," + digest([]byte("x")) + ",1\n", message: "/missing: 404 Not Found"},

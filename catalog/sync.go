@@ -216,15 +216,19 @@ func (s *syncing) batch(ctx context.Context, units []*content.Unit) error {
 		return err
 	}
 	artifacts := make([]content.Artifact, len(staged))
-	stored := make(map[content.Digest]bool, len(known)+len(staged))
-	for d := range known {
-		stored[d] = true
-	}
 	for i, f := range staged {
 		artifacts[i] = content.Artifact{SHA256: content.Digest(f.SHA256), Size: f.Size}
-		stored[content.Digest(f.SHA256)] = true
+		known[content.Digest(f.SHA256)] = f.Size
 	}
-	complete := slices.DeleteFunc(slices.Clone(units), func(u *content.Unit) bool { return !stored[u.SHA256] })
+	var complete []*content.Unit
+	for _, u := range units {
+		switch size, ok := known[u.SHA256]; {
+		case ok && size == u.Size:
+			complete = append(complete, u)
+		case ok && failed == nil:
+			failed = fault.New(fault.BadInput, "%s: the manifest says %d bytes, but the file with this SHA-256 has %d", u.Path, u.Size, size)
+		}
+	}
 	if err := s.c.DB.InTx(keep, func(tx *db.Tx) error {
 		if err := tx.AddArtifacts(keep, artifacts); err != nil {
 			return err
@@ -252,10 +256,7 @@ func (s *syncing) download(ctx context.Context, units []*content.Unit, known map
 	)
 	group.SetLimit(s.connections)
 	for i, u := range units {
-		if size, ok := known[u.SHA256]; ok || asked[u.SHA256] {
-			if ok && size != u.Size {
-				fails[i] = fault.New(fault.BadInput, "%s: the manifest says %d bytes, but the file with this SHA-256 has %d", u.Path, u.Size, size)
-			}
+		if _, ok := known[u.SHA256]; ok || asked[u.SHA256] {
 			s.done(u.Size)
 			continue
 		}

@@ -131,7 +131,8 @@ func (w *Worker) live(ctx context.Context) error {
 	defer cancelAll(nil)
 	beats := make(chan error, 1)
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
-	go func() { beats <- w.beat(beating, id) }()
+	var heart sync.WaitGroup
+	heart.Go(func() { beats <- w.beat(beating, id) })
 
 	err = w.loop(ctx, base, id, &handlers, beats)
 	if errors.Is(err, errLost) {
@@ -139,6 +140,7 @@ func (w *Worker) live(ctx context.Context) error {
 	}
 	err = errors.Join(err, w.drain(base, cancelAll, id, &handlers))
 	stopBeating()
+	heart.Wait()
 	w.forget()
 	return err
 }
@@ -224,6 +226,11 @@ func (w *Worker) cycle(ctx context.Context, id task.WorkerID, claim bool) (claim
 	if err != nil {
 		w.mu.Lock()
 		w.outcomes = append(outcomes, w.outcomes...)
+		for _, r := range reports {
+			if _, newer := w.reports[r.TaskID][r.Code]; !newer {
+				w.keep(r)
+			}
+		}
 		w.mu.Unlock()
 	}
 	return claimed, free, err
@@ -375,10 +382,15 @@ func (r reporter) Report(code, message string, unit task.Unit, done, total int64
 	}
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
-	lines := r.w.reports[r.id]
+	r.w.keep(report)
+}
+
+// keep remembers a report for the next cycle. The caller holds mu.
+func (w *Worker) keep(r task.Report) {
+	lines := w.reports[r.TaskID]
 	if lines == nil {
 		lines = map[string]task.Report{}
-		r.w.reports[r.id] = lines
+		w.reports[r.TaskID] = lines
 	}
-	lines[code] = report
+	lines[r.Code] = r
 }
