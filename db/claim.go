@@ -70,6 +70,19 @@ func (q *queries) CanceledOf(ctx context.Context, worker task.WorkerID) ([]task.
 	return ids, err
 }
 
+// HeldBy are the fences of the tasks that a worker has claimed.
+func (q *queries) HeldBy(ctx context.Context, worker task.WorkerID) ([]task.Fence, error) {
+	var rows []queueRow
+	if err := q.sel(ctx, &rows, `SELECT task_id, worker_id, attempt FROM task_queue WHERE worker_id = ? ORDER BY task_id`, worker); err != nil {
+		return nil, err
+	}
+	fences := make([]task.Fence, len(rows))
+	for i, r := range rows {
+		fences[i] = task.Fence{Task: r.Task, Worker: r.Worker, Attempt: r.Attempt}
+	}
+	return fences, nil
+}
+
 // CancelTask cancels a task with what it spawned. What waits is canceled at
 // once, what runs when its worker stops it. A finished task stays as it is.
 func (db *DB) CancelTask(ctx context.Context, id task.ID) error {

@@ -27,6 +27,8 @@ type Queue interface {
 	Recover(context.Context, time.Duration) (int, error)
 	// Cycle records outcomes and reports and claims up to limit tasks.
 	Cycle(ctx context.Context, worker task.WorkerID, outcomes []task.Outcome, reports []task.Report, limit int) ([]*task.Task, error)
+	// HeldBy are the fences of the tasks that the worker has claimed.
+	HeldBy(context.Context, task.WorkerID) ([]task.Fence, error)
 	// CanceledOf are the worker's running tasks that were canceled.
 	CanceledOf(context.Context, task.WorkerID) ([]task.ID, error)
 }
@@ -177,9 +179,14 @@ func (w *Worker) beat(ctx context.Context, id task.WorkerID) error {
 
 // loop runs cycles: record what ended, claim what is ready.
 func (w *Worker) loop(ctx, base context.Context, id task.WorkerID, handlers *sync.WaitGroup, beats <-chan error) error {
+	doubt := false // whether a claim may have been committed without our knowing
 	for ctx.Err() == nil {
-		claimed, free, err := w.cycle(context.WithoutCancel(ctx), id, true)
+		if doubt {
+			doubt = w.returnUnknown(ctx, id) != nil
+		}
+		claimed, free, err := w.cycle(context.WithoutCancel(ctx), id, !doubt)
 		if err != nil {
+			doubt = true
 			w.o.Log.Warn("cycle failed", "worker", id, "error", err)
 		}
 		for _, t := range claimed {
@@ -201,6 +208,30 @@ func (w *Worker) loop(ctx, base context.Context, id task.WorkerID, handlers *syn
 			return err
 		case <-w.wake:
 		case <-time.After(wait):
+		}
+	}
+	return nil
+}
+
+// returnUnknown returns the tasks that the queue gave us but whose names never
+// arrived, because the connection broke after the commit.
+func (w *Worker) returnUnknown(ctx context.Context, id task.WorkerID) error {
+	held, err := w.queue.HeldBy(ctx, id)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ours := map[task.ID]bool{}
+	for id := range w.running {
+		ours[id] = true
+	}
+	for _, o := range w.outcomes {
+		ours[o.Fence.Task] = true
+	}
+	for _, f := range held {
+		if !ours[f.Task] {
+			w.outcomes = append(w.outcomes, task.Outcome{Fence: f, State: task.Waiting})
 		}
 	}
 	return nil
