@@ -221,8 +221,11 @@ func newServer(o options, store *db.DB, blobs *blob.Disk, log *slog.Logger) *ser
 		if c.Content {
 			files.Changed()
 		}
-		if s.worker != nil && (c.Ready || c.Cancels) {
+		if s.worker != nil && c.Ready {
 			s.worker.Wake()
+		}
+		if s.worker != nil && c.Cancels {
+			s.worker.WakeCanceled()
 		}
 	})
 	api := resolvers.NewHandler(resolvers.Resolver{Store: store, Catalog: operations, Hub: s.hub, Now: time.Now}, log)

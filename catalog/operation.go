@@ -119,7 +119,7 @@ func (c *Catalog) queue(ctx context.Context, verb string, request any, key strin
 			for i := range tasks {
 				tasks[i].Dedupe = ""
 			}
-			id, err := tx.EnqueueGroup(ctx, groupName(verb, repositories), tasks)
+			id, err := tx.EnqueueGroup(ctx, task.NewGroup{Name: groupName(verb, repositories), Tasks: tasks})
 			if err != nil {
 				return err
 			}

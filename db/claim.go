@@ -1,66 +1,158 @@
 package db
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
 
 	"ream/task"
 )
 
-// Claim gives a worker up to limit tasks that are ready, by priority and place
-// in line. Its cost does not depend on how many others wait.
-func (tx *Tx) Claim(ctx context.Context, worker task.WorkerID, limit int) ([]*task.Task, error) {
+// Claim gives a worker the tasks that are ready and for which it has room, by
+// priority and place in line. Its cost does not depend on how many others
+// wait, nor on how many are ready.
+func (tx *Tx) Claim(ctx context.Context, worker task.WorkerID, room task.Vacancies) ([]*task.Task, error) {
 	d := deltas{}
-	claimed, err := tx.claim(ctx, worker, limit, d)
+	claimed, err := tx.claim(ctx, worker, room, d)
 	if err != nil {
 		return nil, err
 	}
-	return claimed, tx.count(ctx, d, false)
+	return claimed, tx.count(ctx, d)
 }
 
-func (tx *Tx) claim(ctx context.Context, worker task.WorkerID, limit int, d deltas) ([]*task.Task, error) {
-	if limit <= 0 {
+// claimedRow is a task that was just claimed.
+type claimedRow struct {
+	ID       task.ID      `db:"id"`
+	Kind     task.Kind    `db:"kind"`
+	Name     string       `db:"name"`
+	Priority int          `db:"priority"`
+	Position int64        `db:"position"`
+	Parent   task.ID      `db:"parent_id"`
+	Group    task.GroupID `db:"group_id"`
+	RetryOf  task.ID      `db:"retry_of"`
+	Args     string       `db:"args"`
+	Attempt  int          `db:"attempt"`
+	Created  int64        `db:"created_at"`
+}
+
+const claimedColumns = `t.id, t.kind, t.name, t.priority, t.position, COALESCE(t.parent_id, 0) AS parent_id, COALESCE(t.group_id, 0) AS group_id,
+	COALESCE(t.retry_of, 0) AS retry_of, t.args, t.created_at`
+
+func (tx *Tx) claim(ctx context.Context, worker task.WorkerID, room task.Vacancies, d deltas) ([]*task.Task, error) {
+	ready, args := tx.ready(room)
+	if ready == "" {
 		return nil, nil
 	}
-	var ids []task.ID
-	if err := tx.sel(ctx, &ids, `SELECT task_id FROM task_queue WHERE blocked_by = 0 AND worker_id IS NULL
-		ORDER BY priority, position, task_id LIMIT ?`+tx.d.skipLocked, limit); err != nil || len(ids) == 0 {
+	if err := tx.byIndex(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := tx.exec(ctx, `UPDATE task_queue SET worker_id = ?, attempt = attempt + 1, started_at = ? WHERE `+tx.d.in("task_id"),
-		worker, micros(tx.now()), list(tx.d, ids)); err != nil {
-		return nil, err
-	}
-	claimed, err := tx.TasksByID(ctx, ids)
+	now := micros(tx.now())
+	rows, err := tx.take(ctx, worker, now, ready, args)
 	if err != nil {
 		return nil, err
 	}
-	for _, t := range claimed {
-		d.move(t.GroupID, task.Waiting, task.Running)
-		tx.touched.task(t.ID)
+	slices.SortFunc(rows, func(a, b claimedRow) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Position, b.Position), cmp.Compare(a.ID, b.ID))
+	})
+	claimed := make([]*task.Task, len(rows))
+	started := fromMicros(now)
+	for i, r := range rows {
+		claimed[i] = &task.Task{ID: r.ID, Kind: r.Kind, Name: r.Name, State: task.Running, Priority: priorityOf(r.Priority), GroupID: r.Group,
+			ParentID: r.Parent, RetryOf: r.RetryOf, Args: json.RawMessage(r.Args), Attempt: r.Attempt, WorkerID: worker,
+			CreatedAt: fromMicros(r.Created), StartedAt: &started}
+		d.move(r.Group, task.Waiting, task.Running)
+		tx.touched.task(r.ID)
 	}
 	return claimed, nil
 }
 
-// Cycle writes progress, records how tasks ended, and claims new ones. Counts
-// are written once for all of it.
-func (db *DB) Cycle(ctx context.Context, worker task.WorkerID, outcomes []task.Outcome, reports []task.Report, limit int) (claimed []*task.Task, err error) {
+// ready selects, in order, the tasks for which there is room: the first ones
+// of each kind, and of those the first ones of all.
+func (tx *Tx) ready(room task.Vacancies) (query string, args []any) {
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(room.Of)) {
+		n := min(room.Of[kind], room.Total)
+		if n <= 0 {
+			continue
+		}
+		parts = append(parts, `SELECT task_id, priority, position FROM (SELECT task_id, priority, position FROM task_queue
+			WHERE kind = ? AND blocked_by = 0 AND worker_id IS NULL ORDER BY priority, position, task_id LIMIT ?`+tx.d.skipLocked+`) AS of_kind`)
+		args = append(args, kind, n)
+	}
+	if len(parts) == 0 {
+		return "", nil
+	}
+	return `SELECT task_id FROM (` + strings.Join(parts, " UNION ALL ") + `) AS ready ORDER BY priority, position, task_id LIMIT ?`, append(args, room.Total)
+}
+
+// take marks the tasks as the worker's and reads them.
+func (tx *Tx) take(ctx context.Context, worker task.WorkerID, now int64, ready string, args []any) ([]claimedRow, error) {
+	var rows []claimedRow
+	if tx.d == &postgres {
+		err := tx.sel(ctx, &rows, `WITH ready AS MATERIALIZED (`+ready+`),
+			taken AS (UPDATE task_queue q SET worker_id = ?, attempt = attempt + 1, started_at = ? FROM ready WHERE q.task_id = ready.task_id
+				RETURNING q.task_id, q.attempt)
+			SELECT `+claimedColumns+`, taken.attempt FROM taken JOIN task t ON t.id = taken.task_id`, append(args, worker, now)...)
+		return rows, err
+	}
+	var ids []task.ID
+	if err := tx.sel(ctx, &ids, ready, args...); err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	claimed := list(tx.d, ids)
+	if _, err := tx.exec(ctx, `UPDATE task_queue SET worker_id = ?, attempt = attempt + 1, started_at = ? WHERE `+tx.d.in("task_id"), worker, now, claimed); err != nil {
+		return nil, err
+	}
+	err := tx.sel(ctx, &rows, `SELECT `+claimedColumns+`, q.attempt FROM task t JOIN task_queue q ON q.task_id = t.id WHERE `+tx.d.in("t.id"), claimed)
+	return rows, err
+}
+
+// Cycle is a worker's turn: it writes progress, records how tasks ended, and
+// claims new ones. Tasks that it returns are the worker's even if it returns
+// an error too. It may be repeated with the same outcomes.
+func (db *DB) Cycle(ctx context.Context, worker task.WorkerID, outcomes []task.Outcome, reports []task.Report, room task.Vacancies) (claimed []*task.Task, err error) {
 	if len(reports) > 0 {
 		// On its own: it locks groups, and the rest locks resources before them.
 		if err := db.InTx(ctx, func(tx *Tx) error { return tx.Report(ctx, worker, reports) }); err != nil {
 			return nil, err
 		}
 	}
+	var completed, others []task.Outcome
+	for _, o := range outcomes {
+		if o.State == task.Completed {
+			completed = append(completed, o)
+		} else {
+			others = append(others, o)
+		}
+	}
+	if err := db.finish(ctx, others); err != nil {
+		return nil, err
+	}
+	var surprising []task.Outcome
 	err = db.InTx(ctx, func(tx *Tx) error {
 		d := deltas{}
-		if err := tx.finish(ctx, outcomes, d); err != nil {
+		if surprising, err = tx.complete(ctx, completed, d); err != nil {
 			return err
 		}
-		if claimed, err = tx.claim(ctx, worker, limit, d); err != nil {
+		if claimed, err = tx.claim(ctx, worker, room, d); err != nil {
 			return err
 		}
-		return tx.count(ctx, d, false)
+		return tx.count(ctx, d)
 	})
-	return claimed, err
+	if err != nil {
+		return nil, err
+	}
+	return claimed, db.finish(ctx, surprising)
+}
+
+func (db *DB) finish(ctx context.Context, outcomes []task.Outcome) error {
+	if len(outcomes) == 0 {
+		return nil
+	}
+	return db.InTx(ctx, func(tx *Tx) error { return tx.Finish(ctx, outcomes) })
 }
 
 // CanceledOf are the tasks among a worker's that were canceled while they run.
@@ -81,113 +173,4 @@ func (q *queries) HeldBy(ctx context.Context, worker task.WorkerID) ([]task.Fenc
 		fences[i] = task.Fence{Task: r.Task, Worker: r.Worker, Attempt: r.Attempt}
 	}
 	return fences, nil
-}
-
-// CancelTask cancels a task with what it spawned. What waits is canceled at
-// once, what runs when its worker stops it. A finished task stays as it is.
-func (db *DB) CancelTask(ctx context.Context, id task.ID) error {
-	for {
-		var more bool
-		err := db.InTx(ctx, func(tx *Tx) error {
-			var family []task.ID
-			if err := tx.sel(ctx, &family, `WITH RECURSIVE family(id) AS (
-					SELECT id FROM task WHERE id = ? UNION SELECT t.id FROM task t JOIN family f ON t.parent_id = f.id)
-				SELECT q.task_id FROM family f JOIN task_queue q ON q.task_id = f.id WHERE q.canceled_at IS NULL ORDER BY q.task_id`, id); err != nil {
-				return err
-			}
-			more = len(family) > 0
-			return tx.cancel(ctx, family)
-		})
-		// A task that ran may have spawned others before it was marked.
-		if err != nil || !more {
-			return err
-		}
-	}
-}
-
-// CancelGroup cancels all members of a group, and whatever would join it. A
-// finished group stays as it is.
-func (db *DB) CancelGroup(ctx context.Context, id task.GroupID) error {
-	for {
-		var more bool
-		err := db.InTx(ctx, func(tx *Tx) error {
-			var members []task.ID
-			if err := tx.sel(ctx, &members, `SELECT task_id FROM task_queue WHERE group_id = ? AND canceled_at IS NULL ORDER BY task_id`, id); err != nil {
-				return err
-			}
-			if more = len(members) > 0; !more {
-				return nil
-			}
-			if err := tx.cancel(ctx, members); err != nil {
-				return err
-			}
-			tx.touched.group(id)
-			_, err := tx.exec(ctx, `UPDATE task_group SET canceled_at = COALESCE(canceled_at, ?) WHERE id = ?`, micros(tx.now()), id)
-			return err
-		})
-		if err != nil || !more {
-			return err
-		}
-	}
-}
-
-func (tx *Tx) cancel(ctx context.Context, ids []task.ID) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	// As in settle: the locks come in the order resources, queue rows, groups.
-	if _, err := tx.resourcesOf(ctx, ids); err != nil {
-		return err
-	}
-	rows, err := tx.queueRows(ctx, ids, tx.d.forUpdate)
-	if err != nil {
-		return err
-	}
-	d, endings := deltas{}, map[task.ID]ending{}
-	var running []task.ID
-	for _, row := range rows {
-		switch {
-		case row.Worker == 0:
-			endings[row.Task] = ending{state: task.Canceled}
-		case row.Canceled == nil:
-			running = append(running, row.Task)
-			d.move(row.Group, task.Running, task.Canceling)
-			tx.touched.task(row.Task)
-		}
-	}
-	if len(running) > 0 {
-		tx.touched.cancels = true
-		if _, err := tx.exec(ctx, `UPDATE task_queue SET canceled_at = ? WHERE `+tx.d.in("task_id"), micros(tx.now()), list(tx.d, running)); err != nil {
-			return err
-		}
-	}
-	if err := tx.settle(ctx, endings, d); err != nil {
-		return err
-	}
-	return tx.count(ctx, d, false)
-}
-
-// maxAttempts is how often a task is started before a lost worker fails it.
-const maxAttempts = 3
-
-// recoverTasks returns the tasks of workers that ended to the queue.
-func (tx *Tx) recoverTasks(ctx context.Context) (int, error) {
-	var rows []queueRow
-	if err := tx.sel(ctx, &rows, `SELECT q.task_id, q.worker_id, q.attempt FROM task_queue q JOIN worker w ON w.id = q.worker_id
-		WHERE q.worker_id IS NOT NULL AND w.ended_at IS NOT NULL ORDER BY q.task_id`); err != nil || len(rows) == 0 {
-		return 0, err
-	}
-	d, endings := deltas{}, make(map[task.ID]ending, len(rows))
-	for _, row := range rows {
-		e := ending{fence: task.Fence{Task: row.Task, Worker: row.Worker, Attempt: row.Attempt}, state: task.Waiting}
-		if row.Attempt >= maxAttempts {
-			e.state = task.Failed
-			e.err = &task.Error{Code: task.CodeWorkerLost, Message: "the workers that ran it were lost, each time it was tried"}
-		}
-		endings[row.Task] = e
-	}
-	if err := tx.settle(ctx, endings, d); err != nil {
-		return 0, err
-	}
-	return len(rows), tx.count(ctx, d, false)
 }

@@ -1,8 +1,11 @@
 package db
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"math/rand/v2"
+	"slices"
 
 	"ream/fault"
 	"ream/task"
@@ -28,47 +31,146 @@ func (r countRow) counts() task.Counts {
 		Canceling: r.Canceling, Canceled: r.Canceled, Skipped: r.Skipped, Revision: r.Revision}
 }
 
-const addCounts = `waiting = waiting + ?, running = running + ?, completed = completed + ?, failed = failed + ?,
-	canceling = canceling + ?, canceled = canceled + ?, skipped = skipped + ?, revision = revision + 1`
+// deltas are changes of counts by group. The key 0 stands for tasks without one.
+type deltas map[task.GroupID]*delta
 
-func (d *delta) args() []any {
-	return []any{d.Waiting, d.Running, d.Completed, d.Failed, d.Canceling, d.Canceled, d.Skipped}
+type delta struct {
+	task.Counts
+	started bool
+	freed   int  // members with a place that need it no more
+	atGate  bool // members may have come to the gate
 }
 
-// count writes the changes of counts. It comes last in a transaction, because
-// a group's row is what most transactions want. Joining refuses a group that
-// was canceled.
-func (tx *Tx) count(ctx context.Context, d deltas, joining bool) error {
+func (d deltas) of(g task.GroupID) *delta {
+	if d[g] == nil {
+		d[g] = &delta{}
+	}
+	return d[g]
+}
+
+func (d deltas) add(g task.GroupID, s task.State, n int) { d.of(g).Add(s, n) }
+
+func (d deltas) move(g task.GroupID, from, to task.State) {
+	if from == to {
+		return
+	}
+	d.add(g, from, -1)
+	d.add(g, to, 1)
+	if to == task.Running {
+		d.of(g).started = true
+	}
+}
+
+// ordered are the groups of a map, as they are locked.
+func ordered[V any](byGroup map[task.GroupID]V) []task.GroupID {
+	ids := slices.Collect(maps.Keys(byGroup))
+	slices.SortFunc(ids, func(a, b task.GroupID) int { return cmp.Compare(a, b) })
+	return slices.DeleteFunc(ids, func(g task.GroupID) bool { return g == 0 })
+}
+
+// countedGroup is a delta on its way to a group's row.
+type countedGroup struct {
+	ID         task.GroupID `json:"id"`
+	Waiting    int          `json:"waiting"`
+	Running    int          `json:"running"`
+	Completed  int          `json:"completed"`
+	Failed     int          `json:"failed"`
+	Canceling  int          `json:"canceling"`
+	Canceled   int          `json:"canceled"`
+	Skipped    int          `json:"skipped"`
+	Unfinished int          `json:"unfinished"`
+	Revision   int          `json:"revision"`
+	Freed      int          `json:"freed"`
+	Started    bool         `json:"started"`
+}
+
+// count writes the changes of counts, and lets members of groups with a limit
+// take the places that became free. It comes last in a transaction, because a
+// group's row is what most transactions want.
+func (tx *Tx) count(ctx context.Context, d deltas) error {
 	if len(d) == 0 {
 		return nil
 	}
-	now := micros(tx.now())
-	var total delta
+	if err := tx.countGroups(ctx, d); err != nil {
+		return err
+	}
+	var total task.Counts
 	for _, g := range d {
-		total.Counts = sum(total.Counts, g.Counts)
+		total = sum(total, g.Counts)
 	}
-	for _, id := range d.groupsInOrder() {
-		g := d[id]
-		var started *int64
-		if g.started {
-			started = &now
-		}
-		query := `UPDATE task_group SET ` + addCounts + `, started_at = COALESCE(started_at, ?),
-			finished_at = CASE WHEN waiting + running + canceling + ? = 0 THEN CAST(? AS bigint) END WHERE id = ?`
-		if joining {
-			query += ` AND canceled_at IS NULL`
-		}
-		n, err := tx.exec(ctx, query, append(g.args(), started, g.Unfinished(), now, id)...)
-		if err != nil {
-			return err
-		}
-		if n == 0 && joining {
-			return fault.New(fault.Conflict, "%s is canceled", id)
-		}
-		tx.touched.group(id)
+	if total == (task.Counts{}) {
+		return nil
 	}
-	_, err := tx.exec(ctx, `UPDATE queue_counts SET `+addCounts+` WHERE shard = ?`, append(total.args(), rand.IntN(8))...)
+	_, err := tx.exec(ctx, `UPDATE queue_counts SET waiting = waiting + ?, running = running + ?, completed = completed + ?, failed = failed + ?,
+		canceling = canceling + ?, canceled = canceled + ?, skipped = skipped + ?, revision = revision + 1 WHERE shard = ?`,
+		total.Waiting, total.Running, total.Completed, total.Failed, total.Canceling, total.Canceled, total.Skipped, rand.IntN(8))
 	return err
+}
+
+func (tx *Tx) countGroups(ctx context.Context, d deltas) error {
+	groups := ordered(d)
+	if len(groups) == 0 {
+		return nil
+	}
+	if err := tx.lockGroups(ctx, groups); err != nil {
+		return err
+	}
+	rows := make([]countedGroup, len(groups))
+	for i, id := range groups {
+		g := d[id]
+		rows[i] = countedGroup{ID: id, Waiting: g.Waiting, Running: g.Running, Completed: g.Completed, Failed: g.Failed, Canceling: g.Canceling,
+			Canceled: g.Canceled, Skipped: g.Skipped, Unfinished: g.Unfinished(), Freed: g.freed, Started: g.started}
+		if g.Counts != (task.Counts{}) {
+			rows[i].Revision = 1
+			tx.touched.group(id)
+		}
+	}
+	now := micros(tx.now())
+	var limits []limit
+	if err := tx.sel(ctx, &limits, `UPDATE task_group SET waiting = task_group.waiting + x.waiting, running = task_group.running + x.running,
+			completed = task_group.completed + x.completed, failed = task_group.failed + x.failed, canceling = task_group.canceling + x.canceling,
+			canceled = task_group.canceled + x.canceled, skipped = task_group.skipped + x.skipped, revision = task_group.revision + x.revision,
+			admitted = admitted - x.freed, started_at = CASE WHEN x.started THEN COALESCE(started_at, ?) ELSE started_at END,
+			finished_at = CASE WHEN task_group.waiting + task_group.running + task_group.canceling + x.unfinished = 0 THEN CAST(? AS bigint) END
+		FROM `+tx.d.rows("x", "id bigint", "waiting int", "running int", "completed int", "failed int", "canceling int", "canceled int", "skipped int",
+		"unfinished int", "revision int", "freed int", "started boolean")+` WHERE task_group.id = x.id
+		RETURNING task_group.id, COALESCE(max_running, 0) AS max_running, admitted`, now, now, encode(rows)); err != nil {
+		return err
+	}
+	for _, l := range limits {
+		if g := d[l.Group]; l.Max > 0 && (g.freed > 0 || g.atGate) {
+			if err := tx.admit(ctx, l); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lockGroups locks groups' rows in order, as everybody does.
+func (tx *Tx) lockGroups(ctx context.Context, ids []task.GroupID) error {
+	if tx.d.forUpdate == "" || len(ids) < 2 {
+		return nil
+	}
+	_, err := tx.exec(ctx, `SELECT 1 FROM task_group WHERE `+tx.d.in("id")+` ORDER BY id`+tx.d.forUpdate, list(tx.d, ids))
+	return err
+}
+
+// openGroup locks a group to which members are to be added, with the others
+// that will be counted. It returns a Conflict if the group was canceled.
+func (tx *Tx) openGroup(ctx context.Context, id task.GroupID, d deltas) error {
+	if err := tx.lockGroups(ctx, ordered(d)); err != nil {
+		return err
+	}
+	var open bool
+	ok, err := tx.found(ctx, &open, `SELECT canceled_at IS NULL FROM task_group WHERE id = ?`+tx.d.forUpdate, id)
+	switch {
+	case err != nil:
+		return err
+	case !ok || !open:
+		return fault.New(fault.Conflict, "%s is canceled", id)
+	}
+	return nil
 }
 
 func sum(a, b task.Counts) task.Counts {

@@ -37,7 +37,10 @@ func (e engine) tx(f func(*db.Tx) error) {
 
 func (e engine) group(tasks ...task.New) (id task.GroupID) {
 	e.t.Helper()
-	e.tx(func(tx *db.Tx) (err error) { id, err = tx.EnqueueGroup(e.t.Context(), "group", tasks); return err })
+	e.tx(func(tx *db.Tx) (err error) {
+		id, err = tx.EnqueueGroup(e.t.Context(), task.NewGroup{Name: "group", Tasks: tasks})
+		return err
+	})
 	return id
 }
 
@@ -49,11 +52,20 @@ func (e engine) enqueue(t task.New) (id task.ID) {
 
 func (e engine) claim(limit int) []*task.Task {
 	e.t.Helper()
-	tasks, err := e.Cycle(e.t.Context(), e.worker, nil, nil, limit)
+	tasks, err := e.Cycle(e.t.Context(), e.worker, nil, nil, room(limit))
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	return tasks
+}
+
+// room is that for tasks of every kind that the tests use.
+func room(n int) task.Vacancies {
+	v := task.Vacancies{Total: n, Of: map[task.Kind]int{}}
+	for _, kind := range []task.Kind{"a", "b", "c", "parent", "child", "later"} {
+		v.Of[kind] = n
+	}
+	return v
 }
 
 func (e engine) finish(state task.State, tasks ...*task.Task) {
@@ -62,7 +74,7 @@ func (e engine) finish(state task.State, tasks ...*task.Task) {
 	for _, t := range tasks {
 		outcomes = append(outcomes, task.Outcome{Fence: fence(t), State: state})
 	}
-	if _, err := e.Cycle(e.t.Context(), e.worker, outcomes, nil, 0); err != nil {
+	if _, err := e.Cycle(e.t.Context(), e.worker, outcomes, nil, task.Vacancies{}); err != nil {
 		e.t.Fatal(err)
 	}
 }
@@ -228,7 +240,7 @@ func TestSpawnedWorkTakesItsParentsPlace(t *testing.T) {
 		}
 		var children []task.ID
 		e.tx(func(tx *db.Tx) (err error) {
-			children, err = tx.Spawn(t.Context(), fence(parent), []task.New{
+			children, err = tx.Spawn(t.Context(), fence(parent), "children", []task.New{
 				{Kind: "child", Reservations: exclusive("x", "y")}, {Kind: "child", Reservations: exclusive("y", "p")}})
 			return err
 		})
@@ -268,7 +280,7 @@ func TestCancel(t *testing.T) {
 			t.Errorf("canceled tasks of the worker: got %v, %v", canceled, err)
 		}
 		err = e.InTx(t.Context(), func(tx *db.Tx) error {
-			_, err := tx.Spawn(t.Context(), fence(running), []task.New{{Kind: "child"}})
+			_, err := tx.Spawn(t.Context(), fence(running), "children", []task.New{{Kind: "child"}})
 			return err
 		})
 		if !fault.Is(err, fault.Conflict) {
@@ -291,7 +303,7 @@ func TestCancelTaskTakesItsFamilyAlong(t *testing.T) {
 		parent := e.claim(1)[0]
 		var children []task.ID
 		e.tx(func(tx *db.Tx) (err error) {
-			children, err = tx.Spawn(t.Context(), fence(parent), []task.New{{Kind: "child"}})
+			children, err = tx.Spawn(t.Context(), fence(parent), "children", []task.New{{Kind: "child"}})
 			return err
 		})
 		if err := e.CancelTask(t.Context(), root); err != nil {
@@ -382,7 +394,7 @@ func TestProgressSumsUp(t *testing.T) {
 			return task.Report{TaskID: claimed[i].ID, Code: "bytes", Message: "Bytes", Unit: task.Bytes, Done: done, Total: &total}
 		}
 		for _, done := range []int64{1, 4} {
-			if _, err := e.Cycle(t.Context(), e.worker, nil, []task.Report{report(0, done), report(1, 2*done)}, 0); err != nil {
+			if _, err := e.Cycle(t.Context(), e.worker, nil, []task.Report{report(0, done), report(1, 2*done)}, task.Vacancies{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -25,32 +25,58 @@ func (tx *Tx) Enqueue(ctx context.Context, t task.New) (task.ID, error) {
 
 // EnqueueGroup queues tasks as the members of a new group. A group without
 // members is finished at birth.
-func (tx *Tx) EnqueueGroup(ctx context.Context, name string, tasks []task.New) (task.GroupID, error) {
+func (tx *Tx) EnqueueGroup(ctx context.Context, g task.NewGroup) (task.GroupID, error) {
+	id, err := tx.createGroup(ctx, g)
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.enqueue(ctx, placement{group: id, limited: g.MaxRunning > 0}, g.Tasks)
+	return id, err
+}
+
+func (tx *Tx) createGroup(ctx context.Context, g task.NewGroup) (task.GroupID, error) {
 	ids, err := tx.nextIDs(ctx, "task_group", 1)
 	if err != nil {
 		return 0, err
 	}
 	id, now := task.GroupID(ids[0]), micros(tx.now())
 	var finished *int64
-	if len(tasks) == 0 {
+	if len(g.Tasks) == 0 {
 		finished = &now
 	}
-	if _, err := tx.exec(ctx, `INSERT INTO task_group(id, name, created_at, finished_at) VALUES (?, ?, ?, ?)`, id, name, now, finished); err != nil {
-		return 0, err
-	}
-	_, err = tx.enqueue(ctx, placement{group: id}, tasks)
+	_, err = tx.exec(ctx, `INSERT INTO task_group(id, name, max_running, retry_of, created_at, finished_at) VALUES (?, ?, ?, ?, ?, ?)`,
+		id, g.Name, orNull(g.MaxRunning), orNull(g.RetryOf), now, finished)
 	return id, err
 }
 
+// orNull is the argument for a column that is null instead of zero.
+func orNull[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
 // Spawn queues children of a running task, in its place in line and in its
-// group if it has one. It returns a Conflict if the task was canceled, or if
-// the fence no longer fits.
-func (tx *Tx) Spawn(ctx context.Context, parent task.Fence, tasks []task.New) ([]task.ID, error) {
+// group. If the task belongs to none, they form a new group with the given
+// name. It returns a Conflict if the task or its group was canceled, or if the
+// fence no longer fits.
+func (tx *Tx) Spawn(ctx context.Context, parent task.Fence, name string, tasks []task.New) ([]task.ID, error) {
+	if len(tasks) == 0 {
+		return nil, nil
+	}
 	row, err := tx.fenced(ctx, parent, "")
 	if err != nil {
 		return nil, err
 	}
-	return tx.enqueue(ctx, placement{group: row.Group, parent: parent, position: row.Position}, tasks)
+	p := placement{group: row.Group, limited: row.Gate != gateNone, joins: row.Group != 0, parent: parent, position: row.Position}
+	if p.group == 0 {
+		if p.group, err = tx.createGroup(ctx, task.NewGroup{Name: name, Tasks: tasks}); err != nil {
+			return nil, err
+		}
+	}
+	return tx.enqueue(ctx, p, tasks)
 }
 
 // Hold checks that the fence fits and keeps its task running until the
@@ -65,12 +91,13 @@ func (tx *Tx) Hold(ctx context.Context, fence task.Fence) error {
 type fencedRow struct {
 	Group    task.GroupID `db:"group_id"`
 	Position int64        `db:"position"`
+	Gate     gate         `db:"gate"`
 	Canceled bool         `db:"canceled"`
 }
 
 func (tx *Tx) fenced(ctx context.Context, f task.Fence, lock string) (fencedRow, error) {
 	var row fencedRow
-	ok, err := tx.found(ctx, &row, `SELECT COALESCE(group_id, 0) AS group_id, position, canceled_at IS NOT NULL AS canceled
+	ok, err := tx.found(ctx, &row, `SELECT COALESCE(group_id, 0) AS group_id, position, gate, canceled_at IS NOT NULL AS canceled
 		FROM task_queue WHERE task_id = ? AND worker_id = ? AND attempt = ?`+lock, f.Task, f.Worker, f.Attempt)
 	switch {
 	case err != nil:
@@ -86,6 +113,8 @@ func (tx *Tx) fenced(ctx context.Context, f task.Fence, lock string) (fencedRow,
 // placement is where new tasks belong.
 type placement struct {
 	group    task.GroupID
+	limited  bool       // the group has a limit, so members begin at its gate
+	joins    bool       // the group exists already, and may have been canceled
 	parent   task.Fence // zero for what a request queues
 	position int64      // of the parent; 0 for a task's own number
 }
@@ -98,11 +127,15 @@ type (
 		Name     string        `json:"name"`
 		Priority int           `json:"priority"`
 		Position int64         `json:"position"`
-		Parent   *task.ID      `json:"parent_id"`
-		Group    *task.GroupID `json:"group_id"`
+		Parent   *task.ID      `json:"parent_id,omitempty"`
+		Group    *task.GroupID `json:"group_id,omitempty"`
+		RetryOf  *task.ID      `json:"retry_of,omitempty"`
 		Args     string        `json:"args"`
+		Reserves *string       `json:"reserves,omitempty"`
+		After    *string       `json:"after_tasks,omitempty"`
 		Blocked  int           `json:"blocked_by"`
-		Dedupe   *string       `json:"dedupe"`
+		Gate     gate          `json:"gate"`
+		Dedupe   *string       `json:"dedupe,omitempty"`
 	}
 	newReservation struct {
 		Task      task.ID `json:"task_id"`
@@ -123,6 +156,9 @@ func (tx *Tx) enqueue(ctx context.Context, p placement, tasks []task.New) ([]tas
 	if len(tasks) == 0 {
 		return nil, nil
 	}
+	if err := tx.byIndex(ctx); err != nil {
+		return nil, err
+	}
 	resources, err := tx.resourcesNamed(ctx, tasks)
 	if err != nil {
 		return nil, err
@@ -138,6 +174,7 @@ func (tx *Tx) enqueue(ctx context.Context, p placement, tasks []task.New) ([]tas
 		if err := tx.Hold(ctx, p.parent); err != nil {
 			return nil, err
 		}
+		tx.touched.task(p.parent.Task)
 	}
 	numbers, err := tx.nextIDs(ctx, "task", len(tasks))
 	if err != nil {
@@ -153,26 +190,29 @@ func (tx *Tx) enqueue(ctx context.Context, p placement, tasks []task.New) ([]tas
 	if err := tx.saveResources(ctx, resources); err != nil {
 		return nil, err
 	}
+	d := deltas{}
+	d.add(p.group, task.Waiting, len(tasks))
+	d.of(p.group).atGate = p.limited
 	if p.position != 0 && len(batch.reservations) > 0 {
-		if err := tx.revoke(ctx, resources, p.position); err != nil {
+		if err := tx.revoke(ctx, resources, p.position, d); err != nil {
 			return nil, err
 		}
-		if err := tx.grant(ctx, resources); err != nil {
+		if err := tx.grant(ctx, resources, d); err != nil {
 			return nil, err
 		}
 	}
-	d := deltas{}
-	d.add(p.group, task.Waiting, len(tasks))
-	if err := tx.count(ctx, d, p.parent.Task != 0); err != nil {
+	if p.joins {
+		if err := tx.openGroup(ctx, p.group, d); err != nil {
+			return nil, err
+		}
+	}
+	if err := tx.count(ctx, d); err != nil {
 		return nil, err
 	}
 	tx.touched.ready = true
 	ids := make([]task.ID, len(tasks))
 	for i, t := range batch.tasks {
 		ids[i] = t.ID
-	}
-	if p.parent.Task != 0 {
-		tx.touched.task(p.parent.Task)
 	}
 	return ids, nil
 }
@@ -187,7 +227,7 @@ type batch struct {
 // prepare numbers the tasks and grants what is free. Spawned tasks go into the
 // middle of the lines, so their reservations are granted later.
 func prepare(p placement, tasks []task.New, numbers []int64, resources resources) (batch, error) {
-	var b batch
+	b := batch{tasks: make([]newTask, 0, len(tasks))}
 	named := resources.byName()
 	for i, t := range tasks {
 		id := task.ID(numbers[i])
@@ -195,17 +235,15 @@ func prepare(p placement, tasks []task.New, numbers []int64, resources resources
 		if err != nil {
 			return b, fmt.Errorf("arguments of %s: %w", t.Kind, err)
 		}
-		row := newTask{ID: id, Kind: t.Kind, Name: t.Name, Priority: priorityNumber(t.Priority), Position: cmp.Or(p.position, int64(id)), Args: string(args)}
-		if p.parent.Task != 0 {
-			row.Parent = &p.parent.Task
+		row := newTask{ID: id, Kind: t.Kind, Name: t.Name, Priority: priorityNumber(t.Priority), Position: cmp.Or(p.position, int64(id)), Args: string(args),
+			Parent: orNull(p.parent.Task), Group: orNull(p.group), RetryOf: orNull(t.RetryOf), Dedupe: orNull(t.Dedupe)}
+		if p.limited {
+			row.Gate = gateClosed
+			row.Blocked++
 		}
-		if p.group != 0 {
-			row.Group = &p.group
-		}
-		if t.Dedupe != "" {
-			row.Dedupe = &t.Dedupe
-		}
-		for _, r := range distinct(t.Reservations) {
+		reserves := distinct(t.Reservations)
+		row.Reserves = reservesText(reserves)
+		for _, r := range reserves {
 			resource := named[r.Resource]
 			granted := p.position == 0 && resource.take(r.Access == task.Exclusive)
 			if !granted {
@@ -214,16 +252,38 @@ func prepare(p placement, tasks []task.New, numbers []int64, resources resources
 			}
 			b.reservations = append(b.reservations, newReservation{id, resource.ID, r.Access == task.Exclusive, granted, row.Position})
 		}
-		for _, index := range t.After {
+		var after []task.ID
+		for _, index := range slices.Compact(slices.Sorted(slices.Values(t.After))) {
 			if index < 0 || index >= i {
 				return b, fmt.Errorf("task %d of the batch comes after task %d, which is not before it", i, index)
 			}
+			after = append(after, b.tasks[index].ID)
 			b.after = append(b.after, newAfter{id, b.tasks[index].ID})
 			row.Blocked++
+		}
+		if len(after) > 0 {
+			row.After = orNull(encode(after))
 		}
 		b.tasks = append(b.tasks, row)
 	}
 	return b, nil
+}
+
+// reserved is a reservation as a task's row keeps it.
+type reserved struct {
+	Resource  string `json:"resource"`
+	Exclusive bool   `json:"exclusive"`
+}
+
+func reservesText(rs []task.Reservation) *string {
+	if len(rs) == 0 {
+		return nil
+	}
+	kept := make([]reserved, len(rs))
+	for i, r := range rs {
+		kept[i] = reserved{r.Resource, bool(r.Access)}
+	}
+	return orNull(encode(kept))
 }
 
 // distinct merges reservations of the same resource: exclusive wins.
@@ -249,14 +309,15 @@ func (tx *Tx) insert(ctx context.Context, b batch) error {
 	now := micros(tx.now())
 	for chunk := range slices.Chunk(b.tasks, 10_000) {
 		rows := encode(chunk)
-		if _, err := tx.exec(ctx, `INSERT INTO task_queue(task_id, group_id, priority, position, blocked_by, dedupe, created_at)
-			SELECT id, group_id, priority, position, blocked_by, dedupe, CAST(? AS bigint) FROM `+
-			tx.d.rows("x", "id bigint", "group_id bigint", "priority smallint", "position bigint", "blocked_by int", "dedupe text"), now, rows); err != nil {
+		if _, err := tx.exec(ctx, `INSERT INTO task_queue(task_id, group_id, kind, priority, position, blocked_by, gate, dedupe, created_at)
+			SELECT id, group_id, kind, priority, position, blocked_by, gate, dedupe, CAST(? AS bigint) FROM `+
+			tx.d.rows("x", "id bigint", "group_id bigint", "kind text", "priority smallint", "position bigint", "blocked_by int", "gate smallint", "dedupe text"), now, rows); err != nil {
 			return err
 		}
-		if _, err := tx.exec(ctx, `INSERT INTO task(id, kind, name, priority, position, parent_id, group_id, args, created_at)
-			SELECT id, kind, name, priority, position, parent_id, group_id, args, CAST(? AS bigint) FROM `+
-			tx.d.rows("x", "id bigint", "kind text", "name text", "priority smallint", "position bigint", "parent_id bigint", "group_id bigint", "args text"), now, rows); err != nil {
+		if _, err := tx.exec(ctx, `INSERT INTO task(id, kind, name, priority, position, parent_id, group_id, retry_of, args, reserves, after_tasks, created_at)
+			SELECT id, kind, name, priority, position, parent_id, group_id, retry_of, args, reserves, after_tasks, CAST(? AS bigint) FROM `+
+			tx.d.rows("x", "id bigint", "kind text", "name text", "priority smallint", "position bigint", "parent_id bigint", "group_id bigint", "retry_of bigint",
+				"args text", "reserves text", "after_tasks text"), now, rows); err != nil {
 			return err
 		}
 	}

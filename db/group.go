@@ -11,20 +11,23 @@ type groupRow struct {
 	ID   task.GroupID `db:"id"`
 	Name string       `db:"name"`
 	countRow
-	ItemsDone  int64  `db:"items_done"`
-	ItemsTotal int64  `db:"items_total"`
-	BytesDone  int64  `db:"bytes_done"`
-	BytesTotal int64  `db:"bytes_total"`
-	Canceled   *int64 `db:"canceled_at"`
-	Created    int64  `db:"created_at"`
-	Started    *int64 `db:"started_at"`
-	Finished   *int64 `db:"finished_at"`
+	ItemsDone  int64        `db:"items_done"`
+	ItemsTotal int64        `db:"items_total"`
+	BytesDone  int64        `db:"bytes_done"`
+	BytesTotal int64        `db:"bytes_total"`
+	MaxRunning int          `db:"max_running"`
+	RetryOf    task.GroupID `db:"retry_of"`
+	Canceled   *int64       `db:"canceled_at"`
+	Created    int64        `db:"created_at"`
+	Started    *int64       `db:"started_at"`
+	Finished   *int64       `db:"finished_at"`
 }
 
-const groupColumns = `id, name, ` + countColumns + `, items_done, items_total, bytes_done, bytes_total, canceled_at, created_at, started_at, finished_at`
+const groupColumns = `id, name, ` + countColumns + `, items_done, items_total, bytes_done, bytes_total,
+	COALESCE(max_running, 0) AS max_running, COALESCE(retry_of, 0) AS retry_of, canceled_at, created_at, started_at, finished_at`
 
 func (r groupRow) group() *task.Group {
-	g := &task.Group{ID: r.ID, Name: r.Name, Tally: r.counts(), CanceledAt: fromNullMicros(r.Canceled), CreatedAt: fromMicros(r.Created),
+	g := &task.Group{ID: r.ID, Name: r.Name, Tally: r.counts(), MaxRunning: r.MaxRunning, RetryOf: r.RetryOf, CanceledAt: fromNullMicros(r.Canceled), CreatedAt: fromMicros(r.Created),
 		StartedAt: fromNullMicros(r.Started), FinishedAt: fromNullMicros(r.Finished)}
 	g.Progress = task.Progress{ItemsDone: r.ItemsDone, ItemsTotal: r.ItemsTotal, BytesDone: r.BytesDone, BytesTotal: r.BytesTotal,
 		Since: g.StartedAt, Until: g.FinishedAt}

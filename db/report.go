@@ -102,11 +102,7 @@ func (tx *Tx) Report(ctx context.Context, worker task.WorkerID, reports []task.R
 }
 
 func (tx *Tx) addProgress(ctx context.Context, byGroup map[task.GroupID]*sums) error {
-	ordered := make(deltas, len(byGroup))
-	for g := range byGroup {
-		ordered[g] = nil
-	}
-	for _, g := range ordered.groupsInOrder() {
+	for _, g := range ordered(byGroup) {
 		s := byGroup[g]
 		if *s == (sums{}) {
 			continue

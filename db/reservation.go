@@ -1,8 +1,8 @@
 package db
 
 import (
-	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -86,7 +86,11 @@ func (tx *Tx) resourcesNamed(ctx context.Context, tasks []task.New) (resources, 
 
 // resourcesOf locks the resources that the tasks have reserved.
 func (tx *Tx) resourcesOf(ctx context.Context, ids []task.ID) (resources, error) {
-	return tx.lockResources(ctx, `id IN (SELECT resource_id FROM reservation WHERE `+tx.d.in("task_id")+`)`, list(tx.d, ids))
+	var named []int64
+	if err := tx.sel(ctx, &named, `SELECT DISTINCT resource_id FROM reservation WHERE `+tx.d.in("task_id"), list(tx.d, ids)); err != nil || len(named) == 0 {
+		return nil, err
+	}
+	return tx.lockResources(ctx, tx.d.in("id"), list(tx.d, named))
 }
 
 func (tx *Tx) lockResources(ctx context.Context, where string, args ...any) (resources, error) {
@@ -116,8 +120,8 @@ func (tx *Tx) saveResources(ctx context.Context, rs resources) error {
 
 // release drops the reservations of tasks that ended and grants the next in
 // line. The resources are those of resourcesOf.
-func (tx *Tx) release(ctx context.Context, rs resources, ids []task.ID) error {
-	if len(rs) == 0 {
+func (tx *Tx) release(ctx context.Context, rs resources, ids []task.ID, d deltas) error {
+	if len(rs) == 0 || len(ids) == 0 {
 		return nil
 	}
 	var gone []struct {
@@ -131,7 +135,7 @@ func (tx *Tx) release(ctx context.Context, rs resources, ids []task.ID) error {
 	for _, g := range gone {
 		rs[g.Resource].drop(g.Exclusive, g.Granted)
 	}
-	return tx.grant(ctx, rs)
+	return tx.grant(ctx, rs, d)
 }
 
 // claimOn is a reservation that is about to be granted or taken back.
@@ -143,29 +147,32 @@ type claimOn struct {
 
 // grant gives each resource to the next in line: to the one exclusive head,
 // or to all shared ones up to the first exclusive one. It saves the resources.
-func (tx *Tx) grant(ctx context.Context, rs resources) error {
+func (tx *Tx) grant(ctx context.Context, rs resources, d deltas) error {
 	heads, err := tx.heads(ctx, rs)
 	if err != nil {
 		return err
 	}
 	var granted []claimOn
+	var sharing []int64
 	for _, head := range heads {
-		r := rs[head.Resource]
-		switch {
+		switch r := rs[head.Resource]; {
 		case !head.Exclusive:
-			shared, err := tx.sharedHeads(ctx, r.ID)
-			if err != nil {
-				return err
-			}
-			r.Held += len(shared)
-			r.Waiting -= len(shared)
-			granted = append(granted, shared...)
+			sharing = append(sharing, r.ID)
 		case r.Held == 0:
 			r.Held = -1
 			r.Waiting--
 			granted = append(granted, head)
 		}
 	}
+	shared, err := tx.sharedHeads(ctx, sharing)
+	if err != nil {
+		return err
+	}
+	for _, s := range shared {
+		rs[s.Resource].Held++
+		rs[s.Resource].Waiting--
+	}
+	granted = append(granted, shared...)
 	if err := tx.saveResources(ctx, rs); err != nil || len(granted) == 0 {
 		return err
 	}
@@ -177,7 +184,7 @@ func (tx *Tx) grant(ctx context.Context, rs resources) error {
 	for _, g := range granted {
 		unblocked[g.Task]--
 	}
-	return tx.block(ctx, unblocked)
+	return tx.block(ctx, unblocked, d)
 }
 
 // heads are the first waiting reservations of the resources that can be
@@ -201,36 +208,39 @@ func (tx *Tx) heads(ctx context.Context, rs resources) ([]claimOn, error) {
 	return heads, err
 }
 
-// sharedHeads are the shared reservations that wait before the first
-// exclusive one.
-func (tx *Tx) sharedHeads(ctx context.Context, resource int64) ([]claimOn, error) {
-	fence := struct {
-		Position int64   `db:"position"`
-		Task     task.ID `db:"task_id"`
-	}{math.MaxInt64, math.MaxInt64}
-	if _, err := tx.found(ctx, &fence, `SELECT position, task_id FROM reservation
-		WHERE resource_id = ? AND NOT granted AND exclusive ORDER BY position, task_id LIMIT 1`, resource); err != nil {
-		return nil, err
+// sharedHeads are, of each resource, the shared reservations that wait before
+// the first exclusive one.
+func (tx *Tx) sharedHeads(ctx context.Context, resources []int64) ([]claimOn, error) {
+	if len(resources) == 0 {
+		return nil, nil
 	}
+	const firstExclusive = `(SELECT %s FROM reservation e WHERE e.resource_id = r.id AND NOT e.granted AND e.exclusive ORDER BY e.position, e.task_id LIMIT 1)`
 	var shared []claimOn
-	err := tx.sel(ctx, &shared, `SELECT resource_id, task_id, exclusive FROM reservation
-		WHERE resource_id = ? AND NOT granted AND (position, task_id) < (?, ?) ORDER BY position, task_id`, resource, fence.Position, fence.Task)
+	err := tx.sel(ctx, &shared, `SELECT v.resource_id, v.task_id, v.exclusive
+		FROM (SELECT r.id, COALESCE(`+fmt.Sprintf(firstExclusive, "e.position")+`, ?) AS position, COALESCE(`+fmt.Sprintf(firstExclusive, "e.task_id")+`, ?) AS task_id
+			FROM resource r WHERE `+tx.d.in("r.id")+`) f
+		JOIN reservation v ON v.resource_id = f.id AND NOT v.granted AND (v.position, v.task_id) < (f.position, f.task_id)
+		ORDER BY v.resource_id, v.position, v.task_id`, int64(math.MaxInt64), int64(math.MaxInt64), list(tx.d, resources))
 	return shared, err
 }
 
 // revoke takes granted reservations back from tasks that have not started and
 // stand behind position, because spawned tasks were put in line before them.
 // Lines that all keep one order cannot wait for each other in a circle.
-func (tx *Tx) revoke(ctx context.Context, rs resources, position int64) error {
-	var waiting []task.ID
-	if err := tx.sel(ctx, &waiting, `SELECT task_id FROM task_queue WHERE worker_id IS NULL AND task_id IN
+func (tx *Tx) revoke(ctx context.Context, rs resources, position int64, d deltas) error {
+	var waiting []queueRow
+	if err := tx.sel(ctx, &waiting, `SELECT task_id, COALESCE(group_id, 0) AS group_id, gate FROM task_queue WHERE worker_id IS NULL AND task_id IN
 		(SELECT task_id FROM reservation WHERE `+tx.d.in("resource_id")+` AND granted AND position > ?) ORDER BY task_id`+tx.d.forUpdate,
 		list(tx.d, rs.ids()), position); err != nil || len(waiting) == 0 {
 		return err
 	}
+	ids := make([]task.ID, len(waiting))
+	for i, row := range waiting {
+		ids[i] = row.Task
+	}
 	var back []claimOn
 	if err := tx.sel(ctx, &back, `UPDATE reservation SET granted = FALSE WHERE granted AND `+tx.d.in("task_id")+` AND `+tx.d.in("resource_id")+`
-		RETURNING resource_id, task_id, exclusive`, list(tx.d, waiting), list(tx.d, rs.ids())); err != nil {
+		RETURNING resource_id, task_id, exclusive`, list(tx.d, ids), list(tx.d, rs.ids())); err != nil {
 		return err
 	}
 	blocked := map[task.ID]int{}
@@ -239,11 +249,31 @@ func (tx *Tx) revoke(ctx context.Context, rs resources, position int64) error {
 		rs[b.Resource].Waiting++
 		blocked[b.Task]++
 	}
-	return tx.block(ctx, blocked)
+	if err := tx.turnBack(ctx, waiting, blocked, d); err != nil {
+		return err
+	}
+	return tx.block(ctx, blocked, d)
+}
+
+// turnBack takes the places in their groups from tasks that are blocked again.
+func (tx *Tx) turnBack(ctx context.Context, rows []queueRow, blocked map[task.ID]int, d deltas) error {
+	var turned []task.ID
+	for _, row := range rows {
+		if row.Gate == gatePassed && blocked[row.Task] > 0 {
+			turned = append(turned, row.Task)
+			blocked[row.Task]++
+			d.of(row.Group).freed++
+		}
+	}
+	if len(turned) == 0 {
+		return nil
+	}
+	_, err := tx.exec(ctx, `UPDATE task_queue SET gate = 1 WHERE `+tx.d.in("task_id"), list(tx.d, turned))
+	return err
 }
 
 // block changes how many things tasks wait for.
-func (tx *Tx) block(ctx context.Context, by map[task.ID]int) error {
+func (tx *Tx) block(ctx context.Context, by map[task.ID]int, d deltas) error {
 	if len(by) == 0 {
 		return nil
 	}
@@ -260,9 +290,17 @@ func (tx *Tx) block(ctx context.Context, by map[task.ID]int) error {
 		return err
 	}
 	tx.touched.ready = true
-	_, err := tx.exec(ctx, `UPDATE task_queue SET blocked_by = blocked_by + x.n FROM `+tx.d.rows("x", "id bigint", "n int")+`
-		WHERE task_queue.task_id = x.id`, encode(rows))
-	return err
+	var groups []task.GroupID
+	if err := tx.sel(ctx, &groups, `UPDATE task_queue SET blocked_by = blocked_by + x.n FROM `+tx.d.rows("x", "id bigint", "n int")+`
+		WHERE task_queue.task_id = x.id RETURNING CASE WHEN gate = 1 AND blocked_by = 1 THEN group_id ELSE 0 END`, encode(rows)); err != nil {
+		return err
+	}
+	for _, g := range groups {
+		if g != 0 {
+			d.of(g).atGate = true
+		}
+	}
+	return nil
 }
 
 // lockQueueRows locks rows in the order of their tasks, as everybody does.
@@ -272,36 +310,4 @@ func (tx *Tx) lockQueueRows(ctx context.Context, ids []task.ID) error {
 	}
 	_, err := tx.exec(ctx, `SELECT 1 FROM task_queue WHERE `+tx.d.in("task_id")+` ORDER BY task_id`+tx.d.forUpdate, list(tx.d, ids))
 	return err
-}
-
-// deltas are changes of counts by group. The key 0 stands for tasks without one.
-type deltas map[task.GroupID]*delta
-
-type delta struct {
-	task.Counts
-	started bool
-}
-
-func (d deltas) of(g task.GroupID) *delta {
-	if d[g] == nil {
-		d[g] = &delta{}
-	}
-	return d[g]
-}
-
-func (d deltas) add(g task.GroupID, s task.State, n int) { d.of(g).Add(s, n) }
-
-func (d deltas) move(g task.GroupID, from, to task.State) {
-	d.add(g, from, -1)
-	d.add(g, to, 1)
-	if to == task.Running {
-		d.of(g).started = true
-	}
-}
-
-// groupsInOrder are the groups that changed, as they are locked.
-func (d deltas) groupsInOrder() []task.GroupID {
-	ids := slices.Collect(maps.Keys(d))
-	slices.SortFunc(ids, func(a, b task.GroupID) int { return cmp.Compare(a, b) })
-	return slices.DeleteFunc(ids, func(g task.GroupID) bool { return g == 0 })
 }

@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,22 +13,15 @@ import (
 // after them, and counts. Outcomes whose fence no longer fits change nothing:
 // another worker has the task.
 func (tx *Tx) Finish(ctx context.Context, outcomes []task.Outcome) error {
-	d := deltas{}
-	if err := tx.finish(ctx, outcomes, d); err != nil {
-		return err
-	}
-	return tx.count(ctx, d, false)
-}
-
-func (tx *Tx) finish(ctx context.Context, outcomes []task.Outcome, d deltas) error {
-	if len(outcomes) == 0 {
-		return nil
-	}
 	endings := make(map[task.ID]ending, len(outcomes))
 	for _, o := range outcomes {
 		endings[o.Fence.Task] = ending{fence: o.Fence, state: o.State, err: o.Error, refund: o.State == task.Waiting}
 	}
-	return tx.settle(ctx, endings, d)
+	d := deltas{}
+	if err := tx.settle(ctx, endings, d); err != nil {
+		return err
+	}
+	return tx.count(ctx, d)
 }
 
 // ending is what becomes of a task in the queue.
@@ -38,6 +30,7 @@ type ending struct {
 	state  task.State // a final one, or Waiting to return a running task to the queue
 	err    *task.Error
 	refund bool // the attempt does not count
+	cancel bool // whoever has the task: it ends if it waits, and is marked if it runs
 	final  bool // the row was read, and what follows from it decided
 }
 
@@ -47,7 +40,7 @@ type queueRow struct {
 	Group    task.GroupID  `db:"group_id"`
 	Worker   task.WorkerID `db:"worker_id"`
 	Attempt  int           `db:"attempt"`
-	Started  *int64        `db:"started_at"`
+	Gate     gate          `db:"gate"`
 	Canceled *int64        `db:"canceled_at"`
 }
 
@@ -61,21 +54,14 @@ func (r queueRow) state() task.State {
 	return task.Running
 }
 
-// finishedTask is the second and last writing of a task's row.
-type finishedTask struct {
-	ID      task.ID        `json:"id"`
-	Outcome task.State     `json:"outcome"`
-	Error   *string        `json:"error"`
-	Attempt int            `json:"attempt"`
-	Worker  *task.WorkerID `json:"worker_id"`
-	Started *int64         `json:"started_at"`
-}
-
 // settle carries out endings and adds to d what is to be counted for them. It
 // locks resources, then queue rows; counting locks the groups last.
 func (tx *Tx) settle(ctx context.Context, endings map[task.ID]ending, d deltas) error {
 	if len(endings) == 0 {
 		return nil
+	}
+	if err := tx.byIndex(ctx); err != nil {
+		return err
 	}
 	// What is to be locked depends on what the rows say, so they are read once
 	// without locks and again with them. Rows that changed in between start the
@@ -85,7 +71,7 @@ func (tx *Tx) settle(ctx context.Context, endings map[task.ID]ending, d deltas) 
 		return err
 	}
 	endings = fitting(endings, rows)
-	if err := tx.skipDependents(ctx, endings); err != nil {
+	if err := tx.skipDependents(ctx, endings); err != nil || len(endings) == 0 {
 		return err
 	}
 	ids := slices.Sorted(maps.Keys(endings))
@@ -99,72 +85,90 @@ func (tx *Tx) settle(ctx context.Context, endings map[task.ID]ending, d deltas) 
 	if len(rows) != len(endings) || len(fitting(endings, rows)) != len(endings) {
 		return errMoved
 	}
-	var (
-		finished []finishedTask
-		ended    []task.ID
-		success  []task.ID
-		returned []task.ID
-		refunded []task.ID
-	)
+	var s sorted
 	for _, row := range rows {
-		e := endings[row.Task]
-		d.move(row.Group, row.state(), e.state)
+		s.add(row, endings[row.Task], d)
 		tx.touched.task(row.Task)
-		if e.state == task.Waiting {
-			returned = append(returned, row.Task)
-			if e.refund {
-				refunded = append(refunded, row.Task)
-			}
-			continue
-		}
-		f, err := row.finished(e)
-		if err != nil {
-			return err
-		}
-		finished = append(finished, f)
-		ended = append(ended, row.Task)
-		if e.state == task.Completed {
-			success = append(success, row.Task)
-		}
 	}
-	if err := tx.requeue(ctx, returned, refunded); err != nil {
+	if err := tx.mark(ctx, s.canceling); err != nil {
 		return err
 	}
-	if err := tx.close(ctx, finished, ended); err != nil {
+	if err := tx.requeue(ctx, s.returned, s.refunded); err != nil {
 		return err
 	}
-	if err := tx.release(ctx, resources, ended); err != nil {
+	if err := tx.close(ctx, s); err != nil {
 		return err
 	}
-	return tx.unblockAfter(ctx, success, ended)
+	if err := tx.release(ctx, resources, s.ended, d); err != nil {
+		return err
+	}
+	return tx.unblockAfter(ctx, s.completed, s.ended, d)
 }
 
-func (r queueRow) finished(e ending) (finishedTask, error) {
-	f := finishedTask{ID: r.Task, Outcome: e.state, Attempt: r.Attempt, Started: r.Started}
-	if r.Worker != 0 {
-		f.Worker = &r.Worker
-	}
-	if e.err != nil {
-		b, err := json.Marshal(e.err)
-		if err != nil {
-			return f, fmt.Errorf("error of %s: %w", r.Task, err)
-		}
-		text := string(b)
-		f.Error = &text
-	}
-	return f, nil
+// sorted are endings by what is to be done for them.
+type sorted struct {
+	canceling []task.ID
+	returned  []task.ID
+	refunded  []task.ID // among the returned
+	ended     []task.ID // the following three
+	completed []task.ID
+	canceled  []task.ID
+	failed    []failedTask // and skipped ones
 }
 
-// fitting are the endings whose fences fit the rows. Whatever a canceled task
-// did meanwhile, it ends as canceled.
+type failedTask struct {
+	ID      task.ID    `json:"id"`
+	Outcome task.State `json:"outcome"`
+	Error   string     `json:"error"`
+}
+
+func (s *sorted) add(row queueRow, e ending, d deltas) {
+	d.move(row.Group, row.state(), e.state)
+	switch e.state {
+	case task.Canceling:
+		s.canceling = append(s.canceling, row.Task)
+		return
+	case task.Waiting:
+		s.returned = append(s.returned, row.Task)
+		if e.refund {
+			s.refunded = append(s.refunded, row.Task)
+		}
+		return
+	case task.Completed:
+		s.completed = append(s.completed, row.Task)
+	case task.Canceled:
+		s.canceled = append(s.canceled, row.Task)
+	default:
+		s.failed = append(s.failed, failedTask{row.Task, e.state, encode(e.err)})
+	}
+	s.ended = append(s.ended, row.Task)
+	if row.Gate == gatePassed {
+		d.of(row.Group).freed++
+	}
+}
+
+// fitting are the endings that the rows allow: those whose fences fit. A
+// canceled task ends as canceled, whatever it did meanwhile.
 func fitting(endings map[task.ID]ending, rows []queueRow) map[task.ID]ending {
 	fit := make(map[task.ID]ending, len(rows))
 	for _, row := range rows {
 		e := endings[row.Task]
-		if row.Worker != e.fence.Worker || row.Worker != 0 && row.Attempt != e.fence.Attempt {
+		switch {
+		case e.cancel:
+			if row.Canceled != nil {
+				continue
+			}
+			state := task.Canceled
+			if row.Worker != 0 {
+				state = task.Canceling
+			}
+			if e.final && e.state != state {
+				continue
+			}
+			e.state = state
+		case row.Worker != e.fence.Worker || row.Worker != 0 && row.Attempt != e.fence.Attempt:
 			continue
-		}
-		if row.Canceled != nil && e.state != task.Canceled {
+		case row.Canceled != nil && e.state != task.Canceled:
 			if e.final {
 				continue
 			}
@@ -179,7 +183,7 @@ func fitting(endings map[task.ID]ending, rows []queueRow) map[task.ID]ending {
 // queueRows are the tasks' rows in the queue.
 func (tx *Tx) queueRows(ctx context.Context, ids []task.ID, lock string) ([]queueRow, error) {
 	var rows []queueRow
-	err := tx.sel(ctx, &rows, `SELECT task_id, COALESCE(group_id, 0) AS group_id, COALESCE(worker_id, 0) AS worker_id, attempt, started_at, canceled_at
+	err := tx.sel(ctx, &rows, `SELECT task_id, COALESCE(group_id, 0) AS group_id, COALESCE(worker_id, 0) AS worker_id, attempt, gate, canceled_at
 		FROM task_queue WHERE `+tx.d.in("task_id")+` ORDER BY task_id`+lock, list(tx.d, ids))
 	return rows, err
 }
@@ -213,6 +217,16 @@ func (tx *Tx) skipDependents(ctx context.Context, endings map[task.ID]ending) er
 	return nil
 }
 
+// mark asks for running tasks to be stopped.
+func (tx *Tx) mark(ctx context.Context, canceling []task.ID) error {
+	if len(canceling) == 0 {
+		return nil
+	}
+	tx.touched.cancels = true
+	_, err := tx.exec(ctx, `UPDATE task_queue SET canceled_at = ? WHERE `+tx.d.in("task_id"), micros(tx.now()), list(tx.d, canceling))
+	return err
+}
+
 func (tx *Tx) requeue(ctx context.Context, returned, refunded []task.ID) error {
 	if len(returned) == 0 {
 		return nil
@@ -228,22 +242,50 @@ func (tx *Tx) requeue(ctx context.Context, returned, refunded []task.ID) error {
 	return err
 }
 
-func (tx *Tx) close(ctx context.Context, finished []finishedTask, ids []task.ID) error {
-	if len(finished) == 0 {
-		return nil
-	}
-	if _, err := tx.exec(ctx, `DELETE FROM task_queue WHERE `+tx.d.in("task_id"), list(tx.d, ids)); err != nil {
+// close writes the tasks' rows for the second and last time, and takes them
+// out of the queue.
+func (tx *Tx) close(ctx context.Context, s sorted) error {
+	if err := tx.closeAs(ctx, task.Completed, s.completed); err != nil {
 		return err
 	}
-	_, err := tx.exec(ctx, `UPDATE task SET outcome = x.outcome, error = x.error, attempt = x.attempt, worker_id = x.worker_id, started_at = x.started_at, finished_at = ?
-		FROM `+tx.d.rows("x", "id bigint", "outcome text", "error text", "attempt int", "worker_id bigint", "started_at bigint")+`
-		WHERE task.id = x.id`, micros(tx.now()), encode(finished))
+	if err := tx.closeAs(ctx, task.Canceled, s.canceled); err != nil {
+		return err
+	}
+	if len(s.failed) > 0 {
+		if _, err := tx.exec(ctx, `UPDATE task SET outcome = x.outcome, error = x.error, `+lastRun+`
+			FROM `+tx.d.rows("x", "id bigint", "outcome text", "error text")+` JOIN task_queue q ON q.task_id = x.id WHERE task.id = x.id`,
+			micros(tx.now()), encode(s.failed)); err != nil {
+			return err
+		}
+	}
+	if len(s.ended) == 0 {
+		return nil
+	}
+	if len(s.ended) > len(s.completed) {
+		if _, err := tx.exec(ctx, `INSERT INTO task_unsuccessful(task_id, group_id, outcome)
+			SELECT id, group_id, outcome FROM task WHERE outcome <> 'COMPLETED' AND `+tx.d.in("id"), list(tx.d, s.ended)); err != nil {
+			return err
+		}
+	}
+	_, err := tx.exec(ctx, `DELETE FROM task_queue WHERE `+tx.d.in("task_id"), list(tx.d, s.ended))
+	return err
+}
+
+// lastRun sets what a task's row keeps of its row q in the queue.
+const lastRun = `attempt = q.attempt, worker_id = q.worker_id, started_at = q.started_at, finished_at = ?`
+
+func (tx *Tx) closeAs(ctx context.Context, outcome task.State, ids []task.ID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := tx.exec(ctx, `UPDATE task SET outcome = ?, `+lastRun+` FROM task_queue q WHERE q.task_id = task.id AND `+tx.d.in("task.id"),
+		outcome, micros(tx.now()), list(tx.d, ids))
 	return err
 }
 
 // unblockAfter lets those go on that come after tasks which completed, and
 // forgets what came after the others: they were skipped.
-func (tx *Tx) unblockAfter(ctx context.Context, completed, ended []task.ID) error {
+func (tx *Tx) unblockAfter(ctx context.Context, completed, ended []task.ID, d deltas) error {
 	if len(ended) == 0 {
 		return nil
 	}
@@ -254,12 +296,14 @@ func (tx *Tx) unblockAfter(ctx context.Context, completed, ended []task.ID) erro
 	if err := tx.sel(ctx, &rows, `DELETE FROM task_after WHERE `+tx.d.in("after_id")+` RETURNING task_id, after_id`, list(tx.d, ended)); err != nil {
 		return err
 	}
-	if _, err := tx.exec(ctx, `DELETE FROM task_after WHERE `+tx.d.in("task_id"), list(tx.d, ended)); err != nil {
-		return err
-	}
 	success := make(map[task.ID]bool, len(completed))
 	for _, id := range completed {
 		success[id] = true
+	}
+	if len(ended) > len(completed) {
+		if _, err := tx.exec(ctx, `DELETE FROM task_after WHERE `+tx.d.in("task_id"), list(tx.d, ended)); err != nil {
+			return err
+		}
 	}
 	unblocked := map[task.ID]int{}
 	for _, r := range rows {
@@ -267,5 +311,5 @@ func (tx *Tx) unblockAfter(ctx context.Context, completed, ended []task.ID) erro
 			unblocked[r.Task]--
 		}
 	}
-	return tx.block(ctx, unblocked)
+	return tx.block(ctx, unblocked, d)
 }

@@ -19,6 +19,7 @@ type taskRow struct {
 	Priority int           `db:"priority"`
 	Parent   task.ID       `db:"parent_id"`
 	Group    task.GroupID  `db:"group_id"`
+	RetryOf  task.ID       `db:"retry_of"`
 	Args     string        `db:"args"`
 	State    task.State    `db:"state"`
 	Error    *string       `db:"error"`
@@ -33,14 +34,15 @@ type taskRow struct {
 const stateSQL = `CASE WHEN t.outcome IS NOT NULL THEN t.outcome WHEN q.worker_id IS NULL THEN 'WAITING'
 	WHEN q.canceled_at IS NOT NULL THEN 'CANCELING' ELSE 'RUNNING' END`
 
-const taskColumns = `t.id, t.kind, t.name, t.priority, COALESCE(t.parent_id, 0) AS parent_id, COALESCE(t.group_id, 0) AS group_id, t.args,
+const taskColumns = `t.id, t.kind, t.name, t.priority, COALESCE(t.parent_id, 0) AS parent_id, COALESCE(t.group_id, 0) AS group_id,
+	COALESCE(t.retry_of, 0) AS retry_of, t.args,
 	` + stateSQL + ` AS state, t.error, COALESCE(q.attempt, t.attempt) AS attempt, COALESCE(q.worker_id, t.worker_id, 0) AS worker_id,
 	t.created_at, COALESCE(q.started_at, t.started_at) AS started_at, t.finished_at`
 
 const taskTables = `task t LEFT JOIN task_queue q ON q.task_id = t.id`
 
 func (r taskRow) task() (*task.Task, error) {
-	t := &task.Task{ID: r.ID, Kind: r.Kind, Name: r.Name, State: r.State, Priority: priorityOf(r.Priority), GroupID: r.Group, ParentID: r.Parent,
+	t := &task.Task{ID: r.ID, Kind: r.Kind, Name: r.Name, State: r.State, Priority: priorityOf(r.Priority), GroupID: r.Group, ParentID: r.Parent, RetryOf: r.RetryOf,
 		Args: json.RawMessage(r.Args), Attempt: r.Attempt, WorkerID: r.Worker,
 		CreatedAt: fromMicros(r.Created), StartedAt: fromNullMicros(r.Started), FinishedAt: fromNullMicros(r.Finished)}
 	t.Progress.Since, t.Progress.Until = t.StartedAt, t.FinishedAt
@@ -101,95 +103,54 @@ func (q *queries) tasks(ctx context.Context, rows []taskRow) ([]*task.Task, erro
 	return tasks, nil
 }
 
-// Tasks returns a page of the tasks that the filter selects.
+// Tasks returns a page of the tasks that the filter selects. It reads them from
+// the smallest table that has all of them.
 func (q *queries) Tasks(ctx context.Context, f task.Filter, req page.Request) (*page.Of[*task.Task], error) {
-	s := listing{columns: taskColumns, from: taskTables, key: "t.id", newest: f.Newest}
+	l := listing{columns: taskColumns, newest: f.Newest}
+	unfinished := f.Worker != 0 || f.Finished != nil && !*f.Finished || len(f.States) > 0 && !slices.ContainsFunc(f.States, task.State.Finished)
+	unsuccessful := len(f.States) > 0 && !slices.ContainsFunc(f.States, func(s task.State) bool { return !s.Finished() || s == task.Completed })
+	switch {
+	case unfinished:
+		l.from, l.key = `task_queue q JOIN task t ON t.id = q.task_id`, `q.task_id`
+	case unsuccessful:
+		l.from, l.key = `task_unsuccessful u JOIN task t ON t.id = u.task_id LEFT JOIN task_queue q ON q.task_id = t.id`, `u.task_id`
+	default:
+		l.from, l.key = taskTables, `t.id`
+	}
+	small, _, _ := strings.Cut(l.key, ".") // the table that is read in order
 	if f.Group != 0 {
-		s.and(`t.group_id = ?`, f.Group)
+		l.and(small+`.group_id = ?`, f.Group)
 	}
 	if f.Parent != 0 {
-		s.and(`t.parent_id = ?`, f.Parent)
+		l.and(`t.parent_id = ?`, f.Parent)
+	}
+	if f.RetryOf != 0 {
+		l.and(`t.retry_of = ?`, f.RetryOf)
 	}
 	if f.Kind != "" {
-		s.and(`t.kind = ?`, f.Kind)
+		l.and(`t.kind = ?`, f.Kind)
 	}
 	if f.Worker != 0 {
-		s.from = `task_queue q JOIN task t ON t.id = q.task_id`
-		s.key = "q.task_id"
-		s.and(`q.worker_id = ?`, f.Worker)
+		l.and(`q.worker_id = ?`, f.Worker)
 	}
 	if f.Finished != nil && *f.Finished {
-		s.and(`t.outcome IS NOT NULL`)
-	} else if f.Finished != nil {
-		s.and(`q.task_id IS NOT NULL`)
+		l.and(`t.outcome IS NOT NULL`)
 	}
 	if len(f.States) > 0 {
 		states := make([]any, len(f.States))
 		for i, state := range f.States {
 			states[i] = string(state)
 		}
-		s.and(stateSQL+` IN (?`+strings.Repeat(`, ?`, len(states)-1)+`)`, states...)
-		// Says the same again where an index can use it.
-		if !slices.ContainsFunc(f.States, func(s task.State) bool { return !s.Finished() }) {
-			s.and(`t.outcome IN (?`+strings.Repeat(`, ?`, len(states)-1)+`)`, states...)
+		state := stateSQL
+		if unsuccessful {
+			state = `u.outcome`
 		}
+		l.and(state+` IN (?`+strings.Repeat(`, ?`, len(states)-1)+`)`, states...)
 	}
-	return q.taskPage(ctx, s, req)
-}
-
-// BlockedBy returns what a waiting task waits for: those who hold, or stand
-// in line before it for, what it has reserved, and those it comes after.
-func (q *queries) BlockedBy(ctx context.Context, id task.ID, req page.Request) (*page.Of[*task.Task], error) {
-	s := listing{columns: taskColumns, from: taskTables, key: "t.id"}
-	s.and(`t.id IN (
-		SELECT v.task_id FROM reservation m JOIN reservation v ON v.resource_id = m.resource_id AND v.task_id <> m.task_id
-		WHERE m.task_id = ? AND NOT m.granted AND (m.exclusive OR v.exclusive)
-			AND (v.granted OR (v.position, v.task_id) < (m.position, m.task_id))
-		UNION SELECT after_id FROM task_after WHERE task_id = ?)`, id, id)
-	return q.taskPage(ctx, s, req)
+	return q.taskPage(ctx, l, req)
 }
 
 func (q *queries) taskPage(ctx context.Context, l listing, req page.Request) (*page.Of[*task.Task], error) {
 	return pageOf(ctx, q, l, req, func(r taskRow) task.ID { return r.ID },
 		func(rows []taskRow) ([]*task.Task, error) { return q.tasks(ctx, rows) })
-}
-
-// Ahead counts, for each waiting task, the ready ones that are taken before it.
-func (q *queries) Ahead(ctx context.Context, ids []task.ID) ([]int, error) {
-	var rows []struct {
-		ID    task.ID `db:"task_id"`
-		Ahead int     `db:"ahead"`
-	}
-	if err := q.sel(ctx, &rows, `SELECT m.task_id, (SELECT count(*) FROM task_queue r WHERE r.blocked_by = 0 AND r.worker_id IS NULL
-			AND (r.priority, r.position, r.task_id) < (m.priority, m.position, m.task_id)) AS ahead
-		FROM task_queue m WHERE m.worker_id IS NULL AND `+q.d.in("m.task_id"), list(q.d, ids)); err != nil {
-		return nil, err
-	}
-	counts := make(map[task.ID]int, len(rows))
-	for _, r := range rows {
-		counts[r.ID] = r.Ahead
-	}
-	out := make([]int, len(ids))
-	for i, id := range ids {
-		out[i] = counts[id]
-	}
-	return out, nil
-}
-
-// Reservations returns what each unfinished task has reserved, by name.
-func (q *queries) Reservations(ctx context.Context, ids []task.ID) ([][]*task.Reservation, error) {
-	type row struct {
-		Task      task.ID `db:"task_id"`
-		Name      string  `db:"name"`
-		Exclusive bool    `db:"exclusive"`
-		Granted   bool    `db:"granted"`
-	}
-	var rows []row
-	if err := q.sel(ctx, &rows, `SELECT v.task_id, r.name, v.exclusive, v.granted FROM reservation v JOIN resource r ON r.id = v.resource_id
-		WHERE `+q.d.in("v.task_id")+` ORDER BY v.task_id, r.name`, list(q.d, ids)); err != nil {
-		return nil, err
-	}
-	return grouped(ids, rows, func(r row) (task.ID, *task.Reservation) {
-		return r.Task, &task.Reservation{Resource: r.Name, Access: task.Access(r.Exclusive), Granted: r.Granted}
-	}), nil
 }

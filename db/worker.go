@@ -2,7 +2,6 @@ package db
 
 import (
 	"context"
-	"time"
 
 	"ream/task"
 )
@@ -39,20 +38,6 @@ func (db *DB) Unregister(ctx context.Context, id task.WorkerID) error {
 	})
 }
 
-// Recover gives up the workers that were not heard of for the length of a
-// lease, and returns the tasks of all that ended to the queue. It returns how
-// many tasks that were.
-func (db *DB) Recover(ctx context.Context, lease time.Duration) (n int, err error) {
-	err = db.InTx(ctx, func(tx *Tx) error {
-		if _, err := tx.exec(ctx, `UPDATE worker SET ended_at = `+tx.d.clock+` WHERE ended_at IS NULL AND heartbeat_at <= `+tx.d.clock+` - ?`, lease.Microseconds()); err != nil {
-			return err
-		}
-		n, err = tx.recoverTasks(ctx)
-		return err
-	})
-	return n, err
-}
-
 type workerRow struct {
 	ID        task.WorkerID `db:"id"`
 	Host      string        `db:"host"`
@@ -77,26 +62,4 @@ func (q *queries) WorkersByID(ctx context.Context, ids []task.WorkerID) ([]*task
 		return nil, err
 	}
 	return inOrder(ids, rows, func(r workerRow) (task.WorkerID, *task.Worker) { return r.ID, r.worker() }), nil
-}
-
-// Queue is the state of everything at one instant.
-func (q *queries) Queue(ctx context.Context) (*task.Queue, error) {
-	var c countRow
-	if err := q.get(ctx, &c, `SELECT SUM(waiting) AS waiting, SUM(running) AS running, SUM(completed) AS completed, SUM(failed) AS failed,
-		SUM(canceling) AS canceling, SUM(canceled) AS canceled, SUM(skipped) AS skipped, SUM(revision) AS revision FROM queue_counts`); err != nil {
-		return nil, q.d.classify(err)
-	}
-	var oldest *int64
-	if _, err := q.found(ctx, &oldest, `SELECT created_at FROM task_queue WHERE worker_id IS NULL ORDER BY task_id LIMIT 1`); err != nil {
-		return nil, err
-	}
-	var rows []workerRow
-	if err := q.sel(ctx, &rows, `SELECT `+workerColumns+` FROM worker WHERE ended_at IS NULL ORDER BY id`); err != nil {
-		return nil, err
-	}
-	queue := &task.Queue{Tally: c.counts(), OldestWaiting: fromNullMicros(oldest)}
-	for _, r := range rows {
-		queue.Workers = append(queue.Workers, r.worker())
-	}
-	return queue, nil
 }

@@ -4,12 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 )
 
 // Handler does the work of one kind of task. It must be idempotent: after a
 // crash it runs again with the same arguments. When ctx is canceled it returns
 // soon, with ctx.Err.
 type Handler func(ctx context.Context, run *Run) error
+
+// Limits bound what tasks of one kind may take. Zero means no limit.
+type Limits struct {
+	Slots    int           // how many run at once on one worker
+	Deadline time.Duration // how long one may run
+	Stall    time.Duration // how long one may go without reporting progress
+}
 
 // Run is one attempt at a task, as its handler sees it.
 type Run struct {

@@ -29,6 +29,7 @@ type Task struct {
 	Priority   Priority
 	GroupID    GroupID // 0 if the task belongs to no group
 	ParentID   ID      // the task that spawned it; 0 if a request did
+	RetryOf    ID      // the unsuccessful task that it does again; 0 if it is none's retry
 	Args       json.RawMessage
 	Attempt    int      // how often the task was started; 0 while it waits for the first time
 	WorkerID   WorkerID // who runs it or ran it last; 0 if nobody did
@@ -60,6 +61,8 @@ type Group struct {
 	Name       string // for people: "sync 12 repositories"
 	Tally      Counts
 	Progress   Progress // the sums over the members
+	MaxRunning int      // how many members may run at once; 0 for no limit
+	RetryOf    GroupID  // the group whose unsuccessful members it does again; 0 if it is none's retry
 	CanceledAt *time.Time
 	CreatedAt  time.Time
 	StartedAt  *time.Time // when the first member started
@@ -90,6 +93,8 @@ type Error struct {
 const (
 	CodeWorkerLost = "WORKER_LOST" // the workers that ran the task died too often
 	CodeSkipped    = "SKIPPED"     // a task that this one comes after did not complete
+	CodeTimedOut   = "TIMED_OUT"   // the task ran longer than its kind may
+	CodeStalled    = "STALLED"     // the task made no progress for longer than its kind may
 )
 
 // ErrorOf is what a task records of the error its handler returned.
@@ -119,6 +124,7 @@ type Reservation struct {
 	Resource string
 	Access   Access
 	Granted  bool // false while the task waits for others to be done with the resource
+	Waiting  int  // how many tasks wait for the resource, this one included
 }
 
 // Exclusive reports whether nobody else may use the resource meanwhile.
@@ -135,7 +141,23 @@ type New struct {
 	// Dedupe, if not empty, stands for an identical request: while a task with
 	// the same text waits, it is returned and nothing is queued. Only for a
 	// batch of one task without a group.
-	Dedupe string
+	Dedupe  string
+	RetryOf ID // the unsuccessful task that this one does again; 0 for none
+}
+
+// NewGroup describes a group to be queued with its members.
+type NewGroup struct {
+	Name       string
+	MaxRunning int // how many members may run at once; 0 for no limit
+	RetryOf    GroupID
+	Tasks      []New
+}
+
+// Vacancies are what a worker can take: up to Total tasks, of the kinds in Of,
+// and of each kind no more than stands there.
+type Vacancies struct {
+	Total int
+	Of    map[Kind]int
 }
 
 // Created is something that a task made, by the ID that clients see.
@@ -178,6 +200,19 @@ type Queue struct {
 	Tally         Counts
 	OldestWaiting *time.Time // when the task that waits longest was queued
 	Workers       []*Worker
+	PerSecond     float64 // tasks finished per second, over the last minute
+}
+
+// Sample is what the counts over everything were at one time, and what was
+// finished since the sample before.
+type Sample struct {
+	At        time.Time
+	Waiting   int
+	Running   int
+	Completed int // since the sample before, like the following
+	Failed    int
+	Canceled  int
+	Skipped   int
 }
 
 // Finished is always false: there may always be more to do.
@@ -193,6 +228,7 @@ type Filter struct {
 	Kind     Kind
 	Group    GroupID
 	Parent   ID
+	RetryOf  ID
 	Worker   WorkerID // only what this worker runs now
 	Newest   bool     // newest first instead of oldest first
 }

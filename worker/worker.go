@@ -8,11 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"ream/fault"
 	"ream/task"
 )
 
@@ -25,8 +24,11 @@ type Queue interface {
 	Heartbeat(context.Context, task.WorkerID) (bool, error)
 	// Recover returns the tasks of workers not heard of for the lease.
 	Recover(context.Context, time.Duration) (int, error)
-	// Cycle records outcomes and reports and claims up to limit tasks.
-	Cycle(ctx context.Context, worker task.WorkerID, outcomes []task.Outcome, reports []task.Report, limit int) ([]*task.Task, error)
+	// Sample remembers how much is done, now and then.
+	Sample(context.Context) error
+	// Cycle records outcomes and reports and claims tasks for which there is
+	// room. Tasks that it returns with an error are claimed all the same.
+	Cycle(ctx context.Context, worker task.WorkerID, outcomes []task.Outcome, reports []task.Report, room task.Vacancies) ([]*task.Task, error)
 	// HeldBy are the fences of the tasks that the worker has claimed.
 	HeldBy(context.Context, task.WorkerID) ([]task.Fence, error)
 	// CanceledOf are the worker's running tasks that were canceled.
@@ -37,34 +39,32 @@ type Queue interface {
 type Options struct {
 	Slots    int // tasks that run at once
 	Version  string
-	Handlers map[task.Kind]task.Handler
+	Handlers map[task.Kind]task.Handler // only tasks of these kinds are taken
+	Limits   map[task.Kind]task.Limits
 	Log      *slog.Logger
 
-	Lease time.Duration // after which a silent worker is given up; 10 s
-	Poll  time.Duration // how long an idle worker waits if nobody wakes it; 1 s
-	Grace time.Duration // how long tasks may still run after Run's context ended; 10 s
+	Lease    time.Duration // after which a silent worker is given up; 10 s
+	Poll     time.Duration // how long an idle worker waits if nobody wakes it; 1 s
+	Grace    time.Duration // how long tasks may still run after Run's context ended; 10 s
+	Patience time.Duration // how long a handler may take to return once it was canceled; 2 s
 }
 
-// reportInterval bounds how often a task's progress is written.
-const reportInterval = 250 * time.Millisecond
+// tick is how often a busy worker writes progress and looks after its tasks.
+const tick = 250 * time.Millisecond
 
 // Worker runs tasks.
 type Worker struct {
-	queue Queue
-	o     Options
-	wake  chan struct{}
+	queue    Queue
+	o        Options
+	wake     chan struct{}
+	canceled atomic.Bool // running tasks may have been canceled
 
 	mu       sync.Mutex
 	running  map[task.ID]*run
+	taken    map[task.Kind]int // slots by kind
 	outcomes []task.Outcome
 	reports  map[task.ID]map[string]task.Report // changed since they were last written
 	written  time.Time
-}
-
-// run is a task while its handler runs.
-type run struct {
-	fence  task.Fence
-	cancel context.CancelCauseFunc
 }
 
 // New returns a worker that takes tasks from queue once it runs.
@@ -72,7 +72,9 @@ func New(queue Queue, o Options) *Worker {
 	o.Lease = orDefault(o.Lease, 10*time.Second)
 	o.Poll = orDefault(o.Poll, time.Second)
 	o.Grace = orDefault(o.Grace, 10*time.Second)
-	return &Worker{queue: queue, o: o, wake: make(chan struct{}, 1), running: map[task.ID]*run{}, reports: map[task.ID]map[string]task.Report{}}
+	o.Patience = orDefault(o.Patience, 2*time.Second)
+	return &Worker{queue: queue, o: o, wake: make(chan struct{}, 1), running: map[task.ID]*run{}, taken: map[task.Kind]int{},
+		reports: map[task.ID]map[string]task.Report{}}
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {
@@ -82,8 +84,7 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// Wake tells the worker that tasks may have become ready or were canceled. It
-// never blocks.
+// Wake tells the worker that tasks may have become ready. It never blocks.
 func (w *Worker) Wake() {
 	select {
 	case w.wake <- struct{}{}:
@@ -91,12 +92,12 @@ func (w *Worker) Wake() {
 	}
 }
 
-// The causes for which a handler's context is canceled.
-var (
-	errCanceled = errors.New("the task was canceled")
-	errStopping = errors.New("the worker is stopping")
-	errLost     = errors.New("the worker was given up: the task runs elsewhere")
-)
+// WakeCanceled tells the worker that running tasks may have been canceled. It
+// never blocks.
+func (w *Worker) WakeCanceled() {
+	w.canceled.Store(true)
+	w.Wake()
+}
 
 // Run takes and runs tasks until ctx ends. Then it takes no more, lets those
 // that run go on for the grace period, cancels them, and returns them to the
@@ -163,11 +164,7 @@ func (w *Worker) beat(ctx context.Context, id task.WorkerID) error {
 			w.o.Log.Warn("heartbeat failed", "worker", id, "error", err)
 		default:
 			last = time.Now()
-			if n, err := w.queue.Recover(ctx, w.o.Lease); err != nil {
-				w.o.Log.Warn("looking for lost workers failed", "error", err)
-			} else if n > 0 {
-				w.o.Log.Info("tasks of lost workers recovered", "tasks", n)
-			}
+			w.keepHouse(ctx)
 		}
 		select {
 		case <-ctx.Done():
@@ -177,14 +174,27 @@ func (w *Worker) beat(ctx context.Context, id task.WorkerID) error {
 	}
 }
 
+// keepHouse does what any worker does for all.
+func (w *Worker) keepHouse(ctx context.Context) {
+	if n, err := w.queue.Recover(ctx, w.o.Lease); err != nil {
+		w.o.Log.Warn("looking for lost workers failed", "error", err)
+	} else if n > 0 {
+		w.o.Log.Info("tasks of lost workers recovered", "tasks", n)
+	}
+	if err := w.queue.Sample(ctx); err != nil {
+		w.o.Log.Warn("sampling the counts failed", "error", err)
+	}
+}
+
 // loop runs cycles: record what ended, claim what is ready.
 func (w *Worker) loop(ctx, base context.Context, id task.WorkerID, handlers *sync.WaitGroup, beats <-chan error) error {
 	doubt := false // whether a claim may have been committed without our knowing
+	var looked time.Time
 	for ctx.Err() == nil {
 		if doubt {
 			doubt = w.returnUnknown(ctx, id) != nil
 		}
-		claimed, free, err := w.cycle(context.WithoutCancel(ctx), id, !doubt)
+		claimed, room, err := w.cycle(context.WithoutCancel(ctx), id, !doubt)
 		if err != nil {
 			doubt = true
 			w.o.Log.Warn("cycle failed", "worker", id, "error", err)
@@ -192,15 +202,20 @@ func (w *Worker) loop(ctx, base context.Context, id task.WorkerID, handlers *syn
 		for _, t := range claimed {
 			w.start(base, t, handlers)
 		}
-		if err := w.cancelCanceled(ctx, id); err != nil {
-			w.o.Log.Warn("looking for canceled tasks failed", "worker", id, "error", err)
+		if w.canceled.Swap(false) || time.Since(looked) > w.o.Poll {
+			looked = time.Now()
+			if err := w.cancelCanceled(ctx, id); err != nil {
+				w.canceled.Store(true)
+				w.o.Log.Warn("looking for canceled tasks failed", "worker", id, "error", err)
+			}
 		}
-		if err == nil && len(claimed) > 0 && len(claimed) == free {
+		w.watch(time.Now())
+		if err == nil && len(claimed) > 0 && len(claimed) == room {
 			continue // there may be more than were asked for
 		}
 		wait := w.o.Poll
 		if w.busy() {
-			wait = min(wait, reportInterval)
+			wait = min(wait, tick)
 		}
 		select {
 		case <-ctx.Done():
@@ -237,23 +252,24 @@ func (w *Worker) returnUnknown(ctx context.Context, id task.WorkerID) error {
 	return nil
 }
 
-// cycle writes what is due and claims as many tasks as slots are free. What
+// cycle writes what is due and claims as many tasks as there is room for. What
 // could not be written is kept for the next cycle.
-func (w *Worker) cycle(ctx context.Context, id task.WorkerID, claim bool) (claimed []*task.Task, free int, err error) {
+func (w *Worker) cycle(ctx context.Context, id task.WorkerID, claim bool) (claimed []*task.Task, room int, err error) {
 	w.mu.Lock()
 	outcomes := w.outcomes
 	w.outcomes = nil
 	reports := w.dueReports(len(outcomes) > 0)
+	var vacant task.Vacancies
 	if claim {
-		free = w.o.Slots - len(w.running)
+		vacant = w.vacancies()
 	}
 	w.mu.Unlock()
-	if len(outcomes) == 0 && len(reports) == 0 && free <= 0 {
-		return nil, free, nil
+	if len(outcomes) == 0 && len(reports) == 0 && vacant.Total <= 0 {
+		return nil, 0, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.o.Lease)
 	defer cancel()
-	claimed, err = w.queue.Cycle(ctx, id, outcomes, reports, free)
+	claimed, err = w.queue.Cycle(ctx, id, outcomes, reports, vacant)
 	if err != nil {
 		w.mu.Lock()
 		w.outcomes = append(outcomes, w.outcomes...)
@@ -264,23 +280,22 @@ func (w *Worker) cycle(ctx context.Context, id task.WorkerID, claim bool) (claim
 		}
 		w.mu.Unlock()
 	}
-	return claimed, free, err
+	return claimed, vacant.Total, err
 }
 
-// dueReports takes the reports that changed, if it is time or a task ended.
-func (w *Worker) dueReports(now bool) []task.Report {
-	if len(w.reports) == 0 || !now && time.Since(w.written) < reportInterval {
-		return nil
+// vacancies is the room that is left. The caller holds mu.
+func (w *Worker) vacancies() task.Vacancies {
+	v := task.Vacancies{Total: w.o.Slots, Of: make(map[task.Kind]int, len(w.o.Handlers))}
+	for _, n := range w.taken {
+		v.Total -= n
 	}
-	var due []task.Report
-	for _, lines := range w.reports {
-		for _, r := range lines {
-			due = append(due, r)
+	for kind := range w.o.Handlers {
+		v.Of[kind] = v.Total
+		if limit := w.o.Limits[kind].Slots; limit > 0 {
+			v.Of[kind] = min(v.Total, limit-w.taken[kind])
 		}
 	}
-	clear(w.reports)
-	w.written = time.Now()
-	return due
+	return v
 }
 
 func (w *Worker) busy() bool {
@@ -289,93 +304,31 @@ func (w *Worker) busy() bool {
 	return len(w.running) > 0 || len(w.outcomes) > 0
 }
 
-func (w *Worker) cancelCanceled(ctx context.Context, id task.WorkerID) error {
-	if !w.busy() {
-		return nil
-	}
-	ids, err := w.queue.CanceledOf(ctx, id)
-	if err != nil {
-		return err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, id := range ids {
-		if r := w.running[id]; r != nil {
-			r.cancel(errCanceled)
-		}
-	}
-	return nil
-}
-
-func (w *Worker) start(base context.Context, t *task.Task, handlers *sync.WaitGroup) {
-	ctx, cancel := context.WithCancelCause(base)
-	r := &run{fence: task.Fence{Task: t.ID, Worker: t.WorkerID, Attempt: t.Attempt}, cancel: cancel}
-	w.mu.Lock()
-	w.running[t.ID] = r
-	w.mu.Unlock()
-	handlers.Go(func() {
-		defer cancel(nil)
-		began := time.Now()
-		err := w.handle(ctx, t)
-		w.finish(ctx, r, t, err, time.Since(began))
-	})
-}
-
-// handle runs the task's handler; a panic fails the task.
-func (w *Worker) handle(ctx context.Context, t *task.Task) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	handler := w.o.Handlers[t.Kind]
-	if handler == nil {
-		return fault.New(fault.Conflict, "this version of the program cannot do %q", t.Kind)
-	}
-	return handler(ctx, &task.Run{Task: t, Progress: reporter{w, t.ID}})
-}
-
-func (w *Worker) finish(ctx context.Context, r *run, t *task.Task, err error, took time.Duration) {
-	o := task.Outcome{Fence: r.fence, State: task.Completed}
-	switch cause := context.Cause(ctx); {
-	case err == nil:
-	case errors.Is(cause, errCanceled):
-		o.State = task.Canceled
-	case errors.Is(cause, errStopping):
-		o.State = task.Waiting
-	case errors.Is(cause, errLost):
-		o.State = task.Waiting // the fence no longer fits, so nothing is recorded
-	default:
-		o.State, o.Error = task.Failed, task.ErrorOf(err)
-	}
-	level := slog.LevelInfo
-	if o.State == task.Failed {
-		level = slog.LevelWarn
-	}
-	w.o.Log.Log(context.WithoutCancel(ctx), level, "task ended", "task", t.ID, "kind", t.Kind, "name", t.Name, "state", o.State, "attempt", t.Attempt, "took", took, "error", err)
-	w.mu.Lock()
-	delete(w.running, t.ID)
-	w.outcomes = append(w.outcomes, o)
-	w.mu.Unlock()
-	w.Wake()
-}
-
 // drain lets the handlers end, cancels them after the grace period, and
-// records how they ended.
+// records how they ended. Handlers that do not return in time are left behind.
 func (w *Worker) drain(base context.Context, cancelAll context.CancelCauseFunc, id task.WorkerID, handlers *sync.WaitGroup) error {
 	ended := make(chan struct{})
 	go func() { handlers.Wait(); close(ended) }()
 	grace := time.NewTimer(w.o.Grace)
 	defer grace.Stop()
+	patience := make(<-chan time.Time)
+	if context.Cause(base) != nil {
+		patience = time.After(w.o.Patience)
+	}
 	for waiting := true; waiting; {
 		select {
 		case <-ended:
 			waiting = false
 		case <-grace.C:
 			cancelAll(errStopping)
+			patience = time.After(w.o.Patience)
+		case <-patience:
+			w.o.Log.Warn("handlers do not return: they are left behind", "worker", id)
+			waiting = false
 		case <-w.wake:
-		case <-time.After(reportInterval):
+		case <-time.After(tick):
 		}
+		w.watch(time.Now())
 		if errors.Is(context.Cause(base), errLost) {
 			continue
 		}
@@ -396,32 +349,6 @@ func (w *Worker) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.outcomes = nil
+	clear(w.running)
 	clear(w.reports)
-}
-
-// reporter collects the progress of one task.
-type reporter struct {
-	w  *Worker
-	id task.ID
-}
-
-// Report keeps the newest state of a line until the next cycle writes it.
-func (r reporter) Report(code, message string, unit task.Unit, done, total int64) {
-	report := task.Report{TaskID: r.id, Code: code, Message: message, Unit: unit, Done: done}
-	if total >= 0 {
-		report.Total = &total
-	}
-	r.w.mu.Lock()
-	defer r.w.mu.Unlock()
-	r.w.keep(report)
-}
-
-// keep remembers a report for the next cycle. The caller holds mu.
-func (w *Worker) keep(r task.Report) {
-	lines := w.reports[r.TaskID]
-	if lines == nil {
-		lines = map[string]task.Report{}
-		w.reports[r.TaskID] = lines
-	}
-	lines[r.Code] = r
 }

@@ -20,8 +20,8 @@ type breaking struct {
 	broken atomic.Bool
 }
 
-func (b *breaking) Cycle(ctx context.Context, w task.WorkerID, outcomes []task.Outcome, reports []task.Report, limit int) ([]*task.Task, error) {
-	claimed, err := b.DB.Cycle(ctx, w, outcomes, reports, limit)
+func (b *breaking) Cycle(ctx context.Context, w task.WorkerID, outcomes []task.Outcome, reports []task.Report, room task.Vacancies) ([]*task.Task, error) {
+	claimed, err := b.DB.Cycle(ctx, w, outcomes, reports, room)
 	if err == nil && len(claimed) > 0 && b.broken.CompareAndSwap(false, true) {
 		return nil, errors.New("the connection broke")
 	}
@@ -31,8 +31,14 @@ func (b *breaking) Cycle(ctx context.Context, w task.WorkerID, outcomes []task.O
 // run runs a worker until the test ends.
 func run(t *testing.T, q worker.Queue, handlers map[task.Kind]task.Handler) {
 	t.Helper()
+	runLimited(t, q, handlers, nil)
+}
+
+func runLimited(t *testing.T, q worker.Queue, handlers map[task.Kind]task.Handler, limits map[task.Kind]task.Limits) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	w := worker.New(q, worker.Options{Slots: 4, Handlers: handlers, Log: slog.New(slog.DiscardHandler), Poll: 10 * time.Millisecond})
+	w := worker.New(q, worker.Options{Slots: 4, Handlers: handlers, Limits: limits, Log: slog.New(slog.DiscardHandler),
+		Poll: 10 * time.Millisecond, Grace: time.Minute, Patience: 50 * time.Millisecond})
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
 	t.Cleanup(func() {
@@ -103,13 +109,127 @@ func TestPanicFailsTheTask(t *testing.T) {
 	})
 }
 
-func TestUnknownKindFails(t *testing.T) {
+// TestUnknownKindIsLeftToOthers is what a cluster needs whose processes are
+// upgraded one after the other.
+func TestUnknownKindIsLeftToOthers(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		id := enqueue(t, d, "b")
-		run(t, d, nil)
-		if got := finished(t, d, id); got.State != task.Failed || got.Error.Code != "CONFLICT" {
-			t.Errorf("got %s with %+v", got.State, got.Error)
+		unknown, known := enqueue(t, d, "new"), enqueue(t, d, "a")
+		ok := func(context.Context, *task.Run) error { return nil }
+		run(t, d, map[task.Kind]task.Handler{"a": ok})
+		finished(t, d, known)
+		if found, err := d.TasksByID(t.Context(), []task.ID{unknown}); err != nil || found[0].State != task.Waiting {
+			t.Fatalf("a task that the worker cannot do: got %v, %v", found[0].State, err)
+		}
+		run(t, d, map[task.Kind]task.Handler{"new": ok})
+		if got := finished(t, d, unknown); got.State != task.Completed {
+			t.Errorf("got %s", got.State)
+		}
+	})
+}
+
+func TestLongWorkLeavesSlotsToOthers(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		var long []task.ID
+		for range 20 {
+			long = append(long, enqueue(t, d, "long"))
+		}
+		quick := enqueue(t, d, "quick")
+		release := make(chan struct{})
+		var running, most atomic.Int32
+		runLimited(t, d, map[task.Kind]task.Handler{
+			"long": func(context.Context, *task.Run) error {
+				most.Store(max(most.Load(), running.Add(1)))
+				<-release
+				running.Add(-1)
+				return nil
+			},
+			"quick": func(context.Context, *task.Run) error { return nil },
+		}, map[task.Kind]task.Limits{"long": {Slots: 3}})
+		finished(t, d, quick)
+		close(release)
+		for _, id := range long {
+			finished(t, d, id)
+		}
+		if got := most.Load(); got != 3 {
+			t.Errorf("%d of the long ones ran at once, want 3", got)
+		}
+	})
+}
+
+func TestTasksThatDoNotEndAreEnded(t *testing.T) {
+	t.Parallel()
+	untilCanceled := func(ctx context.Context, _ *task.Run) error { <-ctx.Done(); return ctx.Err() }
+	for _, c := range []struct {
+		name    string
+		handler task.Handler
+		limits  task.Limits
+		state   task.State
+		code    string
+	}{
+		{"runs too long", untilCanceled, task.Limits{Deadline: 30 * time.Millisecond}, task.Failed, task.CodeTimedOut},
+		{"makes no progress", untilCanceled, task.Limits{Stall: 30 * time.Millisecond}, task.Failed, task.CodeStalled},
+		{"does not return", func(context.Context, *task.Run) error { select {} }, task.Limits{Deadline: 30 * time.Millisecond}, task.Failed, task.CodeTimedOut},
+		{"makes progress", func(ctx context.Context, r *task.Run) error {
+			for i := range int64(10) {
+				r.Progress.Report("a", "A", task.Items, i, -1)
+				time.Sleep(30 * time.Millisecond)
+			}
+			return ctx.Err()
+		}, task.Limits{Stall: 200 * time.Millisecond}, task.Completed, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			d := dbtest.SQLite(t)
+			id := enqueue(t, d, "a")
+			ctx, stop := context.WithCancel(t.Context())
+			w := worker.New(d, worker.Options{Slots: 4, Handlers: map[task.Kind]task.Handler{"a": c.handler}, Limits: map[task.Kind]task.Limits{"a": c.limits},
+				Log: slog.New(slog.DiscardHandler), Poll: 10 * time.Millisecond, Grace: time.Millisecond, Patience: 20 * time.Millisecond})
+			ended := make(chan error, 1)
+			go func() { ended <- w.Run(ctx) }()
+			got := finished(t, d, id)
+			if got.State != c.state || c.code != "" && (got.Error == nil || got.Error.Code != c.code) {
+				t.Errorf("got %s with %+v, want %s %s", got.State, got.Error, c.state, c.code)
+			}
+			stop()
+			if err := <-ended; err != nil {
+				t.Errorf("the worker ended: %v", err)
+			}
+		})
+	}
+}
+
+func TestCancelOfATaskThatRuns(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		for name, handler := range map[string]task.Handler{
+			"stops":           func(ctx context.Context, _ *task.Run) error { <-ctx.Done(); return ctx.Err() },
+			"does not return": func(context.Context, *task.Run) error { select {} },
+		} {
+			t.Run(name, func(t *testing.T) {
+				started := make(chan struct{})
+				kind := task.Kind(name)
+				id := enqueue(t, d, kind)
+				ctx, stop := context.WithCancel(t.Context())
+				w := worker.New(d, worker.Options{Slots: 1, Log: slog.New(slog.DiscardHandler), Poll: 10 * time.Millisecond,
+					Grace: time.Millisecond, Patience: 20 * time.Millisecond,
+					Handlers: map[task.Kind]task.Handler{kind: func(ctx context.Context, r *task.Run) error { close(started); return handler(ctx, r) }}})
+				ended := make(chan error, 1)
+				go func() { ended <- w.Run(ctx) }()
+				<-started
+				if err := d.CancelTask(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+				w.WakeCanceled()
+				if got := finished(t, d, id); got.State != task.Canceled {
+					t.Errorf("got %s with %+v", got.State, got.Error)
+				}
+				stop()
+				if err := <-ended; err != nil {
+					t.Errorf("the worker ended: %v", err)
+				}
+			})
 		}
 	})
 }

@@ -1,0 +1,63 @@
+package db
+
+import (
+	"context"
+
+	"ream/task"
+)
+
+// CancelTask cancels a task with what it spawned. What waits is canceled at
+// once, what runs when its worker stops it. A finished task stays as it is.
+func (db *DB) CancelTask(ctx context.Context, id task.ID) error {
+	return db.cancelAll(ctx, func(tx *Tx) ([]task.ID, error) {
+		var family []task.ID
+		err := tx.sel(ctx, &family, `WITH RECURSIVE family(id) AS (
+				SELECT id FROM task WHERE id = ? UNION SELECT t.id FROM task t JOIN family f ON t.parent_id = f.id)
+			SELECT q.task_id FROM family f JOIN task_queue q ON q.task_id = f.id WHERE q.canceled_at IS NULL ORDER BY q.task_id`, id)
+		return family, err
+	}, 0)
+}
+
+// CancelGroup cancels all members of a group, and whatever would join it. A
+// finished group stays as it is.
+func (db *DB) CancelGroup(ctx context.Context, id task.GroupID) error {
+	return db.cancelAll(ctx, func(tx *Tx) ([]task.ID, error) {
+		var members []task.ID
+		err := tx.sel(ctx, &members, `SELECT task_id FROM task_queue WHERE group_id = ? AND canceled_at IS NULL ORDER BY task_id`, id)
+		return members, err
+	}, id)
+}
+
+// cancelAll cancels what find finds, and the group if there is one, until
+// nothing is left: a task that ran may have spawned others before it was
+// marked.
+func (db *DB) cancelAll(ctx context.Context, find func(*Tx) ([]task.ID, error), group task.GroupID) error {
+	for {
+		var left []task.ID
+		err := db.InTx(ctx, func(tx *Tx) (err error) {
+			if err := tx.byIndex(ctx); err != nil {
+				return err
+			}
+			if left, err = find(tx); err != nil || len(left) == 0 {
+				return err
+			}
+			d, endings := deltas{}, make(map[task.ID]ending, len(left))
+			for _, id := range left {
+				endings[id] = ending{cancel: true}
+			}
+			if err := tx.settle(ctx, endings, d); err != nil {
+				return err
+			}
+			if group != 0 {
+				tx.touched.group(group)
+				if _, err := tx.exec(ctx, `UPDATE task_group SET canceled_at = COALESCE(canceled_at, ?) WHERE id = ?`, micros(tx.now()), group); err != nil {
+					return err
+				}
+			}
+			return tx.count(ctx, d)
+		})
+		if err != nil || len(left) == 0 {
+			return err
+		}
+	}
+}

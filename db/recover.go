@@ -1,0 +1,54 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"ream/task"
+)
+
+// maxAttempts is how often a task is started before a lost worker fails it.
+const maxAttempts = 3
+
+// Recover gives up the workers that were not heard of for the length of a
+// lease, and returns the tasks of all that ended to the queue. It returns how
+// many tasks that were.
+func (db *DB) Recover(ctx context.Context, lease time.Duration) (n int, err error) {
+	err = db.InTx(ctx, func(tx *Tx) error {
+		if _, err := tx.exec(ctx, `UPDATE worker SET ended_at = `+tx.d.clock+` WHERE ended_at IS NULL AND heartbeat_at <= `+tx.d.clock+` - ?`, lease.Microseconds()); err != nil {
+			return err
+		}
+		n, err = tx.recoverTasks(ctx)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, db.InTx(ctx, func(tx *Tx) error { return tx.admitWaiting(ctx) })
+}
+
+// recoverTasks returns the tasks of workers that ended to the queue. A claim
+// that was under way while its worker was given up is found by a later call.
+func (tx *Tx) recoverTasks(ctx context.Context) (int, error) {
+	if err := tx.byIndex(ctx); err != nil {
+		return 0, err
+	}
+	var rows []queueRow
+	if err := tx.sel(ctx, &rows, `SELECT task_id, worker_id, attempt FROM task_queue WHERE worker_id IN
+		(SELECT id FROM worker WHERE ended_at > `+tx.d.clock+` - ?) ORDER BY task_id`, time.Hour.Microseconds()); err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	d, endings := deltas{}, make(map[task.ID]ending, len(rows))
+	for _, row := range rows {
+		e := ending{fence: task.Fence{Task: row.Task, Worker: row.Worker, Attempt: row.Attempt}, state: task.Waiting}
+		if row.Attempt >= maxAttempts {
+			e.state = task.Failed
+			e.err = &task.Error{Code: task.CodeWorkerLost, Message: "the workers that ran it were lost, each time it was tried"}
+		}
+		endings[row.Task] = e
+	}
+	if err := tx.settle(ctx, endings, d); err != nil {
+		return 0, err
+	}
+	return len(rows), tx.count(ctx, d)
+}
