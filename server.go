@@ -46,6 +46,7 @@ const usage = `ream mirrors, versions and publishes package repositories.
   ream publish   make versions ready to be served
   ream watch     follow a task or a group of tasks
   ream cancel    cancel a task or a group of tasks
+  ream retry     do unsuccessful work again
   ream version   print the version
 
 "ream COMMAND --help" tells the flags of a command.

@@ -65,6 +65,7 @@ type SyncRequest struct {
 	Repositories   Selector
 	Mirror         bool // remove what upstream dropped
 	Priority       task.Priority
+	MaxRunning     int    // how many members of the group may run at once; 0 for no limit
 	IdempotencyKey string // empty for none
 }
 
@@ -73,6 +74,7 @@ type PublishRequest struct {
 	Repositories   Selector
 	Version        int // its number; 0 for the newest
 	Priority       task.Priority
+	MaxRunning     int
 	IdempotencyKey string
 }
 
@@ -82,5 +84,6 @@ type MirrorRequest struct {
 	Path           string // of the distribution; empty for the repository's name
 	Mirror         bool
 	Priority       task.Priority
+	MaxRunning     int
 	IdempotencyKey string
 }

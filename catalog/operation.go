@@ -14,7 +14,7 @@ import (
 // Sync queues a sync of each selected repository: one task if one repository
 // is named, a group otherwise.
 func (c *Catalog) Sync(ctx context.Context, in SyncRequest) (task.Work, error) {
-	return c.queue(ctx, "sync", in, in.IdempotencyKey, in.Repositories, func(r *content.Repository) ([]task.New, error) {
+	return c.queue(ctx, "sync", in, in.IdempotencyKey, in.MaxRunning, in.Repositories, func(r *content.Repository) ([]task.New, error) {
 		t, err := newSync(r, in.Mirror, in.Priority)
 		return []task.New{t}, err
 	})
@@ -28,7 +28,7 @@ func (c *Catalog) Publish(ctx context.Context, in PublishRequest) (task.Work, er
 	if in.Version > 0 && !in.Repositories.single() {
 		return nil, fault.Input("version", "a version can be named only with one repository")
 	}
-	return c.queue(ctx, "publish", in, in.IdempotencyKey, in.Repositories, func(r *content.Repository) ([]task.New, error) {
+	return c.queue(ctx, "publish", in, in.IdempotencyKey, in.MaxRunning, in.Repositories, func(r *content.Repository) ([]task.New, error) {
 		if in.Version > 0 {
 			if _, err := c.DB.VersionByNumber(ctx, r.ID, in.Version); err != nil {
 				return nil, err
@@ -46,7 +46,7 @@ func (c *Catalog) Mirror(ctx context.Context, in MirrorRequest) (*task.Group, er
 	if in.Path != "" && !in.Repositories.single() {
 		return nil, fault.Input("path", "a path can be named only with one repository")
 	}
-	work, err := c.queue(ctx, "mirror", in, in.IdempotencyKey, in.Repositories, func(r *content.Repository) ([]task.New, error) {
+	work, err := c.queue(ctx, "mirror", in, in.IdempotencyKey, in.MaxRunning, in.Repositories, func(r *content.Repository) ([]task.New, error) {
 		path := in.Path
 		if path == "" {
 			path = r.Name
@@ -77,7 +77,7 @@ func (s Selector) single() bool { return len(s.IDs)+len(s.Names) == 1 && s.Label
 
 // queue selects repositories and queues what the request expands into, all in
 // one transaction.
-func (c *Catalog) queue(ctx context.Context, verb string, request any, key string, s Selector, expand func(*content.Repository) ([]task.New, error)) (task.Work, error) {
+func (c *Catalog) queue(ctx context.Context, verb string, request any, key string, maxRunning int, s Selector, expand func(*content.Repository) ([]task.New, error)) (task.Work, error) {
 	fingerprint, err := json.Marshal(request)
 	if err != nil {
 		return nil, fmt.Errorf("fingerprint of the request: %w", err)
@@ -119,7 +119,7 @@ func (c *Catalog) queue(ctx context.Context, verb string, request any, key strin
 			for i := range tasks {
 				tasks[i].Dedupe = ""
 			}
-			id, err := tx.EnqueueGroup(ctx, task.NewGroup{Name: groupName(verb, repositories), Tasks: tasks})
+			id, err := tx.EnqueueGroup(ctx, task.NewGroup{Name: groupName(verb, repositories), MaxRunning: maxRunning, Tasks: tasks})
 			if err != nil {
 				return err
 			}
@@ -222,6 +222,25 @@ func (c *Catalog) CancelGroup(ctx context.Context, id task.GroupID) (*task.Group
 		return nil, err
 	}
 	return one(c.DB.GroupsByID(ctx, []task.GroupID{id}))
+}
+
+// RetryTask queues an unsuccessful task again, and returns the new one.
+func (c *Catalog) RetryTask(ctx context.Context, id task.ID) (*task.Task, error) {
+	var again task.ID
+	if err := c.DB.InTx(ctx, func(tx *db.Tx) (err error) { again, err = tx.RetryTask(ctx, id); return err }); err != nil {
+		return nil, err
+	}
+	return one(c.DB.TasksByID(ctx, []task.ID{again}))
+}
+
+// RetryGroup queues the members of a group that did not complete again, and
+// returns the new group.
+func (c *Catalog) RetryGroup(ctx context.Context, id task.GroupID) (*task.Group, error) {
+	var again task.GroupID
+	if err := c.DB.InTx(ctx, func(tx *db.Tx) (err error) { again, err = tx.RetryGroup(ctx, id); return err }); err != nil {
+		return nil, err
+	}
+	return one(c.DB.GroupsByID(ctx, []task.GroupID{again}))
 }
 
 // reserve claims what a task works on.

@@ -30,6 +30,7 @@ func Main(ctx context.Context, name string, args []string, env Env) int {
 	}
 	commands := map[string]func(context.Context, []string, Env) error{
 		"cancel":  cancelWork,
+		"retry":   retryWork,
 		"demo":    demo,
 		"mirror":  mirrorRepositories,
 		"publish": publishRepositories,

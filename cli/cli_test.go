@@ -24,6 +24,7 @@ func TestOperationsAsk(t *testing.T) {
 		"Publish":          `{"data":{"publish":` + waiting + `}}`,
 		"Mirror":           `{"data":{"mirror":` + waiting + `}}`,
 		"Cancel":           `{"data":{"cancel":` + groupFrame("CANCELING", `"canceling":1,"waiting":1,"total":2`) + `}}`,
+		"Retry":            `{"data":{"retry":` + waiting + `}}`,
 		"FindRepository":   `{"data":{"repository":null}}`,
 		"FindRemote":       `{"data":{"remote":null}}`,
 		"CreateRemote":     `{"data":{"createRemote":{"id":"remote-1"}}}`,
@@ -48,6 +49,10 @@ func TestOperationsAsk(t *testing.T) {
 			"CreateRemote":     `{"input":{"name":"files","url":"http://h/files/PULP_MANIFEST","policy":"IMMEDIATE","connections":16}}`,
 			"CreateRepository": `{"input":{"name":"files","format":"FILE","remote":"remote-1","labels":[]}}`,
 			"Mirror":           `{"input":{"repositories":{"names":["files"]},"path":"p","mirror":true,"priority":"NORMAL"}}`}, "group-7\n"},
+		{[]string{"sync", "--all", "--max-running", "3", "--no-wait"}, map[string]string{
+			"Sync": `{"input":{"repositories":{"all":true},"mirror":true,"priority":"NORMAL","maxRunning":3}}`}, "group-7\n"},
+		{[]string{"retry", "group-5", "--no-wait"}, map[string]string{
+			"Retry": `{"id":"group-5"}`}, "group-7\n"},
 		{[]string{"cancel", "group-7"}, map[string]string{
 			"Cancel": `{"id":"group-7"}`}, "group-7 CANCELING: 1 canceling, 1 waiting of 2\n"},
 	}
@@ -123,7 +128,7 @@ func TestFailedMembersAreTold(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"cancel", "demo", "mirror", "publish", "sync", "watch"} {
+	for _, name := range []string{"cancel", "demo", "mirror", "publish", "retry", "sync", "watch"} {
 		status, stdout, stderr := command(t, "", name, "--help")
 		if status != 0 || !strings.HasPrefix(stdout, "usage: ream "+name) || !strings.Contains(stdout, "\n\nFlags:\n  --") || stderr != "" {
 			t.Errorf("%s: got status %d, %q and %q", name, status, stdout, stderr)

@@ -14,7 +14,7 @@ func syncRepositories(ctx context.Context, args []string, env Env) error {
 
 Fetches what the repositories' remotes have now, and makes a new version of
 each repository that changed.`)
-	server, wait, selection, priority := f.server(env), f.wait(), f.selection(), f.priority()
+	server, wait, selection, priority, maxRunning := f.server(env), f.wait(), f.selection(), f.priority(), f.maxRunning()
 	addOnly := f.Bool("add-only", false, "keep what upstream dropped")
 	names, err := f.parse(args)
 	if err != nil {
@@ -28,7 +28,7 @@ each repository that changed.`)
 	if err != nil {
 		return misuse(err.Error())
 	}
-	queued, err := client.Sync(ctx, c, client.SyncInput{Repositories: selector, Mirror: !*addOnly, Priority: *priority})
+	queued, err := client.Sync(ctx, c, client.SyncInput{Repositories: selector, Mirror: !*addOnly, Priority: *priority, MaxRunning: int(*maxRunning)})
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func publishRepositories(ctx context.Context, args []string, env Env) error {
 	f := newFlags("publish", `publish [NAME… | --labels SELECTOR | --all]
 
 Makes versions of the repositories ready to be served.`)
-	server, wait, selection, priority := f.server(env), f.wait(), f.selection(), f.priority()
+	server, wait, selection, priority, maxRunning := f.server(env), f.wait(), f.selection(), f.priority(), f.maxRunning()
 	version := f.Uint("version", 0, "the `number` of the version, of one repository; the newest if it is 0")
 	names, err := f.parse(args)
 	if err != nil {
@@ -53,7 +53,7 @@ Makes versions of the repositories ready to be served.`)
 	if err != nil {
 		return misuse(err.Error())
 	}
-	queued, err := client.Publish(ctx, c, client.PublishInput{Repositories: selector, Version: int(*version), Priority: *priority})
+	queued, err := client.Publish(ctx, c, client.PublishInput{Repositories: selector, Version: int(*version), Priority: *priority, MaxRunning: int(*maxRunning)})
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func mirrorRepositories(ctx context.Context, args []string, env Env) error {
 Syncs repositories, publishes what is new, and serves it below /content/. A URL
 is that of a repository's PULP_MANIFEST, or of its directory with a slash at
 the end: a remote and a repository are created for it if there are none.`)
-	server, wait, selection, priority := f.server(env), f.wait(), f.selection(), f.priority()
+	server, wait, selection, priority, maxRunning := f.server(env), f.wait(), f.selection(), f.priority(), f.maxRunning()
 	addOnly := f.Bool("add-only", false, "keep what upstream dropped")
 	name := f.String("name", "", "the repository's `name`, for one URL; made from the URL if left out")
 	path := f.String("path", "", "where to serve it, for one repository: the `path` below /content/; its name if left out")
@@ -94,7 +94,7 @@ the end: a remote and a repository are created for it if there are none.`)
 			return err
 		}
 	}
-	queued, err := client.Mirror(ctx, c, client.MirrorInput{Repositories: selector, Path: *path, Mirror: !*addOnly, Priority: *priority})
+	queued, err := client.Mirror(ctx, c, client.MirrorInput{Repositories: selector, Path: *path, Mirror: !*addOnly, Priority: *priority, MaxRunning: int(*maxRunning)})
 	if err != nil {
 		return err
 	}
@@ -140,6 +140,24 @@ as it is.`)
 	}
 	_, err = fmt.Fprintln(env.Stdout, summary(w))
 	return err
+}
+
+func retryWork(ctx context.Context, args []string, env Env) error {
+	f := newFlags("retry", `retry ID
+
+Does unsuccessful work again: a task, or the members of a group that did not
+complete, task-12 or group-7. It prints the reference of the new work and
+follows it.`)
+	wait := f.wait()
+	c, id, err := f.reference(args, env)
+	if err != nil {
+		return err
+	}
+	queued, err := client.Retry(ctx, c, id)
+	if err != nil {
+		return err
+	}
+	return accompany(ctx, c, queued.Retry, *wait, env)
 }
 
 // reference reads a command line of one id.

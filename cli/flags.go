@@ -114,6 +114,11 @@ func (f flags) selection() func(names []string) (client.RepositorySelector, erro
 	}
 }
 
+// maxRunning adds --max-running.
+func (f flags) maxRunning() *uint {
+	return f.Uint("max-running", 0, "run at most `N` members of the group at once")
+}
+
 // priority adds --priority.
 func (f flags) priority() *client.Priority {
 	p := client.PriorityNormal

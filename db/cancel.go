@@ -10,11 +10,17 @@ import (
 // once, what runs when its worker stops it. A finished task stays as it is.
 func (db *DB) CancelTask(ctx context.Context, id task.ID) error {
 	return db.cancelAll(ctx, func(tx *Tx) ([]task.ID, error) {
-		var family []task.ID
-		err := tx.sel(ctx, &family, `WITH RECURSIVE family(id) AS (
-				SELECT id FROM task WHERE id = ? UNION SELECT t.id FROM task t JOIN family f ON t.parent_id = f.id)
-			SELECT q.task_id FROM family f JOIN task_queue q ON q.task_id = f.id WHERE q.canceled_at IS NULL ORDER BY q.task_id`, id)
-		return family, err
+		family := []task.ID{id}
+		for generation := family; len(generation) > 0; family = append(family, generation...) {
+			parents := generation
+			generation = nil
+			if err := tx.sel(ctx, &generation, `SELECT id FROM task WHERE `+tx.d.in("parent_id")+` ORDER BY id`, list(tx.d, parents)); err != nil {
+				return nil, err
+			}
+		}
+		var left []task.ID
+		err := tx.sel(ctx, &left, `SELECT task_id FROM task_queue WHERE `+tx.d.in("task_id")+` AND canceled_at IS NULL ORDER BY task_id`, list(tx.d, family))
+		return left, err
 	}, 0)
 }
 

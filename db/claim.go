@@ -93,9 +93,9 @@ func (tx *Tx) take(ctx context.Context, worker task.WorkerID, now int64, ready s
 	var rows []claimedRow
 	if tx.d == &postgres {
 		err := tx.sel(ctx, &rows, `WITH ready AS MATERIALIZED (`+ready+`),
-			taken AS (UPDATE task_queue q SET worker_id = ?, attempt = attempt + 1, started_at = ? FROM ready WHERE q.task_id = ready.task_id
-				RETURNING q.task_id, q.attempt)
-			SELECT `+claimedColumns+`, taken.attempt FROM taken JOIN task t ON t.id = taken.task_id`, append(args, worker, now)...)
+			taken AS (UPDATE task_queue SET worker_id = ?, attempt = attempt + 1, started_at = ? WHERE task_id = ANY(ARRAY(SELECT task_id FROM ready))
+				RETURNING task_id, attempt)
+			SELECT `+claimedColumns+`, taken.attempt FROM taken JOIN task t ON t.id = taken.task_id AND t.id = ANY(ARRAY(SELECT task_id FROM ready))`, append(args, worker, now)...)
 		return rows, err
 	}
 	var ids []task.ID
@@ -132,18 +132,25 @@ func (db *DB) Cycle(ctx context.Context, worker task.WorkerID, outcomes []task.O
 		return nil, err
 	}
 	var surprising []task.Outcome
-	err = db.InTx(ctx, func(tx *Tx) error {
+	gates := false
+	if err := db.InTx(ctx, func(tx *Tx) error {
 		d := deltas{}
 		if surprising, err = tx.complete(ctx, completed, d); err != nil {
 			return err
 		}
-		if claimed, err = tx.claim(ctx, worker, room, d); err != nil {
-			return err
+		if gates = d.atGates(); !gates {
+			if claimed, err = tx.claim(ctx, worker, room, d); err != nil {
+				return err
+			}
 		}
 		return tx.count(ctx, d)
-	})
-	if err != nil {
+	}); err != nil {
 		return nil, err
+	}
+	if gates { // Counting let tasks through that can be claimed now.
+		if err := db.InTx(ctx, func(tx *Tx) error { claimed, err = tx.Claim(ctx, worker, room); return err }); err != nil {
+			return nil, err
+		}
 	}
 	return claimed, db.finish(ctx, surprising)
 }

@@ -82,8 +82,8 @@ func (tx *Tx) closeCompleted(ctx context.Context, worker task.WorkerID, attempt 
 	if tx.d == &postgres {
 		err := tx.sel(ctx, &rows, `WITH q AS (DELETE FROM task_queue q WHERE `+tx.d.in("q.task_id")+fits+`
 				RETURNING q.task_id, q.gate, q.attempt, q.worker_id, q.started_at)
-			`+set+` FROM q WHERE task.id = q.task_id RETURNING task.id AS task_id, COALESCE(task.group_id, 0) AS group_id, q.gate`,
-			closing, worker, attempt, now)
+			`+set+` FROM q WHERE task.id = q.task_id AND `+tx.d.in("task.id")+` RETURNING task.id AS task_id, COALESCE(task.group_id, 0) AS group_id, q.gate`,
+			closing, worker, attempt, now, closing)
 		return rows, err
 	}
 	if _, err := tx.exec(ctx, set+` FROM task_queue q WHERE q.task_id = task.id AND `+tx.d.in("task.id")+fits, now, closing, worker, attempt); err != nil {

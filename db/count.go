@@ -61,6 +61,16 @@ func (d deltas) move(g task.GroupID, from, to task.State) {
 	}
 }
 
+// atGates tells whether members of a group with a limit may go on.
+func (d deltas) atGates() bool {
+	for _, g := range d {
+		if g.freed > 0 || g.atGate {
+			return true
+		}
+	}
+	return false
+}
+
 // ordered are the groups of a map, as they are locked.
 func ordered[V any](byGroup map[task.GroupID]V) []task.GroupID {
 	ids := slices.Collect(maps.Keys(byGroup))
@@ -133,8 +143,8 @@ func (tx *Tx) countGroups(ctx context.Context, d deltas) error {
 			admitted = admitted - x.freed, started_at = CASE WHEN x.started THEN COALESCE(started_at, ?) ELSE started_at END,
 			finished_at = CASE WHEN task_group.waiting + task_group.running + task_group.canceling + x.unfinished = 0 THEN CAST(? AS bigint) END
 		FROM `+tx.d.rows("x", "id bigint", "waiting int", "running int", "completed int", "failed int", "canceling int", "canceled int", "skipped int",
-		"unfinished int", "revision int", "freed int", "started boolean")+` WHERE task_group.id = x.id
-		RETURNING task_group.id, COALESCE(max_running, 0) AS max_running, admitted`, now, now, encode(rows)); err != nil {
+		"unfinished int", "revision int", "freed int", "started boolean")+` WHERE task_group.id = x.id AND `+tx.d.in("task_group.id")+`
+		RETURNING task_group.id, COALESCE(max_running, 0) AS max_running, admitted`, now, now, encode(rows), list(tx.d, groups)); err != nil {
 		return err
 	}
 	for _, l := range limits {

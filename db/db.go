@@ -40,6 +40,7 @@ type DB struct {
 	lock    io.Closer // of the SQLite file; nil on PostgreSQL
 	log     *slog.Logger
 	changes changes
+	known   statements
 }
 
 // queries are the statements that run alike inside and outside a transaction.
@@ -47,6 +48,8 @@ type queries struct {
 	ext sqlx.ExtContext
 	d   *dialect
 	now func() time.Time
+
+	prepared *preparing // in transactions of the engine; nil elsewhere
 }
 
 // Tx is a transaction. Whatever it changed becomes visible at once, and
@@ -54,8 +57,9 @@ type queries struct {
 // error.
 type Tx struct {
 	queries
+	t       *sqlx.Tx
+	known   *statements
 	touched touched
-	indexed bool // byIndex was called
 }
 
 // Open opens the database at address, a path of a SQLite file or a postgres://
@@ -141,7 +145,7 @@ func (db *DB) openSQLite(path string) error {
 
 // Close closes the database. Nothing may use it any more.
 func (db *DB) Close() error {
-	err := db.readers.Close()
+	err := errors.Join(db.known.close(), db.readers.Close())
 	if db.writer != db.readers {
 		err = errors.Join(err, db.writer.Close())
 	}
@@ -164,10 +168,13 @@ var errMoved = fault.New(fault.Unavailable, "others changed the same tasks at th
 func (db *DB) InTx(ctx context.Context, f func(*Tx) error) error {
 	const attempts = 10
 	for attempt := 1; ; attempt++ {
-		tx := &Tx{queries: db.queries}
+		tx := &Tx{queries: db.queries, known: &db.known}
 		err := db.inTx(ctx, tx, f)
 		if err == nil {
 			db.publish(tx.touched)
+			if tx.prepared != nil {
+				db.known.prepare(ctx, db.writer, db.d, tx.prepared.missing)
+			}
 			return nil
 		}
 		if attempt == attempts || !errors.Is(err, errMoved) && !db.d.retryable(err) || ctx.Err() != nil {
@@ -187,7 +194,7 @@ func (db *DB) inTx(ctx context.Context, tx *Tx, f func(*Tx) error) error {
 		return err
 	}
 	defer t.Rollback() //nolint:errcheck // after a commit it says only that there is nothing to roll back
-	tx.ext = t
+	tx.ext, tx.t = t, t
 	if err := f(tx); err != nil {
 		return err
 	}
@@ -196,20 +203,26 @@ func (db *DB) inTx(ctx context.Context, tx *Tx, f func(*Tx) error) error {
 
 // byIndex makes PostgreSQL find rows by their indexes until the transaction
 // ends. The engine's tables grow and shrink by 100,000 rows between two looks
-// of the statistics, and every statement on them is about rows that an index
-// names: a plan that scans a table, or sorts it, is never right here.
+// of the statistics, so what the planner believes of them is often wrong. In
+// such a transaction every statement names the rows of each table by a list of
+// keys, and hash joins put the lists together: then no belief can do harm. On
+// both databases its statements stay prepared.
 func (tx *Tx) byIndex(ctx context.Context) error {
-	if tx.d != &postgres || tx.indexed {
+	if tx.prepared != nil {
 		return nil
 	}
-	tx.indexed = true
-	_, err := tx.ext.ExecContext(ctx, "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+	tx.prepared = &preparing{tx: tx.t, known: tx.known}
+	if tx.d != &postgres {
+		return nil
+	}
+	_, err := tx.ext.ExecContext(ctx, `SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
+		SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off`)
 	return err
 }
 
 // exec runs a statement with ? placeholders and returns how many rows it changed.
 func (q *queries) exec(ctx context.Context, query string, args ...any) (int, error) {
-	r, err := q.ext.ExecContext(ctx, q.d.rebind(query), args...)
+	r, err := q.run(ctx, query, args)
 	if err != nil {
 		return 0, err
 	}
@@ -219,12 +232,12 @@ func (q *queries) exec(ctx context.Context, query string, args ...any) (int, err
 
 // sel reads rows into the slice that dst points to.
 func (q *queries) sel(ctx context.Context, dst any, query string, args ...any) error {
-	return q.d.classify(sqlx.SelectContext(ctx, q.ext, dst, q.d.rebind(query), args...))
+	return q.d.classify(q.rows(ctx, dst, query, args))
 }
 
 // get reads one row; sql.ErrNoRows if there is none.
 func (q *queries) get(ctx context.Context, dst any, query string, args ...any) error {
-	return sqlx.GetContext(ctx, q.ext, dst, q.d.rebind(query), args...)
+	return q.row(ctx, dst, query, args)
 }
 
 // found is get with whether there was a row.

@@ -44,8 +44,11 @@ func (q *queries) GroupsByID(ctx context.Context, ids []task.GroupID) ([]*task.G
 	return inOrder(ids, rows, func(r groupRow) (task.GroupID, *task.Group) { return r.ID, r.group() }), nil
 }
 
-// Groups returns a page of all groups, newest first.
-func (q *queries) Groups(ctx context.Context, req page.Request) (*page.Of[*task.Group], error) {
-	l := listing{columns: groupColumns, from: "task_group", key: "id", newest: true}
+// Groups returns a page of the groups that the filter selects.
+func (q *queries) Groups(ctx context.Context, f task.GroupFilter, req page.Request) (*page.Of[*task.Group], error) {
+	l := listing{columns: groupColumns, from: "task_group", key: "id", newest: f.Newest}
+	if f.RetryOf != 0 {
+		l.and(`retry_of = ?`, f.RetryOf)
+	}
 	return paged(ctx, q, l, req, func(r groupRow) (task.GroupID, *task.Group) { return r.ID, r.group() })
 }

@@ -62,9 +62,45 @@ const sampleColumns = `taken_at, waiting, running, completed, failed, canceled, 
 
 func (r sampleRow) finished() int { return r.Completed + r.Failed + r.Canceled + r.Skipped }
 
-// Sample remembers the counts over everything, unless it was done within the
+// Tend does now and then what keeps the queue observable and fast: it remembers
+// the counts over everything, and sees to it that PostgreSQL's planner knows
+// how long the queue is. Any process may call it, at any time.
+func (db *DB) Tend(ctx context.Context) error {
+	if err := db.sample(ctx); err != nil {
+		return err
+	}
+	return db.analyze(ctx)
+}
+
+// analyze takes new statistics of the engine's tables if the queue is much
+// longer or shorter than the last ones say. Autovacuum looks once a minute:
+// meanwhile a queue that was empty then, and has 100,000 rows now, would be
+// searched row by row.
+func (db *DB) analyze(ctx context.Context) error {
+	if db.d != &postgres {
+		return nil
+	}
+	var rows struct {
+		Believed float64 `db:"believed"`
+		Real     float64 `db:"real"`
+	}
+	if err := db.get(ctx, &rows, `SELECT (SELECT reltuples FROM pg_class WHERE oid = 'task_queue'::regclass) AS believed,
+		(SELECT SUM(waiting + running + canceling) FROM queue_counts) AS real`); err != nil {
+		return db.d.classify(err)
+	}
+	const small, times = 1000, 4
+	if max(rows.Believed, rows.Real)+small < times*(min(rows.Believed, rows.Real)+small) {
+		return nil
+	}
+	return db.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.exec(ctx, `ANALYZE task_queue, reservation, resource, task_after`)
+		return err
+	})
+}
+
+// sample remembers the counts over everything, unless it was done within the
 // last seconds, and forgets those of more than an hour ago.
-func (db *DB) Sample(ctx context.Context) error {
+func (db *DB) sample(ctx context.Context) error {
 	return db.InTx(ctx, func(tx *Tx) error {
 		now := tx.now()
 		n, err := tx.exec(ctx, `INSERT INTO queue_sample(`+sampleColumns+`)

@@ -33,9 +33,12 @@ func (tx *Tx) recoverTasks(ctx context.Context) (int, error) {
 	if err := tx.byIndex(ctx); err != nil {
 		return 0, err
 	}
+	var ended []task.WorkerID
+	if err := tx.sel(ctx, &ended, `SELECT id FROM worker WHERE ended_at > `+tx.d.clock+` - ?`, time.Hour.Microseconds()); err != nil || len(ended) == 0 {
+		return 0, err
+	}
 	var rows []queueRow
-	if err := tx.sel(ctx, &rows, `SELECT task_id, worker_id, attempt FROM task_queue WHERE worker_id IN
-		(SELECT id FROM worker WHERE ended_at > `+tx.d.clock+` - ?) ORDER BY task_id`, time.Hour.Microseconds()); err != nil || len(rows) == 0 {
+	if err := tx.sel(ctx, &rows, `SELECT task_id, worker_id, attempt FROM task_queue WHERE `+tx.d.in("worker_id")+` ORDER BY task_id`, list(tx.d, ended)); err != nil || len(rows) == 0 {
 		return 0, err
 	}
 	d, endings := deltas{}, make(map[task.ID]ending, len(rows))

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"ream/task"
 )
@@ -70,18 +71,26 @@ func (tx *Tx) resourcesNamed(ctx context.Context, tasks []task.New) (resources, 
 		return nil, nil
 	}
 	sorted := slices.Sorted(maps.Keys(names))
+	byName := func() (resources, error) { return tx.lockResources(ctx, tx.d.in("name"), list(tx.d, sorted)) }
+	rs, err := byName()
+	if err != nil || len(rs) == len(sorted) {
+		return rs, err
+	}
 	type row struct {
 		Name string `json:"name"`
 	}
-	rows := make([]row, len(sorted))
-	for i, name := range sorted {
-		rows[i].Name = name
+	var missing []row
+	known := rs.byName()
+	for _, name := range sorted {
+		if known[name] == nil {
+			missing = append(missing, row{name})
+		}
 	}
-	if _, err := tx.exec(ctx, `INSERT INTO resource(name) SELECT name FROM `+tx.d.rows("x", "name text")+`
-		WHERE NOT EXISTS (SELECT 1 FROM resource r WHERE r.name = x.name) ORDER BY name ON CONFLICT (name) DO NOTHING`, encode(rows)); err != nil {
+	if _, err := tx.exec(ctx, `INSERT INTO resource(name) SELECT name FROM `+tx.d.rows("x", "name text")+` WHERE TRUE
+		ORDER BY name ON CONFLICT (name) DO NOTHING`, encode(missing)); err != nil {
 		return nil, err
 	}
-	return tx.lockResources(ctx, tx.d.in("name"), list(tx.d, sorted))
+	return byName()
 }
 
 // resourcesOf locks the resources that the tasks have reserved.
@@ -114,7 +123,7 @@ func (tx *Tx) saveResources(ctx context.Context, rs resources) error {
 		rows = append(rows, rs[id])
 	}
 	_, err := tx.exec(ctx, `UPDATE resource SET held = x.held, waiting = x.waiting FROM `+
-		tx.d.rows("x", "id bigint", "held int", "waiting int")+` WHERE resource.id = x.id`, encode(rows))
+		tx.d.rows("x", "id bigint", "held int", "waiting int")+` WHERE resource.id = x.id AND `+tx.d.in("resource.id"), encode(rows), list(tx.d, rs.ids()))
 	return err
 }
 
@@ -176,13 +185,14 @@ func (tx *Tx) grant(ctx context.Context, rs resources, d deltas) error {
 	if err := tx.saveResources(ctx, rs); err != nil || len(granted) == 0 {
 		return err
 	}
-	if _, err := tx.exec(ctx, `UPDATE reservation SET granted = TRUE FROM `+tx.d.rows("x", "resource_id bigint", "task_id bigint")+`
-		WHERE reservation.task_id = x.task_id AND reservation.resource_id = x.resource_id`, encode(granted)); err != nil {
-		return err
-	}
 	unblocked := map[task.ID]int{}
 	for _, g := range granted {
 		unblocked[g.Task]--
+	}
+	if _, err := tx.exec(ctx, `UPDATE reservation SET granted = TRUE FROM `+tx.d.rows("x", "resource_id bigint", "task_id bigint")+`
+		WHERE reservation.task_id = x.task_id AND reservation.resource_id = x.resource_id AND `+tx.d.in("reservation.task_id"),
+		encode(granted), list(tx.d, slices.Sorted(maps.Keys(unblocked)))); err != nil {
+		return err
 	}
 	return tx.block(ctx, unblocked, d)
 }
@@ -200,11 +210,10 @@ func (tx *Tx) heads(ctx context.Context, rs resources) ([]claimOn, error) {
 		return nil, nil
 	}
 	slices.Sort(open)
+	const head = `(SELECT %s FROM reservation w WHERE w.resource_id = r.id AND NOT w.granted ORDER BY w.position, w.task_id LIMIT 1)`
 	var heads []claimOn
-	err := tx.sel(ctx, &heads, `SELECT v.resource_id, v.task_id, v.exclusive
-		FROM (SELECT r.id, (SELECT w.task_id FROM reservation w WHERE w.resource_id = r.id AND NOT w.granted ORDER BY w.position, w.task_id LIMIT 1) AS head
-			FROM resource r WHERE `+tx.d.in("r.id")+`) h
-		JOIN reservation v ON v.resource_id = h.id AND v.task_id = h.head ORDER BY v.resource_id`, list(tx.d, open))
+	err := tx.sel(ctx, &heads, `SELECT r.id AS resource_id, `+fmt.Sprintf(head, "w.task_id")+` AS task_id, `+fmt.Sprintf(head, "w.exclusive")+` AS exclusive
+		FROM resource r WHERE `+tx.d.in("r.id")+` ORDER BY r.id`, list(tx.d, open))
 	return heads, err
 }
 
@@ -215,12 +224,17 @@ func (tx *Tx) sharedHeads(ctx context.Context, resources []int64) ([]claimOn, er
 		return nil, nil
 	}
 	const firstExclusive = `(SELECT %s FROM reservation e WHERE e.resource_id = r.id AND NOT e.granted AND e.exclusive ORDER BY e.position, e.task_id LIMIT 1)`
+	// For each resource its line is read by the index, up to the exclusive one.
+	before := `SELECT v.resource_id, v.task_id, v.exclusive FROM reservation v
+		WHERE v.resource_id = f.id AND NOT v.granted AND (v.position, v.task_id) < (f.position, f.task_id)`
+	each := ` JOIN LATERAL (` + before + ` OFFSET 0) AS v ON TRUE`
+	if tx.d != &postgres {
+		each = ` JOIN reservation v ON` + strings.SplitN(before, "WHERE", 2)[1]
+	}
 	var shared []claimOn
 	err := tx.sel(ctx, &shared, `SELECT v.resource_id, v.task_id, v.exclusive
 		FROM (SELECT r.id, COALESCE(`+fmt.Sprintf(firstExclusive, "e.position")+`, ?) AS position, COALESCE(`+fmt.Sprintf(firstExclusive, "e.task_id")+`, ?) AS task_id
-			FROM resource r WHERE `+tx.d.in("r.id")+`) f
-		JOIN reservation v ON v.resource_id = f.id AND NOT v.granted AND (v.position, v.task_id) < (f.position, f.task_id)
-		ORDER BY v.resource_id, v.position, v.task_id`, int64(math.MaxInt64), int64(math.MaxInt64), list(tx.d, resources))
+			FROM resource r WHERE `+tx.d.in("r.id")+`) f`+each, int64(math.MaxInt64), int64(math.MaxInt64), list(tx.d, resources))
 	return shared, err
 }
 
@@ -228,10 +242,14 @@ func (tx *Tx) sharedHeads(ctx context.Context, resources []int64) ([]claimOn, er
 // stand behind position, because spawned tasks were put in line before them.
 // Lines that all keep one order cannot wait for each other in a circle.
 func (tx *Tx) revoke(ctx context.Context, rs resources, position int64, d deltas) error {
+	var holders []task.ID
+	if err := tx.sel(ctx, &holders, `SELECT DISTINCT task_id FROM reservation WHERE `+tx.d.in("resource_id")+` AND granted AND position > ?`,
+		list(tx.d, rs.ids()), position); err != nil || len(holders) == 0 {
+		return err
+	}
 	var waiting []queueRow
-	if err := tx.sel(ctx, &waiting, `SELECT task_id, COALESCE(group_id, 0) AS group_id, gate FROM task_queue WHERE worker_id IS NULL AND task_id IN
-		(SELECT task_id FROM reservation WHERE `+tx.d.in("resource_id")+` AND granted AND position > ?) ORDER BY task_id`+tx.d.forUpdate,
-		list(tx.d, rs.ids()), position); err != nil || len(waiting) == 0 {
+	if err := tx.sel(ctx, &waiting, `SELECT task_id, COALESCE(group_id, 0) AS group_id, gate FROM task_queue
+		WHERE worker_id IS NULL AND `+tx.d.in("task_id")+` ORDER BY task_id`+tx.d.forUpdate, list(tx.d, holders)); err != nil || len(waiting) == 0 {
 		return err
 	}
 	ids := make([]task.ID, len(waiting))
@@ -292,7 +310,8 @@ func (tx *Tx) block(ctx context.Context, by map[task.ID]int, d deltas) error {
 	tx.touched.ready = true
 	var groups []task.GroupID
 	if err := tx.sel(ctx, &groups, `UPDATE task_queue SET blocked_by = blocked_by + x.n FROM `+tx.d.rows("x", "id bigint", "n int")+`
-		WHERE task_queue.task_id = x.id RETURNING CASE WHEN gate = 1 AND blocked_by = 1 THEN group_id ELSE 0 END`, encode(rows)); err != nil {
+		WHERE task_queue.task_id = x.id AND `+tx.d.in("task_queue.task_id")+` RETURNING CASE WHEN gate = 1 AND blocked_by = 1 THEN group_id ELSE 0 END`,
+		encode(rows), list(tx.d, ids)); err != nil {
 		return err
 	}
 	for _, g := range groups {

@@ -196,22 +196,21 @@ func (tx *Tx) skipDependents(ctx context.Context, endings map[task.ID]ending) er
 			failed = append(failed, id)
 		}
 	}
-	if len(failed) == 0 {
-		return nil
-	}
-	var rows []struct {
-		Task  task.ID `db:"task_id"`
-		After task.ID `db:"after_id"`
-	}
-	if err := tx.sel(ctx, &rows, `WITH RECURSIVE d(task_id, after_id) AS (
-			SELECT task_id, after_id FROM task_after WHERE `+tx.d.in("after_id")+`
-			UNION SELECT a.task_id, a.after_id FROM task_after a JOIN d ON a.after_id = d.task_id)
-		SELECT task_id, after_id FROM d ORDER BY after_id, task_id`, list(tx.d, failed)); err != nil {
-		return err
-	}
-	for _, r := range rows {
-		if _, ok := endings[r.Task]; !ok {
-			endings[r.Task] = ending{state: task.Skipped, final: true, err: &task.Error{Code: task.CodeSkipped, Message: fmt.Sprintf("it comes after %s, which did not complete", r.After)}}
+	for len(failed) > 0 {
+		var rows []struct {
+			Task  task.ID `db:"task_id"`
+			After task.ID `db:"after_id"`
+		}
+		if err := tx.sel(ctx, &rows, `SELECT task_id, after_id FROM task_after WHERE `+tx.d.in("after_id")+` ORDER BY after_id, task_id`, list(tx.d, failed)); err != nil {
+			return err
+		}
+		failed = failed[:0]
+		for _, r := range rows {
+			if _, ok := endings[r.Task]; !ok {
+				failed = append(failed, r.Task)
+				endings[r.Task] = ending{state: task.Skipped, final: true,
+					err: &task.Error{Code: task.CodeSkipped, Message: fmt.Sprintf("it comes after %s, which did not complete", r.After)}}
+			}
 		}
 	}
 	return nil
@@ -253,8 +252,8 @@ func (tx *Tx) close(ctx context.Context, s sorted) error {
 	}
 	if len(s.failed) > 0 {
 		if _, err := tx.exec(ctx, `UPDATE task SET outcome = x.outcome, error = x.error, `+lastRun+`
-			FROM `+tx.d.rows("x", "id bigint", "outcome text", "error text")+` JOIN task_queue q ON q.task_id = x.id WHERE task.id = x.id`,
-			micros(tx.now()), encode(s.failed)); err != nil {
+			FROM `+tx.d.rows("x", "id bigint", "outcome text", "error text")+` JOIN task_queue q ON q.task_id = x.id
+			WHERE task.id = x.id AND `+tx.d.in("task.id")+` AND `+tx.d.in("q.task_id"), micros(tx.now()), encode(s.failed), list(tx.d, s.ended), list(tx.d, s.ended)); err != nil {
 			return err
 		}
 	}
@@ -278,8 +277,8 @@ func (tx *Tx) closeAs(ctx context.Context, outcome task.State, ids []task.ID) er
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := tx.exec(ctx, `UPDATE task SET outcome = ?, `+lastRun+` FROM task_queue q WHERE q.task_id = task.id AND `+tx.d.in("task.id"),
-		outcome, micros(tx.now()), list(tx.d, ids))
+	_, err := tx.exec(ctx, `UPDATE task SET outcome = ?, `+lastRun+` FROM task_queue q
+		WHERE q.task_id = task.id AND `+tx.d.in("task.id")+` AND `+tx.d.in("q.task_id"), outcome, micros(tx.now()), list(tx.d, ids), list(tx.d, ids))
 	return err
 }
 

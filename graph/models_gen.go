@@ -61,6 +61,8 @@ type MirrorInput struct {
 	Mirror bool `json:"mirror"`
 	// Before or after other work.
 	Priority task.Priority `json:"priority"`
+	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.
+	MaxRunning *int32 `json:"maxRunning,omitempty"`
 	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
@@ -73,6 +75,8 @@ type PublishInput struct {
 	Version *int32 `json:"version,omitempty"`
 	// Before or after other work.
 	Priority task.Priority `json:"priority"`
+	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.
+	MaxRunning *int32 `json:"maxRunning,omitempty"`
 	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
@@ -97,6 +101,8 @@ type SyncInput struct {
 	Mirror bool `json:"mirror"`
 	// Before or after other work.
 	Priority task.Priority `json:"priority"`
+	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.
+	MaxRunning *int32 `json:"maxRunning,omitempty"`
 	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
@@ -109,6 +115,14 @@ type TaskFilter struct {
 	Finished *bool `json:"finished,omitempty"`
 	// Of this kind: repository.sync.
 	Kind *string `json:"kind,omitempty"`
+}
+
+// How fast work gets done.
+type Throughput struct {
+	// Tasks finished per second, over the last minute.
+	PerSecond float64 `json:"perSecond"`
+	// What was counted every ten seconds over the last hour, oldest first.
+	Samples []*task.Sample `json:"samples"`
 }
 
 // What changes in a distribution. Whatever is left out stays.

@@ -40,7 +40,7 @@ func (ec *executionContext) unmarshalInputMirrorInput(ctx context.Context, obj a
 		asMap["priority"] = "NORMAL"
 	}
 
-	fieldsInOrder := [...]string{"repositories", "path", "mirror", "priority", "idempotencyKey"}
+	fieldsInOrder := [...]string{"repositories", "path", "mirror", "priority", "maxRunning", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -75,6 +75,13 @@ func (ec *executionContext) unmarshalInputMirrorInput(ctx context.Context, obj a
 				return it, err
 			}
 			it.Priority = data
+		case "maxRunning":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxRunning"))
+			data, err := ec.unmarshalOInt2ᚖint32(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxRunning = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -114,7 +121,7 @@ func (ec *executionContext) unmarshalInputPublishInput(ctx context.Context, obj 
 		asMap["priority"] = "NORMAL"
 	}
 
-	fieldsInOrder := [...]string{"repositories", "version", "priority", "idempotencyKey"}
+	fieldsInOrder := [...]string{"repositories", "version", "priority", "maxRunning", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -142,6 +149,13 @@ func (ec *executionContext) unmarshalInputPublishInput(ctx context.Context, obj 
 				return it, err
 			}
 			it.Priority = data
+		case "maxRunning":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxRunning"))
+			data, err := ec.unmarshalOInt2ᚖint32(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxRunning = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
@@ -184,7 +198,7 @@ func (ec *executionContext) unmarshalInputSyncInput(ctx context.Context, obj any
 		asMap["priority"] = "NORMAL"
 	}
 
-	fieldsInOrder := [...]string{"repositories", "mirror", "priority", "idempotencyKey"}
+	fieldsInOrder := [...]string{"repositories", "mirror", "priority", "maxRunning", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -212,6 +226,13 @@ func (ec *executionContext) unmarshalInputSyncInput(ctx context.Context, obj any
 				return it, err
 			}
 			it.Priority = data
+		case "maxRunning":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("maxRunning"))
+			data, err := ec.unmarshalOInt2ᚖint32(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.MaxRunning = data
 		case "idempotencyKey":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
 			data, err := ec.unmarshalOString2ᚖstring(ctx, v)

@@ -27,8 +27,10 @@ type ResolverRoot interface {
 	Progress() ProgressResolver
 	Publication() PublicationResolver
 	Query() QueryResolver
+	Queue() QueueResolver
 	Repository() RepositoryResolver
 	RepositoryVersion() RepositoryVersionResolver
+	Reservation() ReservationResolver
 	Subscription() SubscriptionResolver
 	Task() TaskResolver
 	TaskGroup() TaskGroupResolver
@@ -389,6 +391,8 @@ func (ec *executionContext) childFields_Queue(ctx context.Context, field graphql
 		return ec.fieldContext_Queue_oldestWaiting(ctx, field)
 	case "workers":
 		return ec.fieldContext_Queue_workers(ctx, field)
+	case "throughput":
+		return ec.fieldContext_Queue_throughput(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Queue", field.Name)
 }
@@ -553,6 +557,10 @@ func (ec *executionContext) childFields_Reservation(ctx context.Context, field g
 		return ec.fieldContext_Reservation_exclusive(ctx, field)
 	case "granted":
 		return ec.fieldContext_Reservation_granted(ctx, field)
+	case "holders":
+		return ec.fieldContext_Reservation_holders(ctx, field)
+	case "waiting":
+		return ec.fieldContext_Reservation_waiting(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Reservation", field.Name)
 }
@@ -611,6 +619,10 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_group(ctx, field)
 	case "parent":
 		return ec.fieldContext_Task_parent(ctx, field)
+	case "retryOf":
+		return ec.fieldContext_Task_retryOf(ctx, field)
+	case "retries":
+		return ec.fieldContext_Task_retries(ctx, field)
 	case "spawned":
 		return ec.fieldContext_Task_spawned(ctx, field)
 	case "blockedBy":
@@ -683,6 +695,12 @@ func (ec *executionContext) childFields_TaskGroup(ctx context.Context, field gra
 		return ec.fieldContext_TaskGroup_counts(ctx, field)
 	case "progress":
 		return ec.fieldContext_TaskGroup_progress(ctx, field)
+	case "maxRunning":
+		return ec.fieldContext_TaskGroup_maxRunning(ctx, field)
+	case "retryOf":
+		return ec.fieldContext_TaskGroup_retryOf(ctx, field)
+	case "retries":
+		return ec.fieldContext_TaskGroup_retries(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_TaskGroup_createdAt(ctx, field)
 	case "startedAt":
@@ -717,6 +735,36 @@ func (ec *executionContext) childFields_TaskGroupEdge(ctx context.Context, field
 		return ec.fieldContext_TaskGroupEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TaskGroupEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Throughput(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "perSecond":
+		return ec.fieldContext_Throughput_perSecond(ctx, field)
+	case "samples":
+		return ec.fieldContext_Throughput_samples(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Throughput", field.Name)
+}
+
+func (ec *executionContext) childFields_ThroughputSample(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "at":
+		return ec.fieldContext_ThroughputSample_at(ctx, field)
+	case "waiting":
+		return ec.fieldContext_ThroughputSample_waiting(ctx, field)
+	case "running":
+		return ec.fieldContext_ThroughputSample_running(ctx, field)
+	case "completed":
+		return ec.fieldContext_ThroughputSample_completed(ctx, field)
+	case "failed":
+		return ec.fieldContext_ThroughputSample_failed(ctx, field)
+	case "canceled":
+		return ec.fieldContext_ThroughputSample_canceled(ctx, field)
+	case "skipped":
+		return ec.fieldContext_ThroughputSample_skipped(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ThroughputSample", field.Name)
 }
 
 func (ec *executionContext) childFields_Unit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

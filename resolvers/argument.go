@@ -152,3 +152,11 @@ func absentIsNull[T any](v *T, err error) (*T, error) {
 	}
 	return v, err
 }
+
+// limit reads how many members of a group may run at once; 0 for no limit.
+func limit(maxRunning *int32) (int, error) {
+	if maxRunning != nil && *maxRunning < 1 {
+		return 0, fault.Input("maxRunning", "%d is no limit: want 1 or more, or leave it out for none", *maxRunning)
+	}
+	return int(value(maxRunning)), nil
+}

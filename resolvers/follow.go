@@ -75,6 +75,14 @@ func (r *Resolver) tasks(ctx context.Context, f task.Filter, first *int32, after
 	return list(ctx, read, first, after, last, before)
 }
 
+// groups reads a page of the groups that a filter selects.
+func (r *Resolver) groups(ctx context.Context, f task.GroupFilter, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Group], error) {
+	read := func(ctx context.Context, p page.Request) (*page.Of[*task.Group], error) {
+		return r.Store.Groups(ctx, f, p)
+	}
+	return list(ctx, read, first, after, last, before)
+}
+
 // createdBy loads what a task made. What was deleted since is left out.
 func createdBy(ctx context.Context, id task.ID) ([]graph.CreatedResource, error) {
 	l := loadersOf(ctx)

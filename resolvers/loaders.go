@@ -33,6 +33,7 @@ type loaders struct {
 
 	ahead        *dataloadgen.Loader[task.ID, int]
 	reservations *dataloadgen.Loader[task.ID, []*task.Reservation]
+	holders      *dataloadgen.Loader[string, []*task.Task]
 	reports      *dataloadgen.Loader[task.ID, []*task.Report]
 	created      *dataloadgen.Loader[task.ID, []task.Created]
 }
@@ -50,6 +51,7 @@ func newLoaders(s Store, wait time.Duration) *loaders {
 		workers:       newLoader(s.WorkersByID, wait),
 		ahead:         newLoader(s.Ahead, wait),
 		reservations:  newLoader(s.Reservations, wait),
+		holders:       newLoader(s.Holders, wait),
 		reports:       newLoader(s.Reports, wait),
 		created:       newLoader(s.Created, wait),
 	}

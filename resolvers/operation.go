@@ -14,10 +14,15 @@ func (r *mutationResolver) Sync(ctx context.Context, input graph.SyncInput) (tas
 	if err != nil {
 		return nil, err
 	}
+	maxRunning, err := limit(input.MaxRunning)
+	if err != nil {
+		return nil, err
+	}
 	return r.Catalog.Sync(ctx, catalog.SyncRequest{
 		Repositories:   repositories,
 		Mirror:         input.Mirror,
 		Priority:       input.Priority,
+		MaxRunning:     maxRunning,
 		IdempotencyKey: value(input.IdempotencyKey),
 	})
 }
@@ -30,10 +35,15 @@ func (r *mutationResolver) Publish(ctx context.Context, input graph.PublishInput
 	if input.Version != nil && *input.Version < 1 {
 		return nil, fault.Input("version", "%d is no version: they are numbered 1, 2, …", *input.Version)
 	}
+	maxRunning, err := limit(input.MaxRunning)
+	if err != nil {
+		return nil, err
+	}
 	return r.Catalog.Publish(ctx, catalog.PublishRequest{
 		Repositories:   repositories,
 		Version:        int(value(input.Version)),
 		Priority:       input.Priority,
+		MaxRunning:     maxRunning,
 		IdempotencyKey: value(input.IdempotencyKey),
 	})
 }
@@ -43,11 +53,16 @@ func (r *mutationResolver) Mirror(ctx context.Context, input graph.MirrorInput) 
 	if err != nil {
 		return nil, err
 	}
+	maxRunning, err := limit(input.MaxRunning)
+	if err != nil {
+		return nil, err
+	}
 	return r.Catalog.Mirror(ctx, catalog.MirrorRequest{
 		Repositories:   repositories,
 		Path:           value(input.Path),
 		Mirror:         input.Mirror,
 		Priority:       input.Priority,
+		MaxRunning:     maxRunning,
 		IdempotencyKey: value(input.IdempotencyKey),
 	})
 }

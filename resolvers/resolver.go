@@ -80,15 +80,17 @@ type Distributions interface {
 type Tasks interface {
 	Tasks(context.Context, task.Filter, page.Request) (*page.Of[*task.Task], error)
 	TasksByID(context.Context, []task.ID) ([]*task.Task, error)
-	Groups(context.Context, page.Request) (*page.Of[*task.Group], error)
+	Groups(context.Context, task.GroupFilter, page.Request) (*page.Of[*task.Group], error)
 	GroupsByID(context.Context, []task.GroupID) ([]*task.Group, error)
 	WorkersByID(context.Context, []task.WorkerID) ([]*task.Worker, error)
 	BlockedBy(context.Context, task.ID, page.Request) (*page.Of[*task.Task], error)
 	Ahead(context.Context, []task.ID) ([]int, error)
 	Reservations(context.Context, []task.ID) ([][]*task.Reservation, error)
+	Holders(ctx context.Context, resources []string) ([][]*task.Task, error)
 	Reports(context.Context, []task.ID) ([][]*task.Report, error)
 	Created(context.Context, []task.ID) ([][]task.Created, error)
 	Queue(context.Context) (*task.Queue, error)
+	Samples(context.Context) ([]*task.Sample, error)
 }
 
 // Catalog changes things. It validates what it is given, and returns faults
@@ -121,13 +123,15 @@ type DistributionEditor interface {
 	DeleteDistribution(context.Context, content.DistributionID) (*content.Distribution, error)
 }
 
-// Operator queues work and cancels it.
+// Operator queues work, cancels it, and does it again.
 type Operator interface {
 	Sync(context.Context, catalog.SyncRequest) (task.Work, error)
 	Publish(context.Context, catalog.PublishRequest) (task.Work, error)
 	Mirror(context.Context, catalog.MirrorRequest) (*task.Group, error)
 	CancelTask(context.Context, task.ID) (*task.Task, error)
 	CancelGroup(context.Context, task.GroupID) (*task.Group, error)
+	RetryTask(context.Context, task.ID) (*task.Task, error)
+	RetryGroup(context.Context, task.GroupID) (*task.Group, error)
 }
 
 // Hub tells what changed. The channel gives the present snapshot at once,

@@ -22,6 +22,17 @@ func (r *mutationResolver) Cancel(ctx context.Context, id string) (task.Work, er
 	return workOf(r.Catalog.CancelTask(ctx, key))
 }
 
+func (r *mutationResolver) Retry(ctx context.Context, id string) (task.Work, error) {
+	if key, err := task.ParseGroupID(id); err == nil {
+		return workOf(r.Catalog.RetryGroup(ctx, key))
+	}
+	key, err := knownID[task.ID]("task", id)
+	if err != nil {
+		return nil, err
+	}
+	return workOf(r.Catalog.RetryTask(ctx, key))
+}
+
 func (r *progressResolver) BytesPerSecond(ctx context.Context, obj *task.Progress) (int64, error) {
 	return obj.BytesPerSecond(r.Now()), nil
 }
@@ -51,7 +62,7 @@ func (r *queryResolver) TaskGroup(ctx context.Context, id string) (*task.Group, 
 }
 
 func (r *queryResolver) TaskGroups(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Group], error) {
-	return list(ctx, r.Store.Groups, first, after, last, before)
+	return r.groups(ctx, task.GroupFilter{Newest: true}, first, after, last, before)
 }
 
 func (r *queryResolver) TaskOrGroup(ctx context.Context, id string) (task.Work, error) {
@@ -70,6 +81,15 @@ func (r *queryResolver) TaskGroupCounts(ctx context.Context, id string) (*task.C
 
 func (r *queryResolver) Queue(ctx context.Context) (*task.Queue, error) {
 	return r.Store.Queue(ctx)
+}
+
+func (r *queueResolver) Throughput(ctx context.Context, obj *task.Queue) (*graph.Throughput, error) {
+	samples, err := r.Store.Samples(ctx)
+	return &graph.Throughput{PerSecond: obj.PerSecond, Samples: samples}, err
+}
+
+func (r *reservationResolver) Holders(ctx context.Context, obj *task.Reservation) ([]*task.Task, error) {
+	return loadersOf(ctx).holders.Load(ctx, obj.Resource)
 }
 
 func (r *subscriptionResolver) Task(ctx context.Context, id string) (<-chan *task.Task, error) {
@@ -119,6 +139,14 @@ func (r *taskResolver) Parent(ctx context.Context, obj *task.Task) (*task.Task, 
 	return reference(ctx, loadersOf(ctx).tasks, obj.ParentID)
 }
 
+func (r *taskResolver) RetryOf(ctx context.Context, obj *task.Task) (*task.Task, error) {
+	return reference(ctx, loadersOf(ctx).tasks, obj.RetryOf)
+}
+
+func (r *taskResolver) Retries(ctx context.Context, obj *task.Task, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
+	return r.tasks(ctx, task.Filter{RetryOf: obj.ID}, first, after, last, before)
+}
+
 func (r *taskResolver) Spawned(ctx context.Context, obj *task.Task, finished *bool, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
 	return r.tasks(ctx, task.Filter{Parent: obj.ID, Finished: finished}, first, after, last, before)
 }
@@ -157,6 +185,21 @@ func (r *taskResolver) Worker(ctx context.Context, obj *task.Task) (*task.Worker
 	return reference(ctx, loadersOf(ctx).workers, obj.WorkerID)
 }
 
+func (r *taskGroupResolver) MaxRunning(ctx context.Context, obj *task.Group) (*int32, error) {
+	if obj.MaxRunning == 0 {
+		return nil, nil
+	}
+	return new(int32(obj.MaxRunning)), nil
+}
+
+func (r *taskGroupResolver) RetryOf(ctx context.Context, obj *task.Group) (*task.Group, error) {
+	return reference(ctx, loadersOf(ctx).groups, obj.RetryOf)
+}
+
+func (r *taskGroupResolver) Retries(ctx context.Context, obj *task.Group, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Group], error) {
+	return r.groups(ctx, task.GroupFilter{RetryOf: obj.ID}, first, after, last, before)
+}
+
 func (r *taskGroupResolver) Tasks(ctx context.Context, obj *task.Group, state []task.State, finished *bool, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
 	return r.tasks(ctx, task.Filter{Group: obj.ID, States: state, Finished: finished}, first, after, last, before)
 }
@@ -167,6 +210,10 @@ func (r *workerResolver) Tasks(ctx context.Context, obj *task.Worker, first *int
 
 func (r *Resolver) Progress() graph.ProgressResolver { return &progressResolver{r} }
 
+func (r *Resolver) Queue() graph.QueueResolver { return &queueResolver{r} }
+
+func (r *Resolver) Reservation() graph.ReservationResolver { return &reservationResolver{r} }
+
 func (r *Resolver) Task() graph.TaskResolver { return &taskResolver{r} }
 
 func (r *Resolver) TaskGroup() graph.TaskGroupResolver { return &taskGroupResolver{r} }
@@ -174,8 +221,10 @@ func (r *Resolver) TaskGroup() graph.TaskGroupResolver { return &taskGroupResolv
 func (r *Resolver) Worker() graph.WorkerResolver { return &workerResolver{r} }
 
 type (
-	progressResolver  struct{ *Resolver }
-	taskResolver      struct{ *Resolver }
-	taskGroupResolver struct{ *Resolver }
-	workerResolver    struct{ *Resolver }
+	progressResolver    struct{ *Resolver }
+	queueResolver       struct{ *Resolver }
+	reservationResolver struct{ *Resolver }
+	taskResolver        struct{ *Resolver }
+	taskGroupResolver   struct{ *Resolver }
+	workerResolver      struct{ *Resolver }
 )

@@ -232,3 +232,9 @@ type Filter struct {
 	Worker   WorkerID // only what this worker runs now
 	Newest   bool     // newest first instead of oldest first
 }
+
+// GroupFilter selects groups. Empty fields select everything.
+type GroupFilter struct {
+	RetryOf GroupID
+	Newest  bool // newest first instead of oldest first
+}

@@ -24,8 +24,8 @@ type Queue interface {
 	Heartbeat(context.Context, task.WorkerID) (bool, error)
 	// Recover returns the tasks of workers not heard of for the lease.
 	Recover(context.Context, time.Duration) (int, error)
-	// Sample remembers how much is done, now and then.
-	Sample(context.Context) error
+	// Tend keeps the queue observable and fast.
+	Tend(context.Context) error
 	// Cycle records outcomes and reports and claims tasks for which there is
 	// room. Tasks that it returns with an error are claimed all the same.
 	Cycle(ctx context.Context, worker task.WorkerID, outcomes []task.Outcome, reports []task.Report, room task.Vacancies) ([]*task.Task, error)
@@ -181,8 +181,8 @@ func (w *Worker) keepHouse(ctx context.Context) {
 	} else if n > 0 {
 		w.o.Log.Info("tasks of lost workers recovered", "tasks", n)
 	}
-	if err := w.queue.Sample(ctx); err != nil {
-		w.o.Log.Warn("sampling the counts failed", "error", err)
+	if err := w.queue.Tend(ctx); err != nil {
+		w.o.Log.Warn("tending the queue failed", "error", err)
 	}
 }
 

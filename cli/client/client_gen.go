@@ -1634,6 +1634,8 @@ type MirrorInput struct {
 	Mirror bool `json:"mirror"`
 	// Before or after other work.
 	Priority Priority `json:"priority"`
+	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.
+	MaxRunning int `json:"maxRunning,omitempty"`
 	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
 }
@@ -1649,6 +1651,9 @@ func (v *MirrorInput) GetMirror() bool { return v.Mirror }
 
 // GetPriority returns MirrorInput.Priority, and is useful for accessing the field via an interface.
 func (v *MirrorInput) GetPriority() Priority { return v.Priority }
+
+// GetMaxRunning returns MirrorInput.MaxRunning, and is useful for accessing the field via an interface.
+func (v *MirrorInput) GetMaxRunning() int { return v.MaxRunning }
 
 // GetIdempotencyKey returns MirrorInput.IdempotencyKey, and is useful for accessing the field via an interface.
 func (v *MirrorInput) GetIdempotencyKey() string { return v.IdempotencyKey }
@@ -1840,6 +1845,8 @@ type PublishInput struct {
 	Version int `json:"version,omitempty"`
 	// Before or after other work.
 	Priority Priority `json:"priority"`
+	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.
+	MaxRunning int `json:"maxRunning,omitempty"`
 	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
 }
@@ -1852,6 +1859,9 @@ func (v *PublishInput) GetVersion() int { return v.Version }
 
 // GetPriority returns PublishInput.Priority, and is useful for accessing the field via an interface.
 func (v *PublishInput) GetPriority() Priority { return v.Priority }
+
+// GetMaxRunning returns PublishInput.MaxRunning, and is useful for accessing the field via an interface.
+func (v *PublishInput) GetMaxRunning() int { return v.MaxRunning }
 
 // GetIdempotencyKey returns PublishInput.IdempotencyKey, and is useful for accessing the field via an interface.
 func (v *PublishInput) GetIdempotencyKey() string { return v.IdempotencyKey }
@@ -2242,6 +2252,368 @@ func (v *RepositorySelector) GetLabels() string { return v.Labels }
 // GetAll returns RepositorySelector.All, and is useful for accessing the field via an interface.
 func (v *RepositorySelector) GetAll() bool { return v.All }
 
+// RetryResponse is returned by Retry on success.
+type RetryResponse struct {
+	// Does unsuccessful work again: answers with a new task, or with a new group of the members that did not complete, which come after each other as before. While an earlier retry is unfinished, answers with that one. CONFLICT if the work is unfinished, or if all of it completed.
+	Retry RetryRetryTaskOrGroup `json:"-"`
+}
+
+// GetRetry returns RetryResponse.Retry, and is useful for accessing the field via an interface.
+func (v *RetryResponse) GetRetry() RetryRetryTaskOrGroup { return v.Retry }
+
+func (v *RetryResponse) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*RetryResponse
+		Retry json.RawMessage `json:"retry"`
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.RetryResponse = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	{
+		dst := &v.Retry
+		src := firstPass.Retry
+		if len(src) != 0 && string(src) != "null" {
+			err = __unmarshalRetryRetryTaskOrGroup(
+				src, dst)
+			if err != nil {
+				return fmt.Errorf(
+					"unable to unmarshal RetryResponse.Retry: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+type __premarshalRetryResponse struct {
+	Retry json.RawMessage `json:"retry"`
+}
+
+func (v *RetryResponse) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *RetryResponse) __premarshalJSON() (*__premarshalRetryResponse, error) {
+	var retval __premarshalRetryResponse
+
+	{
+
+		dst := &retval.Retry
+		src := v.Retry
+		var err error
+		*dst, err = __marshalRetryRetryTaskOrGroup(
+			&src)
+		if err != nil {
+			return nil, fmt.Errorf(
+				"unable to marshal RetryResponse.Retry: %w", err)
+		}
+	}
+	return &retval, nil
+}
+
+// RetryRetryTask includes the requested fields of the GraphQL type Task.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type RetryRetryTask struct {
+	Typename string `json:"__typename"`
+	WorkTask `json:"-"`
+}
+
+// GetTypename returns RetryRetryTask.Typename, and is useful for accessing the field via an interface.
+func (v *RetryRetryTask) GetTypename() string { return v.Typename }
+
+// GetId returns RetryRetryTask.Id, and is useful for accessing the field via an interface.
+func (v *RetryRetryTask) GetId() string { return v.WorkTask.Id }
+
+// GetName returns RetryRetryTask.Name, and is useful for accessing the field via an interface.
+func (v *RetryRetryTask) GetName() string { return v.WorkTask.Name }
+
+// GetState returns RetryRetryTask.State, and is useful for accessing the field via an interface.
+func (v *RetryRetryTask) GetState() TaskState { return v.WorkTask.State }
+
+// GetFinished returns RetryRetryTask.Finished, and is useful for accessing the field via an interface.
+func (v *RetryRetryTask) GetFinished() bool { return v.WorkTask.Finished }
+
+// GetCounts returns RetryRetryTask.Counts, and is useful for accessing the field via an interface.
+func (v *RetryRetryTask) GetCounts() Counts { return v.WorkTask.Counts }
+
+// GetProgress returns RetryRetryTask.Progress, and is useful for accessing the field via an interface.
+func (v *RetryRetryTask) GetProgress() Progress { return v.WorkTask.Progress }
+
+// GetStartedAt returns RetryRetryTask.StartedAt, and is useful for accessing the field via an interface.
+func (v *RetryRetryTask) GetStartedAt() time.Time { return v.WorkTask.StartedAt }
+
+// GetFinishedAt returns RetryRetryTask.FinishedAt, and is useful for accessing the field via an interface.
+func (v *RetryRetryTask) GetFinishedAt() time.Time { return v.WorkTask.FinishedAt }
+
+func (v *RetryRetryTask) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*RetryRetryTask
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.RetryRetryTask = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	err = json.Unmarshal(
+		b, &v.WorkTask)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+type __premarshalRetryRetryTask struct {
+	Typename string `json:"__typename"`
+
+	Id string `json:"id"`
+
+	Name string `json:"name"`
+
+	State TaskState `json:"state"`
+
+	Finished bool `json:"finished"`
+
+	Counts Counts `json:"counts"`
+
+	Progress Progress `json:"progress"`
+
+	StartedAt time.Time `json:"startedAt"`
+
+	FinishedAt time.Time `json:"finishedAt"`
+}
+
+func (v *RetryRetryTask) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *RetryRetryTask) __premarshalJSON() (*__premarshalRetryRetryTask, error) {
+	var retval __premarshalRetryRetryTask
+
+	retval.Typename = v.Typename
+	retval.Id = v.WorkTask.Id
+	retval.Name = v.WorkTask.Name
+	retval.State = v.WorkTask.State
+	retval.Finished = v.WorkTask.Finished
+	retval.Counts = v.WorkTask.Counts
+	retval.Progress = v.WorkTask.Progress
+	retval.StartedAt = v.WorkTask.StartedAt
+	retval.FinishedAt = v.WorkTask.FinishedAt
+	return &retval, nil
+}
+
+// RetryRetryTaskGroup includes the requested fields of the GraphQL type TaskGroup.
+// The GraphQL type's documentation follows.
+//
+// Says that a collection of ordinary tasks belong together.
+type RetryRetryTaskGroup struct {
+	Typename      string `json:"__typename"`
+	WorkTaskGroup `json:"-"`
+}
+
+// GetTypename returns RetryRetryTaskGroup.Typename, and is useful for accessing the field via an interface.
+func (v *RetryRetryTaskGroup) GetTypename() string { return v.Typename }
+
+// GetId returns RetryRetryTaskGroup.Id, and is useful for accessing the field via an interface.
+func (v *RetryRetryTaskGroup) GetId() string { return v.WorkTaskGroup.Id }
+
+// GetName returns RetryRetryTaskGroup.Name, and is useful for accessing the field via an interface.
+func (v *RetryRetryTaskGroup) GetName() string { return v.WorkTaskGroup.Name }
+
+// GetState returns RetryRetryTaskGroup.State, and is useful for accessing the field via an interface.
+func (v *RetryRetryTaskGroup) GetState() TaskState { return v.WorkTaskGroup.State }
+
+// GetFinished returns RetryRetryTaskGroup.Finished, and is useful for accessing the field via an interface.
+func (v *RetryRetryTaskGroup) GetFinished() bool { return v.WorkTaskGroup.Finished }
+
+// GetCounts returns RetryRetryTaskGroup.Counts, and is useful for accessing the field via an interface.
+func (v *RetryRetryTaskGroup) GetCounts() Counts { return v.WorkTaskGroup.Counts }
+
+// GetProgress returns RetryRetryTaskGroup.Progress, and is useful for accessing the field via an interface.
+func (v *RetryRetryTaskGroup) GetProgress() Progress { return v.WorkTaskGroup.Progress }
+
+// GetStartedAt returns RetryRetryTaskGroup.StartedAt, and is useful for accessing the field via an interface.
+func (v *RetryRetryTaskGroup) GetStartedAt() time.Time { return v.WorkTaskGroup.StartedAt }
+
+// GetFinishedAt returns RetryRetryTaskGroup.FinishedAt, and is useful for accessing the field via an interface.
+func (v *RetryRetryTaskGroup) GetFinishedAt() time.Time { return v.WorkTaskGroup.FinishedAt }
+
+func (v *RetryRetryTaskGroup) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*RetryRetryTaskGroup
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.RetryRetryTaskGroup = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	err = json.Unmarshal(
+		b, &v.WorkTaskGroup)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+type __premarshalRetryRetryTaskGroup struct {
+	Typename string `json:"__typename"`
+
+	Id string `json:"id"`
+
+	Name string `json:"name"`
+
+	State TaskState `json:"state"`
+
+	Finished bool `json:"finished"`
+
+	Counts Counts `json:"counts"`
+
+	Progress Progress `json:"progress"`
+
+	StartedAt time.Time `json:"startedAt"`
+
+	FinishedAt time.Time `json:"finishedAt"`
+}
+
+func (v *RetryRetryTaskGroup) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *RetryRetryTaskGroup) __premarshalJSON() (*__premarshalRetryRetryTaskGroup, error) {
+	var retval __premarshalRetryRetryTaskGroup
+
+	retval.Typename = v.Typename
+	retval.Id = v.WorkTaskGroup.Id
+	retval.Name = v.WorkTaskGroup.Name
+	retval.State = v.WorkTaskGroup.State
+	retval.Finished = v.WorkTaskGroup.Finished
+	retval.Counts = v.WorkTaskGroup.Counts
+	retval.Progress = v.WorkTaskGroup.Progress
+	retval.StartedAt = v.WorkTaskGroup.StartedAt
+	retval.FinishedAt = v.WorkTaskGroup.FinishedAt
+	return &retval, nil
+}
+
+// RetryRetryTaskOrGroup includes the requested fields of the GraphQL interface TaskOrGroup.
+//
+// RetryRetryTaskOrGroup is implemented by the following types:
+// RetryRetryTask
+// RetryRetryTaskGroup
+// The GraphQL type's documentation follows.
+//
+// What an operation that takes time returns: one task, or a group of them. Ask for `... on Work` to treat both alike.
+type RetryRetryTaskOrGroup interface {
+	implementsGraphQLInterfaceRetryRetryTaskOrGroup()
+	// GetTypename returns the receiver's concrete GraphQL type-name (see interface doc for possible values).
+	GetTypename() string
+}
+
+func (v *RetryRetryTask) implementsGraphQLInterfaceRetryRetryTaskOrGroup()      {}
+func (v *RetryRetryTaskGroup) implementsGraphQLInterfaceRetryRetryTaskOrGroup() {}
+
+func __unmarshalRetryRetryTaskOrGroup(b []byte, v *RetryRetryTaskOrGroup) error {
+	if string(b) == "null" {
+		return nil
+	}
+
+	var tn struct {
+		TypeName string `json:"__typename"`
+	}
+	err := json.Unmarshal(b, &tn)
+	if err != nil {
+		return err
+	}
+
+	switch tn.TypeName {
+	case "Task":
+		*v = new(RetryRetryTask)
+		return json.Unmarshal(b, *v)
+	case "TaskGroup":
+		*v = new(RetryRetryTaskGroup)
+		return json.Unmarshal(b, *v)
+	case "":
+		return fmt.Errorf(
+			"response was missing TaskOrGroup.__typename")
+	default:
+		return fmt.Errorf(
+			`unexpected concrete type for RetryRetryTaskOrGroup: "%v"`, tn.TypeName)
+	}
+}
+
+func __marshalRetryRetryTaskOrGroup(v *RetryRetryTaskOrGroup) ([]byte, error) {
+
+	var typename string
+	switch v := (*v).(type) {
+	case *RetryRetryTask:
+		typename = "Task"
+
+		premarshaled, err := v.__premarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		result := struct {
+			TypeName string `json:"__typename"`
+			*__premarshalRetryRetryTask
+		}{typename, premarshaled}
+		return json.Marshal(result)
+	case *RetryRetryTaskGroup:
+		typename = "TaskGroup"
+
+		premarshaled, err := v.__premarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		result := struct {
+			TypeName string `json:"__typename"`
+			*__premarshalRetryRetryTaskGroup
+		}{typename, premarshaled}
+		return json.Marshal(result)
+	case nil:
+		return []byte("null"), nil
+	default:
+		return nil, fmt.Errorf(
+			`unexpected concrete type for RetryRetryTaskOrGroup: "%T"`, v)
+	}
+}
+
 // What to sync and how.
 type SyncInput struct {
 	// Which repositories. By one id or one name the answer is a Task, otherwise a TaskGroup with a task each.
@@ -2250,6 +2622,8 @@ type SyncInput struct {
 	Mirror bool `json:"mirror"`
 	// Before or after other work.
 	Priority Priority `json:"priority"`
+	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.
+	MaxRunning int `json:"maxRunning,omitempty"`
 	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
 	IdempotencyKey string `json:"idempotencyKey,omitempty"`
 }
@@ -2262,6 +2636,9 @@ func (v *SyncInput) GetMirror() bool { return v.Mirror }
 
 // GetPriority returns SyncInput.Priority, and is useful for accessing the field via an interface.
 func (v *SyncInput) GetPriority() Priority { return v.Priority }
+
+// GetMaxRunning returns SyncInput.MaxRunning, and is useful for accessing the field via an interface.
+func (v *SyncInput) GetMaxRunning() int { return v.MaxRunning }
 
 // GetIdempotencyKey returns SyncInput.IdempotencyKey, and is useful for accessing the field via an interface.
 func (v *SyncInput) GetIdempotencyKey() string { return v.IdempotencyKey }
@@ -2633,7 +3010,7 @@ func __marshalSyncSyncTaskOrGroup(v *SyncSyncTaskOrGroup) ([]byte, error) {
 //
 // Why a task failed or was skipped.
 type TaskError struct {
-	// For programs: BAD_INPUT, NOT_FOUND, UNAVAILABLE, WORKER_LOST, SKIPPED, …
+	// For programs: the codes of request errors, such as BAD_INPUT, NOT_FOUND and UNAVAILABLE, and WORKER_LOST, TIMED_OUT, STALLED, SKIPPED.
 	Code string `json:"code"`
 	// For people: what went wrong, naming the line or file, and the remedy.
 	Message string `json:"message"`
@@ -2965,6 +3342,14 @@ type __PublishInput struct {
 
 // GetInput returns __PublishInput.Input, and is useful for accessing the field via an interface.
 func (v *__PublishInput) GetInput() PublishInput { return v.Input }
+
+// __RetryInput is used internally by genqlient
+type __RetryInput struct {
+	Id string `json:"id"`
+}
+
+// GetId returns __RetryInput.Id, and is useful for accessing the field via an interface.
+func (v *__RetryInput) GetId() string { return v.Id }
 
 // __SyncInput is used internally by genqlient
 type __SyncInput struct {
@@ -3493,6 +3878,69 @@ func Publish(
 	}
 
 	data_ = &PublishResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The mutation executed by Retry.
+const Retry_Operation = `
+mutation Retry ($id: ID!) {
+	retry(id: $id) {
+		__typename
+		... Work
+	}
+}
+fragment Work on Work {
+	__typename
+	id
+	name
+	state
+	finished
+	counts {
+		waiting
+		running
+		completed
+		failed
+		canceling
+		canceled
+		skipped
+		total
+		finished
+	}
+	progress {
+		itemsDone
+		itemsTotal
+		bytesDone
+		bytesTotal
+		bytesPerSecond
+		remainingSeconds
+	}
+	startedAt
+	finishedAt
+}
+`
+
+func Retry(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	id string,
+) (data_ *RetryResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "Retry",
+		Query:  Retry_Operation,
+		Variables: &__RetryInput{
+			Id: id,
+		},
+	}
+
+	data_ = &RetryResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(

@@ -1,0 +1,116 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// maxStatements bounds how many statements stay prepared: the engine has a few
+// dozen texts, and one more for each set of kinds that workers ask for.
+const maxStatements = 200
+
+// statements are texts that stay prepared on the connections that used them,
+// since reading and planning one takes longer than carrying it out.
+type statements struct {
+	mu    sync.RWMutex
+	known map[string]*sqlx.Stmt
+}
+
+// find returns the prepared statement of a text, or nil.
+func (s *statements) find(query string) *sqlx.Stmt {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.known[query]
+}
+
+// prepare prepares texts for the transactions to come. Those that cannot be
+// prepared now are left for another time.
+func (s *statements) prepare(ctx context.Context, pool *sqlx.DB, d *dialect, queries []string) {
+	for _, query := range queries {
+		s.mu.RLock()
+		full := len(s.known) >= maxStatements
+		s.mu.RUnlock()
+		if full || s.find(query) != nil {
+			continue
+		}
+		stmt, err := pool.PreparexContext(ctx, d.rebind(query))
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		if s.known == nil {
+			s.known = map[string]*sqlx.Stmt{}
+		}
+		twin := s.known[query]
+		if twin == nil {
+			s.known[query] = stmt
+		}
+		s.mu.Unlock()
+		if twin != nil {
+			stmt.Close()
+		}
+	}
+}
+
+// close forgets all statements.
+func (s *statements) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var err error
+	for _, stmt := range s.known {
+		err = errors.Join(err, stmt.Close())
+	}
+	clear(s.known)
+	return err
+}
+
+// preparing runs a transaction's statements prepared, where they are, and
+// remembers those that are not.
+type preparing struct {
+	tx      *sqlx.Tx
+	known   *statements
+	missing []string
+}
+
+func (p *preparing) find(ctx context.Context, query string) *sqlx.Stmt {
+	stmt := p.known.find(query)
+	if stmt == nil {
+		p.missing = append(p.missing, query)
+		return nil
+	}
+	return p.tx.StmtxContext(ctx, stmt)
+}
+
+// run carries out a statement.
+func (q *queries) run(ctx context.Context, query string, args []any) (sql.Result, error) {
+	if q.prepared != nil {
+		if stmt := q.prepared.find(ctx, query); stmt != nil {
+			return stmt.ExecContext(ctx, args...)
+		}
+	}
+	return q.ext.ExecContext(ctx, q.d.rebind(query), args...)
+}
+
+// rows reads rows into the slice that dst points to.
+func (q *queries) rows(ctx context.Context, dst any, query string, args []any) error {
+	if q.prepared != nil {
+		if stmt := q.prepared.find(ctx, query); stmt != nil {
+			return stmt.SelectContext(ctx, dst, args...)
+		}
+	}
+	return sqlx.SelectContext(ctx, q.ext, dst, q.d.rebind(query), args...)
+}
+
+// row reads one row into what dst points to.
+func (q *queries) row(ctx context.Context, dst any, query string, args []any) error {
+	if q.prepared != nil {
+		if stmt := q.prepared.find(ctx, query); stmt != nil {
+			return stmt.GetContext(ctx, dst, args...)
+		}
+	}
+	return sqlx.GetContext(ctx, q.ext, dst, q.d.rebind(query), args...)
+}
