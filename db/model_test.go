@@ -136,7 +136,9 @@ func (m *model) advance() {
 			continue
 		}
 		admitted := len(m.inLine(func(t *modelTask) bool { return t.group == g.id && t.admitted }))
-		for _, t := range m.inLine(func(t *modelTask) bool { return t.group == g.id && t.state == task.Waiting && !t.admitted && m.blockers(t) == 0 }) {
+		for _, t := range m.inLine(func(t *modelTask) bool {
+			return t.group == g.id && t.state == task.Waiting && !t.admitted && m.blockers(t) == 0
+		}) {
 			if admitted < g.maxRunning {
 				t.admitted = true
 				admitted++
@@ -279,7 +281,9 @@ func (x *rehearsal) must(err error) {
 	}
 }
 
-func (x *rehearsal) note(format string, args ...any) { x.log = append(x.log, fmt.Sprintf(format, args...)) }
+func (x *rehearsal) note(format string, args ...any) {
+	x.log = append(x.log, fmt.Sprintf(format, args...))
+}
 
 // newTasks makes up a batch.
 func (x *rehearsal) newTasks(n int) []task.New {
@@ -382,7 +386,10 @@ func (x *rehearsal) spawn() {
 	}
 	tasks := x.newTasks(1 + x.r.IntN(3))
 	var ids []task.ID
-	err := x.store.InTx(x.ctx, func(tx *db.Tx) (err error) { ids, err = tx.Spawn(x.ctx, x.fence(parent), "children", tasks); return err })
+	err := x.store.InTx(x.ctx, func(tx *db.Tx) (err error) {
+		ids, err = tx.Spawn(x.ctx, x.fence(parent), "children", tasks)
+		return err
+	})
 	x.note("%s spawns %v: %v", parent.id, ids, err)
 	if parent.state == task.Canceling || parent.group != 0 && x.m.groups[parent.group].canceled {
 		if !fault.Is(err, fault.Conflict) {
@@ -423,7 +430,9 @@ func (x *rehearsal) someWorker() task.WorkerID {
 func (x *rehearsal) cycle() {
 	w := x.someWorker()
 	var outcomes []task.Outcome
-	for _, t := range x.m.inLine(func(t *modelTask) bool { return t.worker == w && (t.state == task.Running || t.state == task.Canceling) }) {
+	for _, t := range x.m.inLine(func(t *modelTask) bool {
+		return t.worker == w && (t.state == task.Running || t.state == task.Canceling)
+	}) {
 		if x.r.IntN(3) == 0 {
 			continue
 		}
