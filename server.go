@@ -216,6 +216,7 @@ func newServer(o options, store *db.DB, blobs *blob.Disk, log *slog.Logger) *ser
 	files := origin.New(store, blobs, origin.Options{Log: log})
 	store.OnChange(func(c db.Changes) {
 		s.hub.Changed(topics(c)...)
+		s.hub.Ended(ended(c)...)
 		if c.All {
 			s.hub.ChangedAll()
 		}
@@ -248,17 +249,20 @@ func newServer(o options, store *db.DB, blobs *blob.Disk, log *slog.Logger) *ser
 	return s
 }
 
-// topics are what the hub's subscribers may have subscribed to. Whatever
-// changes a task changes the queue.
+// topics are what the hub's subscribers may have subscribed to, of what goes
+// on. Whatever changes a task changes the queue.
 func topics(c db.Changes) []event.Topic {
-	names := []event.Topic{event.Queue}
-	for _, id := range c.Tasks {
-		names = append(names, event.Topic(id.String()))
+	return named(named([]event.Topic{event.Queue}, c.Tasks), c.Groups)
+}
+
+// ended are the topics that changed for the last time.
+func ended(c db.Changes) []event.Topic { return named(named(nil, c.EndedTasks), c.EndedGroups) }
+
+func named[ID fmt.Stringer](topics []event.Topic, ids []ID) []event.Topic {
+	for _, id := range ids {
+		topics = append(topics, event.Topic(id.String()))
 	}
-	for _, id := range c.Groups {
-		names = append(names, event.Topic(id.String()))
-	}
-	return names
+	return topics
 }
 
 // snapshots reads what the hub's topics stand for.

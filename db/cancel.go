@@ -55,7 +55,7 @@ func (db *DB) cancelAll(ctx context.Context, find func(*Tx) ([]task.ID, error), 
 				return err
 			}
 			if group != 0 {
-				tx.touched.group(group)
+				tx.touched.group(group, false)
 				if _, err := tx.exec(ctx, `UPDATE task_group SET canceled_at = COALESCE(canceled_at, ?) WHERE id = ?`, micros(tx.now()), group); err != nil {
 					return err
 				}

@@ -8,12 +8,14 @@ import (
 
 // Changes is what a transaction, here or in another process, changed.
 type Changes struct {
-	Tasks   []task.ID
-	Groups  []task.GroupID
-	Ready   bool // tasks may have become ready for workers
-	Cancels bool // running tasks were canceled
-	Content bool // what distributions serve changed
-	All     bool // changes may have been missed: look at everything again
+	Tasks       []task.ID
+	EndedTasks  []task.ID // changed for the last time; not among Tasks
+	Groups      []task.GroupID
+	EndedGroups []task.GroupID // changed for the last time; not among Groups
+	Ready       bool           // tasks may have become ready for workers
+	Cancels     bool           // running tasks were canceled
+	Content     bool           // what distributions serve changed
+	All         bool           // changes may have been missed: look at everything again
 }
 
 // changes tells those who asked.
@@ -41,44 +43,52 @@ func (c *changes) tell(ch Changes) {
 
 // touched collects what a transaction changes.
 type touched struct {
-	tasks   map[task.ID]struct{}
-	groups  map[task.GroupID]struct{}
+	tasks   map[task.ID]bool // whether it changed for the last time
+	groups  map[task.GroupID]bool
 	ready   bool
 	cancels bool
 	content bool
 }
 
-func (t *touched) task(id task.ID) {
+func (t *touched) task(id task.ID, ended bool) {
 	if t.tasks == nil {
-		t.tasks = map[task.ID]struct{}{}
+		t.tasks = map[task.ID]bool{}
 	}
-	t.tasks[id] = struct{}{}
+	t.tasks[id] = t.tasks[id] || ended
 }
 
-func (t *touched) group(id task.GroupID) {
+func (t *touched) group(id task.GroupID, ended bool) {
 	if id == 0 {
 		return
 	}
 	if t.groups == nil {
-		t.groups = map[task.GroupID]struct{}{}
+		t.groups = map[task.GroupID]bool{}
 	}
-	t.groups[id] = struct{}{}
+	t.groups[id] = t.groups[id] || ended
 }
 
 // publish tells of a committed transaction.
 func (db *DB) publish(t touched) {
 	ch := Changes{Ready: t.ready, Cancels: t.cancels, Content: t.content}
-	for id := range t.tasks {
-		ch.Tasks = append(ch.Tasks, id)
-	}
-	for id := range t.groups {
-		ch.Groups = append(ch.Groups, id)
-	}
-	if len(ch.Tasks)+len(ch.Groups) == 0 && !ch.Ready && !ch.Cancels && !ch.Content {
+	ch.Tasks, ch.EndedTasks = parted(t.tasks)
+	ch.Groups, ch.EndedGroups = parted(t.groups)
+	if len(t.tasks)+len(t.groups) == 0 && !ch.Ready && !ch.Cancels && !ch.Content {
 		return
 	}
 	db.changes.tell(ch)
 	if db.changes.remote != nil {
 		db.changes.remote.add(ch)
 	}
+}
+
+// parted are the ids that go on, and those that ended.
+func parted[K comparable](ids map[K]bool) (going, ended []K) {
+	for id, over := range ids {
+		if over {
+			ended = append(ended, id)
+		} else {
+			going = append(going, id)
+		}
+	}
+	return going, ended
 }

@@ -64,7 +64,7 @@ func (tx *Tx) claim(ctx context.Context, worker task.WorkerID, room task.Vacanci
 			ParentID: r.Parent, RetryOf: r.RetryOf, Args: json.RawMessage(r.Args), Attempt: r.Attempt, WorkerID: worker,
 			CreatedAt: fromMicros(r.Created), StartedAt: &started}
 		d.move(r.Group, task.Waiting, task.Running)
-		tx.touched.task(r.ID)
+		tx.touched.task(r.ID, false)
 	}
 	return claimed, nil
 }

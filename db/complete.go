@@ -50,7 +50,7 @@ func (tx *Tx) complete(ctx context.Context, outcomes []task.Outcome, d deltas) (
 			if row.Gate == gatePassed {
 				d.of(row.Group).freed++
 			}
-			tx.touched.task(row.Task)
+			tx.touched.task(row.Task, true)
 		}
 	}
 	if len(done) < len(outcomes) {

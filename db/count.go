@@ -94,6 +94,12 @@ type countedGroup struct {
 	Started    bool         `json:"started"`
 }
 
+// countedRow is a group after it was counted.
+type countedRow struct {
+	limit
+	Ended bool `db:"ended"`
+}
+
 // count writes the changes of counts, and lets members of groups with a limit
 // take the places that became free. It comes last in a transaction, because a
 // group's row is what most transactions want.
@@ -132,24 +138,27 @@ func (tx *Tx) countGroups(ctx context.Context, d deltas) error {
 			Canceled: g.Canceled, Skipped: g.Skipped, Unfinished: g.Unfinished(), Freed: g.freed, Started: g.started}
 		if g.Counts != (task.Counts{}) {
 			rows[i].Revision = 1
-			tx.touched.group(id)
 		}
 	}
 	now := micros(tx.now())
-	var limits []limit
-	if err := tx.sel(ctx, &limits, `UPDATE task_group SET waiting = task_group.waiting + x.waiting, running = task_group.running + x.running,
+	var counted []countedRow
+	if err := tx.sel(ctx, &counted, `UPDATE task_group SET waiting = task_group.waiting + x.waiting, running = task_group.running + x.running,
 			completed = task_group.completed + x.completed, failed = task_group.failed + x.failed, canceling = task_group.canceling + x.canceling,
 			canceled = task_group.canceled + x.canceled, skipped = task_group.skipped + x.skipped, revision = task_group.revision + x.revision,
 			admitted = admitted - x.freed, started_at = CASE WHEN x.started THEN COALESCE(started_at, ?) ELSE started_at END,
 			finished_at = CASE WHEN task_group.waiting + task_group.running + task_group.canceling + x.unfinished = 0 THEN CAST(? AS bigint) END
 		FROM `+tx.d.rows("x", "id bigint", "waiting int", "running int", "completed int", "failed int", "canceling int", "canceled int", "skipped int",
 		"unfinished int", "revision int", "freed int", "started boolean")+` WHERE task_group.id = x.id AND `+tx.d.in("task_group.id")+`
-		RETURNING task_group.id, COALESCE(max_running, 0) AS max_running, admitted`, now, now, encode(rows), list(tx.d, groups)); err != nil {
+		RETURNING task_group.id, COALESCE(max_running, 0) AS max_running, admitted, finished_at IS NOT NULL AS ended`, now, now, encode(rows), list(tx.d, groups)); err != nil {
 		return err
 	}
-	for _, l := range limits {
-		if g := d[l.Group]; l.Max > 0 && (g.freed > 0 || g.atGate) {
-			if err := tx.admit(ctx, l); err != nil {
+	for _, row := range counted {
+		g := d[row.Group]
+		if g.Counts != (task.Counts{}) {
+			tx.touched.group(row.Group, row.Ended)
+		}
+		if row.Max > 0 && (g.freed > 0 || g.atGate) {
+			if err := tx.admit(ctx, row.limit); err != nil {
 				return err
 			}
 		}

@@ -174,7 +174,7 @@ func (tx *Tx) enqueue(ctx context.Context, p placement, tasks []task.New) ([]tas
 		if err := tx.Hold(ctx, p.parent); err != nil {
 			return nil, err
 		}
-		tx.touched.task(p.parent.Task)
+		tx.touched.task(p.parent.Task, false)
 	}
 	numbers, err := tx.nextIDs(ctx, "task", len(tasks))
 	if err != nil {

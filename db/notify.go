@@ -24,13 +24,15 @@ const maxNotice = 400
 
 // notice is what travels between processes.
 type notice struct {
-	From    int64          `json:"f"`
-	Tasks   []task.ID      `json:"t,omitempty"`
-	Groups  []task.GroupID `json:"g,omitempty"`
-	Ready   bool           `json:"r,omitempty"`
-	Cancels bool           `json:"c,omitempty"`
-	Content bool           `json:"s,omitempty"`
-	All     bool           `json:"a,omitempty"`
+	From        int64          `json:"f"`
+	Tasks       []task.ID      `json:"t,omitempty"`
+	EndedTasks  []task.ID      `json:"te,omitempty"`
+	Groups      []task.GroupID `json:"g,omitempty"`
+	EndedGroups []task.GroupID `json:"ge,omitempty"`
+	Ready       bool           `json:"r,omitempty"`
+	Cancels     bool           `json:"c,omitempty"`
+	Content     bool           `json:"s,omitempty"`
+	All         bool           `json:"a,omitempty"`
 }
 
 // notifier coalesces changes for the other processes.
@@ -48,10 +50,16 @@ func newNotifier() *notifier {
 func (n *notifier) add(ch Changes) {
 	t := <-n.pending
 	for _, id := range ch.Tasks {
-		t.task(id)
+		t.task(id, false)
+	}
+	for _, id := range ch.EndedTasks {
+		t.task(id, true)
 	}
 	for _, id := range ch.Groups {
-		t.group(id)
+		t.group(id, false)
+	}
+	for _, id := range ch.EndedGroups {
+		t.group(id, true)
 	}
 	t.ready, t.cancels, t.content = t.ready || ch.Ready, t.cancels || ch.Cancels, t.content || ch.Content
 	n.pending <- t
@@ -120,7 +128,8 @@ func (db *DB) receive(n *pq.Notification, self int64) {
 		return
 	}
 	if got.From != self {
-		db.changes.tell(Changes{Tasks: got.Tasks, Groups: got.Groups, Ready: got.Ready, Cancels: got.Cancels, Content: got.Content, All: got.All})
+		db.changes.tell(Changes{Tasks: got.Tasks, EndedTasks: got.EndedTasks, Groups: got.Groups, EndedGroups: got.EndedGroups,
+			Ready: got.Ready, Cancels: got.Cancels, Content: got.Content, All: got.All})
 	}
 }
 
@@ -136,12 +145,8 @@ func (db *DB) sendNotices(ctx context.Context, self int64) {
 		if len(t.tasks)+len(t.groups) > maxNotice {
 			out.All = true
 		} else {
-			for id := range t.tasks {
-				out.Tasks = append(out.Tasks, id)
-			}
-			for id := range t.groups {
-				out.Groups = append(out.Groups, id)
-			}
+			out.Tasks, out.EndedTasks = parted(t.tasks)
+			out.Groups, out.EndedGroups = parted(t.groups)
 		}
 		// A notice that cannot be sent is no loss: whoever lost the connection
 		// looks at everything once it is back, and the others poll.

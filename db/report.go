@@ -88,7 +88,7 @@ func (tx *Tx) Report(ctx context.Context, worker task.WorkerID, reports []task.R
 		byGroup[group].add(row, 1)
 		byGroup[group].add(before[key{r.TaskID, r.Code}], -1)
 		changed = append(changed, row)
-		tx.touched.task(r.TaskID)
+		tx.touched.task(r.TaskID, false)
 	}
 	now := micros(tx.now())
 	if _, err := tx.exec(ctx, `INSERT INTO task_report(task_id, code, message, done, total, unit, started_at, updated_at)
@@ -107,7 +107,7 @@ func (tx *Tx) addProgress(ctx context.Context, byGroup map[task.GroupID]*sums) e
 		if *s == (sums{}) {
 			continue
 		}
-		tx.touched.group(g)
+		tx.touched.group(g, false)
 		if _, err := tx.exec(ctx, `UPDATE task_group SET items_done = items_done + ?, items_total = items_total + ?,
 			bytes_done = bytes_done + ?, bytes_total = bytes_total + ? WHERE id = ?`, s.itemsDone, s.itemsTotal, s.bytesDone, s.bytesTotal, g); err != nil {
 			return err
@@ -131,7 +131,7 @@ func (q *queries) Reports(ctx context.Context, ids []task.ID) ([][]*task.Report,
 // Create records that a task made something. It belongs in the transaction
 // that makes it.
 func (tx *Tx) Create(ctx context.Context, id task.ID, nodeID string) error {
-	tx.touched.task(id)
+	tx.touched.task(id, false)
 	_, err := tx.exec(ctx, `INSERT INTO task_created(task_id, node_id) VALUES (?, ?) ON CONFLICT (task_id, node_id) DO NOTHING`, id, nodeID)
 	return err
 }

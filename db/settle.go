@@ -88,7 +88,7 @@ func (tx *Tx) settle(ctx context.Context, endings map[task.ID]ending, d deltas) 
 	var s sorted
 	for _, row := range rows {
 		s.add(row, endings[row.Task], d)
-		tx.touched.task(row.Task)
+		tx.touched.task(row.Task, endings[row.Task].state.Finished())
 	}
 	if err := tx.mark(ctx, s.canceling); err != nil {
 		return err

@@ -12,13 +12,14 @@ type feed struct {
 	subscribers map[*subscription]struct{}
 	dirty       bool      // changed since the last read began
 	joined      bool      // somebody subscribed since the last read began
+	ended       bool      // changed for the last time since the last read began
 	readAt      time.Time // when the last read began
 }
 
 // due tells when the feed is to be read next.
 func (f *feed) due(interval time.Duration) time.Time {
 	switch {
-	case f.joined:
+	case f.joined, f.ended:
 		return time.Time{}
 	case f.dirty:
 		return f.readAt.Add(interval)
@@ -139,7 +140,7 @@ func (h *Hub) take(now time.Time) (batch, time.Duration) {
 			continue
 		}
 		b.topics = append(b.topics, topic)
-		f.dirty, f.joined, f.readAt = false, false, now
+		f.dirty, f.joined, f.ended, f.readAt = false, false, false, now
 	}
 	if len(b.topics) > 0 {
 		h.reads++

@@ -58,7 +58,8 @@ type Hub struct {
 
 // New returns a hub that reads a topic at most once per interval, 100 ms if it
 // is not positive. The first change after a pause is read at once and the last
-// one of several within an interval at its end. Run must be called for
+// one of several within an interval at its end; the end of a topic that is told
+// by Ended is read at once. Run must be called for
 // anything to happen.
 func New(read Reader, interval time.Duration, log *slog.Logger) *Hub {
 	if interval <= 0 {
@@ -88,6 +89,19 @@ func (h *Hub) Changed(topics ...Topic) {
 	for _, t := range topics {
 		if f := h.feeds[t]; f != nil && !f.dirty {
 			f.dirty = true
+			h.signal()
+		}
+	}
+}
+
+// Ended says that topics changed for the last time. They are read at once,
+// however short ago they were read before.
+func (h *Hub) Ended(topics ...Topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range topics {
+		if f := h.feeds[t]; f != nil && !f.ended {
+			f.ended = true
 			h.signal()
 		}
 	}

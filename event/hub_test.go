@@ -31,6 +31,19 @@ func TestSubscribe(t *testing.T) {
 			}
 			closed(t, c)
 		},
+		"an end is told at once": func(t *testing.T, s *store, h *event.Hub) {
+			s.set("group-1", 1, false)
+			c := subscribe(t, h, "group-1")
+			next(t, c, 1)
+			began := time.Now()
+			s.set("group-1", 2, true)
+			h.Ended("group-1")
+			next(t, c, 2)
+			closed(t, c)
+			if took := time.Since(began); took > 50*time.Millisecond {
+				t.Errorf("it took %s, which is more than a fraction of the interval", took)
+			}
+		},
 		"a finished topic is one snapshot": func(t *testing.T, s *store, h *event.Hub) {
 			s.set("group-1", 9, true)
 			c := subscribe(t, h, "group-1")
