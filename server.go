@@ -211,7 +211,7 @@ func newServer(o options, store *db.DB, blobs *blob.Disk, log *slog.Logger) *ser
 	operations := &catalog.Catalog{DB: store, Blobs: blobs, Fetch: fetch.New(fetch.Config{UserAgent: "ream/" + version}), Log: log}
 	s := &server{store: store, log: log, hub: event.New(snapshots(store), 100*time.Millisecond, log)}
 	if o.workers > 0 {
-		s.worker = worker.New(store, worker.Options{Slots: o.workers, Version: version, Handlers: operations.Handlers(), Log: log})
+		s.worker = worker.New(store, worker.Options{Slots: o.workers, Lanes: lanes(store), Version: version, Handlers: operations.Handlers(), Log: log})
 	}
 	files := origin.New(store, blobs, origin.Options{Log: log})
 	store.OnChange(func(c db.Changes) {
@@ -247,6 +247,15 @@ func newServer(o options, store *db.DB, blobs *blob.Disk, log *slog.Logger) *ser
 	})
 	s.handler = mux
 	return s
+}
+
+// lanes is how many cycles of a worker may be under way at once: SQLite has
+// one writer, PostgreSQL works on two while one waits for the disk.
+func lanes(store *db.DB) int {
+	if store.SingleProcess() {
+		return 1
+	}
+	return 2
 }
 
 // topics are what the hub's subscribers may have subscribed to, of what goes

@@ -43,7 +43,6 @@ func (w *Worker) start(base context.Context, t *task.Task, handlers *sync.WaitGr
 	r := &run{task: t, limits: w.o.Limits[t.Kind], ctx: ctx, cancel: cancel, began: now, moved: now}
 	w.mu.Lock()
 	w.running[t.ID] = r
-	w.taken[t.Kind]++
 	w.mu.Unlock()
 	handlers.Go(func() {
 		defer cancel(nil)

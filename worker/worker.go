@@ -38,6 +38,7 @@ type Queue interface {
 // Options are what a worker needs to know. Zero durations mean the defaults.
 type Options struct {
 	Slots    int // tasks that run at once
+	Lanes    int // cycles that are under way at once: 2 keep a server busy that can do two things; 1 if 0
 	Version  string
 	Handlers map[task.Kind]task.Handler // only tasks of these kinds are taken
 	Limits   map[task.Kind]task.Limits
@@ -59,9 +60,12 @@ type Worker struct {
 	wake     chan struct{}
 	canceled atomic.Bool // running tasks may have been canceled
 
+	cycling sync.RWMutex // held, shared, from a claim to the start of what was claimed
+
 	mu       sync.Mutex
 	running  map[task.ID]*run
-	taken    map[task.Kind]int // slots by kind
+	taken    map[task.Kind]int // slots in use, by kind
+	asked    task.Vacancies    // what the cycles under way may claim
 	outcomes []task.Outcome
 	reports  map[task.ID]map[string]task.Report // changed since they were last written
 	written  time.Time
@@ -73,7 +77,8 @@ func New(queue Queue, o Options) *Worker {
 	o.Poll = orDefault(o.Poll, time.Second)
 	o.Grace = orDefault(o.Grace, 10*time.Second)
 	o.Patience = orDefault(o.Patience, 2*time.Second)
-	return &Worker{queue: queue, o: o, wake: make(chan struct{}, 1), running: map[task.ID]*run{}, taken: map[task.Kind]int{},
+	o.Lanes = max(o.Lanes, 1)
+	return &Worker{queue: queue, o: o, wake: make(chan struct{}, 1), running: map[task.ID]*run{}, taken: map[task.Kind]int{}, asked: task.Vacancies{Of: map[task.Kind]int{}},
 		reports: map[task.ID]map[string]task.Report{}}
 }
 
@@ -132,13 +137,18 @@ func (w *Worker) live(ctx context.Context) error {
 	// Handlers outlive ctx by the grace period.
 	base, cancelAll := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancelAll(nil)
-	beats := make(chan error, 1)
+	working, stopWorking := context.WithCancelCause(ctx)
+	defer stopWorking(nil)
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
 	var heart sync.WaitGroup
-	heart.Go(func() { beats <- w.beat(beating, id) })
-
-	err = w.loop(ctx, base, id, &handlers, beats)
-	if errors.Is(err, errLost) {
+	heart.Go(func() { stopWorking(w.beat(beating, id)) })
+	var lanes sync.WaitGroup
+	for range w.o.Lanes {
+		lanes.Go(func() { w.loop(working, base, id, &handlers) })
+	}
+	lanes.Wait()
+	if errors.Is(context.Cause(working), errLost) {
+		err = errLost
 		cancelAll(errLost)
 	}
 	err = errors.Join(err, w.drain(base, cancelAll, id, &handlers))
@@ -187,20 +197,22 @@ func (w *Worker) keepHouse(ctx context.Context) {
 }
 
 // loop runs cycles: record what ended, claim what is ready.
-func (w *Worker) loop(ctx, base context.Context, id task.WorkerID, handlers *sync.WaitGroup, beats <-chan error) error {
+func (w *Worker) loop(ctx, base context.Context, id task.WorkerID, handlers *sync.WaitGroup) {
 	doubt := false // whether a claim may have been committed without our knowing
 	var looked time.Time
 	for ctx.Err() == nil {
 		if doubt {
 			doubt = w.returnUnknown(ctx, id) != nil
 		}
-		claimed, room, err := w.cycle(context.WithoutCancel(ctx), id, !doubt)
+		w.cycling.RLock()
+		claimed, full, err := w.cycle(context.WithoutCancel(ctx), id, !doubt)
+		for _, t := range claimed {
+			w.start(base, t, handlers)
+		}
+		w.cycling.RUnlock()
 		if err != nil {
 			doubt = true
 			w.o.Log.Warn("cycle failed", "worker", id, "error", err)
-		}
-		for _, t := range claimed {
-			w.start(base, t, handlers)
 		}
 		if w.canceled.Swap(false) || time.Since(looked) > w.o.Poll {
 			looked = time.Now()
@@ -210,7 +222,7 @@ func (w *Worker) loop(ctx, base context.Context, id task.WorkerID, handlers *syn
 			}
 		}
 		w.watch(time.Now())
-		if err == nil && len(claimed) > 0 && len(claimed) == room {
+		if err == nil && full {
 			continue // there may be more than were asked for
 		}
 		wait := w.o.Poll
@@ -219,18 +231,17 @@ func (w *Worker) loop(ctx, base context.Context, id task.WorkerID, handlers *syn
 		}
 		select {
 		case <-ctx.Done():
-		case err := <-beats:
-			return err
 		case <-w.wake:
 		case <-time.After(wait):
 		}
 	}
-	return nil
 }
 
 // returnUnknown returns the tasks that the queue gave us but whose names never
 // arrived, because the connection broke after the commit.
 func (w *Worker) returnUnknown(ctx context.Context, id task.WorkerID) error {
+	w.cycling.Lock() // no other lane has claimed what it has not started
+	defer w.cycling.Unlock()
 	held, err := w.queue.HeldBy(ctx, id)
 	if err != nil {
 		return err
@@ -252,9 +263,10 @@ func (w *Worker) returnUnknown(ctx context.Context, id task.WorkerID) error {
 	return nil
 }
 
-// cycle writes what is due and claims as many tasks as there is room for. What
-// could not be written is kept for the next cycle.
-func (w *Worker) cycle(ctx context.Context, id task.WorkerID, claim bool) (claimed []*task.Task, room int, err error) {
+// cycle writes what is due and claims as many tasks as there is room for; full
+// tells that it got as many. What could not be written is kept for the next
+// cycle.
+func (w *Worker) cycle(ctx context.Context, id task.WorkerID, claim bool) (claimed []*task.Task, full bool, err error) {
 	w.mu.Lock()
 	outcomes := w.outcomes
 	w.outcomes = nil
@@ -263,39 +275,63 @@ func (w *Worker) cycle(ctx context.Context, id task.WorkerID, claim bool) (claim
 	if claim {
 		vacant = w.vacancies()
 	}
+	idle := len(outcomes) == 0 && len(reports) == 0 && vacant.Total <= 0
+	if !idle {
+		w.ask(vacant, 1)
+	}
 	w.mu.Unlock()
-	if len(outcomes) == 0 && len(reports) == 0 && vacant.Total <= 0 {
-		return nil, 0, nil
+	if idle {
+		return nil, false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.o.Lease)
 	defer cancel()
 	claimed, err = w.queue.Cycle(ctx, id, outcomes, reports, vacant)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ask(vacant, -1)
+	for _, t := range claimed {
+		w.taken[t.Kind]++ // now, so that no other cycle counts on the slot
+	}
 	if err != nil {
-		w.mu.Lock()
 		w.outcomes = append(outcomes, w.outcomes...)
 		for _, r := range reports {
 			if _, newer := w.reports[r.TaskID][r.Code]; !newer {
 				w.keep(r)
 			}
 		}
-		w.mu.Unlock()
 	}
-	return claimed, vacant.Total, err
+	return claimed, len(claimed) > 0 && len(claimed) == vacant.Total, err
 }
 
-// vacancies is the room that is left. The caller holds mu.
+// fewSlots are so few that one cycle may as well fill them all.
+const fewSlots = 64
+
+// vacancies is the room for one more cycle: what is left, but not so much that
+// the other lanes would find nothing. The caller holds mu.
 func (w *Worker) vacancies() task.Vacancies {
-	v := task.Vacancies{Total: w.o.Slots, Of: make(map[task.Kind]int, len(w.o.Handlers))}
+	v := task.Vacancies{Total: w.o.Slots - w.asked.Total, Of: make(map[task.Kind]int, len(w.o.Handlers))}
 	for _, n := range w.taken {
 		v.Total -= n
+	}
+	if w.o.Slots > fewSlots {
+		v.Total = min(v.Total, (w.o.Slots+w.o.Lanes-1)/w.o.Lanes)
 	}
 	for kind := range w.o.Handlers {
 		v.Of[kind] = v.Total
 		if limit := w.o.Limits[kind].Slots; limit > 0 {
-			v.Of[kind] = min(v.Total, limit-w.taken[kind])
+			v.Of[kind] = min(v.Total, limit-w.taken[kind]-w.asked.Of[kind])
 		}
 	}
 	return v
+}
+
+// ask adds what a cycle may claim to what is asked for, or takes it away. The
+// caller holds mu.
+func (w *Worker) ask(v task.Vacancies, sign int) {
+	w.asked.Total += sign * max(v.Total, 0)
+	for kind, n := range v.Of {
+		w.asked.Of[kind] += sign * max(n, 0)
+	}
 }
 
 func (w *Worker) busy() bool {

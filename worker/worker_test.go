@@ -37,7 +37,7 @@ func run(t *testing.T, q worker.Queue, handlers map[task.Kind]task.Handler) {
 func runLimited(t *testing.T, q worker.Queue, handlers map[task.Kind]task.Handler, limits map[task.Kind]task.Limits) {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	w := worker.New(q, worker.Options{Slots: 4, Handlers: handlers, Limits: limits, Log: slog.New(slog.DiscardHandler),
+	w := worker.New(q, worker.Options{Slots: 4, Handlers: handlers, Limits: limits, Lanes: 2, Log: slog.New(slog.DiscardHandler),
 		Poll: 10 * time.Millisecond, Grace: time.Minute, Patience: 50 * time.Millisecond})
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
