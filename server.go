@@ -97,6 +97,7 @@ type options struct {
 	database  string
 	storage   string
 	workers   int
+	slots     slots
 	anonymous bool
 	log       string
 }
@@ -111,6 +112,7 @@ func serveOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.database, "database", "", "a SQLite file or a postgres:// URL (default: ream.db below --data)")
 	flags.StringVar(&o.storage, "storage", "", "directory of the artifacts (default: artifacts below --data)")
 	flags.IntVar(&o.workers, "workers", 8, "how many tasks to run at once; 0 for none")
+	flags.Var(&o.slots, "slots", "how many tasks of a kind to run at once, as `KIND=N`, several with commas (default: syncs leave every fourth worker to other work)")
 	flags.BoolVar(&o.anonymous, "allow-anonymous", false, "listen beyond loopback although everybody who reaches the server may do everything")
 	flags.StringVar(&o.log, "log", "info", "debug, info, warn or error")
 	var err error
@@ -137,7 +139,7 @@ func serveOptions(args []string, stderr io.Writer) (options, error) {
 	if o.workers < 0 {
 		err = errors.Join(err, errors.New("--workers: want 0 or more"))
 	}
-	return o, err
+	return o, errors.Join(err, o.slots.check())
 }
 
 // serve runs the server until ctx ends. It calls ready, unless it is nil, with
@@ -211,7 +213,8 @@ func newServer(o options, store *db.DB, blobs *blob.Disk, log *slog.Logger) *ser
 	operations := &catalog.Catalog{DB: store, Blobs: blobs, Fetch: fetch.New(fetch.Config{UserAgent: "ream/" + version}), Log: log}
 	s := &server{store: store, log: log, hub: event.New(snapshots(store), 100*time.Millisecond, log)}
 	if o.workers > 0 {
-		s.worker = worker.New(store, worker.Options{Slots: o.workers, Lanes: lanes(store), Version: version, Handlers: operations.Handlers(), Log: log})
+		s.worker = worker.New(store, worker.Options{Slots: o.workers, Lanes: lanes(store), Version: version,
+			Handlers: operations.Handlers(), Limits: o.slots.limits(catalog.Limits(o.workers)), Log: log})
 	}
 	files := origin.New(store, blobs, origin.Options{Log: log})
 	store.OnChange(func(c db.Changes) {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"ream/blob"
 	"ream/content"
@@ -39,6 +40,17 @@ func (c *Catalog) Handlers() map[task.Kind]task.Handler {
 		SyncKind:       c.sync,
 		PublishKind:    c.publish,
 		DistributeKind: c.distribute,
+	}
+}
+
+// Limits are what the catalog's tasks may take on a worker with so many slots.
+// Syncs can last for hours, so they leave every fourth slot to other work, if
+// there are several.
+func Limits(slots int) map[task.Kind]task.Limits {
+	return map[task.Kind]task.Limits{
+		SyncKind:       {Slots: max(1, slots-(slots+3)/4), Deadline: 24 * time.Hour, Stall: 30 * time.Minute},
+		PublishKind:    {Deadline: 6 * time.Hour, Stall: 30 * time.Minute},
+		DistributeKind: {Deadline: 5 * time.Minute},
 	}
 }
 
