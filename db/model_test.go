@@ -863,6 +863,23 @@ func modelDatabases(t *testing.T) map[string]func(*testing.T) string {
 	return databases
 }
 
+// openRaw opens a database beside the engine, to see and to do what the engine
+// does not offer. It is closed with the test.
+func openRaw(t *testing.T, address string) *sql.DB {
+	t.Helper()
+	driver := "postgres"
+	if address[0] == '/' {
+		driver = "sqlite"
+		address += "?_pragma=busy_timeout(10000)"
+	}
+	raw, err := sql.Open(driver, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { raw.Close() })
+	return raw
+}
+
 func rehearse(t *testing.T, address string, seed uint64) {
 	t.Helper()
 	t.Logf("seed %d", seed)
@@ -874,14 +891,7 @@ func rehearse(t *testing.T, address string, seed uint64) {
 	}
 	x.store = x.reopen()
 	defer func() { x.must(x.store.Close()) }()
-	driver := "sqlite"
-	if address[0] != '/' {
-		driver = "postgres"
-	}
-	raw, err := sql.Open(driver, address)
-	x.must(err)
-	defer raw.Close()
-	x.raw = raw
+	x.raw = openRaw(t, address)
 	steps := []struct {
 		weight int
 		do     func()
