@@ -9,7 +9,7 @@ import (
 // CancelTask cancels a task with what it spawned. What waits is canceled at
 // once, what runs when its worker stops it. A finished task stays as it is.
 func (db *DB) CancelTask(ctx context.Context, id task.ID) error {
-	return db.cancelAll(ctx, func(tx *Tx) ([]task.ID, error) {
+	return db.cancelAll(ctx, func(tx *Tx) ([]queueRow, error) {
 		family := []task.ID{id}
 		for generation := family; len(generation) > 0; family = append(family, generation...) {
 			parents := generation
@@ -18,28 +18,24 @@ func (db *DB) CancelTask(ctx context.Context, id task.ID) error {
 				return nil, err
 			}
 		}
-		var left []task.ID
-		err := tx.sel(ctx, &left, `SELECT task_id FROM task_queue WHERE `+tx.d.in("task_id")+` AND canceled_at IS NULL ORDER BY task_id`, list(tx.d, family))
-		return left, err
+		return tx.queueWhere(ctx, "", tx.d.in("task_id")+` AND canceled_at IS NULL`, list(tx.d, family))
 	}, 0)
 }
 
 // CancelGroup cancels all members of a group, and whatever would join it. A
 // finished group stays as it is.
 func (db *DB) CancelGroup(ctx context.Context, id task.GroupID) error {
-	return db.cancelAll(ctx, func(tx *Tx) ([]task.ID, error) {
-		var members []task.ID
-		err := tx.sel(ctx, &members, `SELECT task_id FROM task_queue WHERE group_id = ? AND canceled_at IS NULL ORDER BY task_id`, id)
-		return members, err
+	return db.cancelAll(ctx, func(tx *Tx) ([]queueRow, error) {
+		return tx.queueWhere(ctx, "", `group_id = ? AND canceled_at IS NULL`, id)
 	}, id)
 }
 
 // cancelAll cancels what find finds, and the group if there is one, until
 // nothing is left: a task that ran may have spawned others before it was
 // marked.
-func (db *DB) cancelAll(ctx context.Context, find func(*Tx) ([]task.ID, error), group task.GroupID) error {
+func (db *DB) cancelAll(ctx context.Context, find func(*Tx) ([]queueRow, error), group task.GroupID) error {
 	for {
-		var left []task.ID
+		var left []queueRow
 		err := db.InTx(ctx, func(tx *Tx) (err error) {
 			if err := tx.byIndex(ctx); err != nil {
 				return err
@@ -48,10 +44,10 @@ func (db *DB) cancelAll(ctx context.Context, find func(*Tx) ([]task.ID, error), 
 				return err
 			}
 			d, endings := deltas{}, make(map[task.ID]ending, len(left))
-			for _, id := range left {
-				endings[id] = ending{cancel: true}
+			for _, row := range left {
+				endings[row.Task] = ending{cancel: true}
 			}
-			if err := tx.settle(ctx, endings, d); err != nil {
+			if err := tx.settle(ctx, left, endings, d); err != nil {
 				return err
 			}
 			if group != 0 {

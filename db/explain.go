@@ -134,55 +134,49 @@ func (q *queries) blockers(ctx context.Context, id task.ID) (u union, err error)
 	return u, nil
 }
 
-// Ahead counts, for each waiting task, the ready ones that stand before it.
-// However many tasks are asked about, the line is read once.
+// aheadCounted is how far Ahead counts.
+const aheadCounted = 10_000
+
+// Ahead counts, for each waiting task, the ready ones that stand before it: at
+// most 10,000. However many tasks are asked about, the line is read once.
 func (q *queries) Ahead(ctx context.Context, ids []task.ID) ([]int, error) {
-	type boundary struct {
-		Priority int     `db:"priority" json:"-"`
-		Position int64   `db:"position" json:"-"`
-		Task     task.ID `db:"task_id" json:"-"`
+	type standing struct {
+		Priority int     `db:"priority"`
+		Position int64   `db:"position"`
+		Task     task.ID `db:"task_id"`
 	}
-	var asked []boundary
-	if err := q.sel(ctx, &asked, `SELECT priority, position, task_id FROM task_queue WHERE worker_id IS NULL AND `+q.d.in("task_id"), list(q.d, ids)); err != nil {
-		return nil, err
-	}
-	slices.SortFunc(asked, func(a, b boundary) int {
+	compare := func(a, b standing) int {
 		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.Position, b.Position), cmp.Compare(a.Task, b.Task))
-	})
-	type stretch struct {
-		Number    int     `json:"number"`
-		Priority  int     `json:"from_priority"`
-		Position  int64   `json:"from_position"`
-		Task      task.ID `json:"from_task"`
-		Priority2 int     `json:"to_priority"`
-		Position2 int64   `json:"to_position"`
-		Task2     task.ID `json:"to_task"`
 	}
-	stretches := make([]stretch, len(asked))
-	var from boundary
-	for i, to := range asked {
-		stretches[i] = stretch{i, from.Priority, from.Position, from.Task, to.Priority, to.Position, to.Task}
-		from = to
-	}
-	var counted []struct {
-		Number int `db:"number"`
-		N      int `db:"n"`
+	var asked []standing
+	if err := q.sel(ctx, &asked, `SELECT priority, position, task_id FROM task_queue WHERE worker_id IS NULL AND `+q.d.in("task_id"), list(q.d, ids)); err != nil || len(asked) == 0 {
+		return make([]int, len(ids)), err
 	}
 	// The kinds are found by jumping from one to the next in the index.
-	if err := q.sel(ctx, &counted, `WITH RECURSIVE kinds(kind) AS (
+	var kinds []task.Kind
+	if err := q.sel(ctx, &kinds, `WITH RECURSIVE kinds(kind) AS (
 			SELECT min(kind) FROM task_queue WHERE blocked_by = 0 AND worker_id IS NULL
 			UNION ALL SELECT (SELECT min(r.kind) FROM task_queue r WHERE r.blocked_by = 0 AND r.worker_id IS NULL AND r.kind > kinds.kind) FROM kinds WHERE kind IS NOT NULL)
-		SELECT x.number, SUM((SELECT count(*) FROM task_queue r WHERE r.kind = kinds.kind AND r.blocked_by = 0 AND r.worker_id IS NULL
-			AND (r.priority, r.position, r.task_id) >= (x.from_priority, x.from_position, x.from_task)
-			AND (r.priority, r.position, r.task_id) < (x.to_priority, x.to_position, x.to_task))) AS n
-		FROM `+q.d.rows("x", "number int", "from_priority int", "from_position bigint", "from_task bigint", "to_priority int", "to_position bigint", "to_task bigint")+`
-		CROSS JOIN kinds WHERE kinds.kind IS NOT NULL GROUP BY x.number ORDER BY x.number`, encode(stretches)); err != nil {
+		SELECT kind FROM kinds WHERE kind IS NOT NULL`); err != nil {
 		return nil, err
 	}
-	ahead, sum := make(map[task.ID]int, len(asked)), 0
-	for _, c := range counted {
-		sum += c.N
-		ahead[asked[c.Number].Task] = sum
+	last := slices.MaxFunc(asked, compare)
+	var parts []string
+	var args []any
+	for _, kind := range kinds {
+		parts = append(parts, `SELECT * FROM (SELECT priority, position, task_id FROM task_queue WHERE kind = ? AND blocked_by = 0 AND worker_id IS NULL
+			AND (priority, position, task_id) < (?, ?, ?) ORDER BY priority, position, task_id LIMIT ?) AS of_kind`)
+		args = append(args, kind, last.Priority, last.Position, last.Task, aheadCounted)
+	}
+	var line []standing
+	if len(parts) > 0 {
+		if err := q.sel(ctx, &line, strings.Join(parts, " UNION ALL ")+` ORDER BY priority, position, task_id LIMIT ?`, append(args, aheadCounted)...); err != nil {
+			return nil, err
+		}
+	}
+	ahead := make(map[task.ID]int, len(asked))
+	for _, a := range asked {
+		ahead[a.Task], _ = slices.BinarySearchFunc(line, a, compare)
 	}
 	out := make([]int, len(ids))
 	for i, id := range ids {

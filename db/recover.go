@@ -37,8 +37,8 @@ func (tx *Tx) recoverTasks(ctx context.Context) (int, error) {
 	if err := tx.sel(ctx, &ended, `SELECT id FROM worker WHERE ended_at > `+tx.d.clock+` - ?`, time.Hour.Microseconds()); err != nil || len(ended) == 0 {
 		return 0, err
 	}
-	var rows []queueRow
-	if err := tx.sel(ctx, &rows, `SELECT task_id, worker_id, attempt FROM task_queue WHERE `+tx.d.in("worker_id")+` ORDER BY task_id`, list(tx.d, ended)); err != nil || len(rows) == 0 {
+	rows, err := tx.queueWhere(ctx, "", tx.d.in("worker_id"), list(tx.d, ended))
+	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
 	d, endings := deltas{}, make(map[task.ID]ending, len(rows))
@@ -50,7 +50,7 @@ func (tx *Tx) recoverTasks(ctx context.Context) (int, error) {
 		}
 		endings[row.Task] = e
 	}
-	if err := tx.settle(ctx, endings, d); err != nil {
+	if err := tx.settle(ctx, rows, endings, d); err != nil {
 		return 0, err
 	}
 	return len(rows), tx.count(ctx, d)

@@ -52,7 +52,7 @@ func (tx *Tx) Report(ctx context.Context, worker task.WorkerID, reports []task.R
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	rows, err := tx.queueRows(ctx, ids, "")
+	rows, err := tx.queueWhere(ctx, "", tx.d.in("task_id"), list(tx.d, ids))
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,15 @@ func (tx *Tx) Finish(ctx context.Context, outcomes []task.Outcome) error {
 	for _, o := range outcomes {
 		endings[o.Fence.Task] = ending{fence: o.Fence, state: o.State, err: o.Error, refund: o.State == task.Waiting}
 	}
+	if err := tx.byIndex(ctx); err != nil {
+		return err
+	}
+	rows, err := tx.queueWhere(ctx, "", tx.d.in("task_id"), list(tx.d, slices.Sorted(maps.Keys(endings))))
+	if err != nil {
+		return err
+	}
 	d := deltas{}
-	if err := tx.settle(ctx, endings, d); err != nil {
+	if err := tx.settle(ctx, rows, endings, d); err != nil {
 		return err
 	}
 	return tx.count(ctx, d)
@@ -56,20 +63,11 @@ func (r queueRow) state() task.State {
 
 // settle carries out endings and adds to d what is to be counted for them. It
 // locks resources, then queue rows; counting locks the groups last.
-func (tx *Tx) settle(ctx context.Context, endings map[task.ID]ending, d deltas) error {
-	if len(endings) == 0 {
-		return nil
-	}
-	if err := tx.byIndex(ctx); err != nil {
-		return err
-	}
-	// What is to be locked depends on what the rows say, so they are read once
-	// without locks and again with them. Rows that changed in between start the
-	// transaction anew.
-	rows, err := tx.queueRows(ctx, slices.Sorted(maps.Keys(endings)), "")
-	if err != nil {
-		return err
-	}
+//
+// What is to be locked depends on what the rows say. So the caller read them
+// without locks, and they are read again with locks here. Rows that changed in
+// between start the transaction anew.
+func (tx *Tx) settle(ctx context.Context, rows []queueRow, endings map[task.ID]ending, d deltas) error {
 	endings = fitting(endings, rows)
 	if err := tx.skipDependents(ctx, endings); err != nil || len(endings) == 0 {
 		return err
@@ -79,7 +77,7 @@ func (tx *Tx) settle(ctx context.Context, endings map[task.ID]ending, d deltas) 
 	if err != nil {
 		return err
 	}
-	if rows, err = tx.queueRows(ctx, ids, tx.d.forUpdate); err != nil {
+	if rows, err = tx.queueWhere(ctx, tx.d.forUpdate, tx.d.in("task_id"), list(tx.d, ids)); err != nil {
 		return err
 	}
 	if len(rows) != len(endings) || len(fitting(endings, rows)) != len(endings) {
@@ -110,16 +108,16 @@ type sorted struct {
 	canceling []task.ID
 	returned  []task.ID
 	refunded  []task.ID // among the returned
-	ended     []task.ID // the following three
-	completed []task.ID
-	canceled  []task.ID
-	failed    []failedTask // and skipped ones
+	closing   []closing
+	ended     []task.ID // those that are closing
+	completed []task.ID // among them
 }
 
-type failedTask struct {
+// closing is the second and last writing of a task's row.
+type closing struct {
 	ID      task.ID    `json:"id"`
 	Outcome task.State `json:"outcome"`
-	Error   string     `json:"error"`
+	Error   *string    `json:"error,omitempty"`
 }
 
 func (s *sorted) add(row queueRow, e ending, d deltas) {
@@ -136,11 +134,12 @@ func (s *sorted) add(row queueRow, e ending, d deltas) {
 		return
 	case task.Completed:
 		s.completed = append(s.completed, row.Task)
-	case task.Canceled:
-		s.canceled = append(s.canceled, row.Task)
-	default:
-		s.failed = append(s.failed, failedTask{row.Task, e.state, encode(e.err)})
 	}
+	c := closing{ID: row.Task, Outcome: e.state}
+	if e.err != nil {
+		c.Error = orNull(encode(e.err))
+	}
+	s.closing = append(s.closing, c)
 	s.ended = append(s.ended, row.Task)
 	if row.Gate == gatePassed {
 		d.of(row.Group).freed++
@@ -180,11 +179,11 @@ func fitting(endings map[task.ID]ending, rows []queueRow) map[task.ID]ending {
 	return fit
 }
 
-// queueRows are the tasks' rows in the queue.
-func (tx *Tx) queueRows(ctx context.Context, ids []task.ID, lock string) ([]queueRow, error) {
+// queueWhere are rows of the queue, in the order of their tasks.
+func (tx *Tx) queueWhere(ctx context.Context, lock, condition string, args ...any) ([]queueRow, error) {
 	var rows []queueRow
 	err := tx.sel(ctx, &rows, `SELECT task_id, COALESCE(group_id, 0) AS group_id, COALESCE(worker_id, 0) AS worker_id, attempt, gate, canceled_at
-		FROM task_queue WHERE `+tx.d.in("task_id")+` ORDER BY task_id`+lock, list(tx.d, ids))
+		FROM task_queue WHERE `+condition+` ORDER BY task_id`+lock, args...)
 	return rows, err
 }
 
@@ -241,44 +240,32 @@ func (tx *Tx) requeue(ctx context.Context, returned, refunded []task.ID) error {
 	return err
 }
 
-// close writes the tasks' rows for the second and last time, and takes them
-// out of the queue.
-func (tx *Tx) close(ctx context.Context, s sorted) error {
-	if err := tx.closeAs(ctx, task.Completed, s.completed); err != nil {
-		return err
-	}
-	if err := tx.closeAs(ctx, task.Canceled, s.canceled); err != nil {
-		return err
-	}
-	if len(s.failed) > 0 {
-		if _, err := tx.exec(ctx, `UPDATE task SET outcome = x.outcome, error = x.error, `+lastRun+`
-			FROM `+tx.d.rows("x", "id bigint", "outcome text", "error text")+` JOIN task_queue q ON q.task_id = x.id
-			WHERE task.id = x.id AND `+tx.d.in("task.id")+` AND `+tx.d.in("q.task_id"), micros(tx.now()), encode(s.failed), list(tx.d, s.ended), list(tx.d, s.ended)); err != nil {
-			return err
-		}
-	}
-	if len(s.ended) == 0 {
-		return nil
-	}
-	if len(s.ended) > len(s.completed) {
-		if _, err := tx.exec(ctx, `INSERT INTO task_unsuccessful(task_id, group_id, outcome)
-			SELECT id, group_id, outcome FROM task WHERE outcome <> 'COMPLETED' AND `+tx.d.in("id"), list(tx.d, s.ended)); err != nil {
-			return err
-		}
-	}
-	_, err := tx.exec(ctx, `DELETE FROM task_queue WHERE `+tx.d.in("task_id"), list(tx.d, s.ended))
-	return err
-}
-
 // lastRun sets what a task's row keeps of its row q in the queue.
 const lastRun = `attempt = q.attempt, worker_id = q.worker_id, started_at = q.started_at, finished_at = ?`
 
-func (tx *Tx) closeAs(ctx context.Context, outcome task.State, ids []task.ID) error {
-	if len(ids) == 0 {
+// close takes tasks out of the queue, writes their rows for the second and
+// last time, and lists those that did not complete.
+func (tx *Tx) close(ctx context.Context, s sorted) error {
+	if len(s.ended) == 0 {
 		return nil
 	}
-	_, err := tx.exec(ctx, `UPDATE task SET outcome = ?, `+lastRun+` FROM task_queue q
-		WHERE q.task_id = task.id AND `+tx.d.in("task.id")+` AND `+tx.d.in("q.task_id"), outcome, micros(tx.now()), list(tx.d, ids), list(tx.d, ids))
+	now, rows, ids := micros(tx.now()), encode(s.closing), list(tx.d, s.ended)
+	x := tx.d.rows("x", "id bigint", "outcome text", "error text")
+	const set = `UPDATE task SET outcome = x.outcome, error = x.error, ` + lastRun
+	if tx.d == &postgres {
+		_, err := tx.exec(ctx, `WITH q AS (DELETE FROM task_queue WHERE `+tx.d.in("task_id")+` RETURNING task_id, attempt, worker_id, started_at),
+			closed AS (`+set+` FROM q JOIN `+x+` ON x.id = q.task_id WHERE task.id = q.task_id AND `+tx.d.in("task.id")+` RETURNING task.id, task.group_id, task.outcome)
+			INSERT INTO task_unsuccessful(task_id, group_id, outcome) SELECT id, group_id, outcome FROM closed WHERE outcome <> 'COMPLETED'`, ids, now, rows, ids)
+		return err
+	}
+	if _, err := tx.exec(ctx, set+` FROM `+x+` JOIN task_queue q ON q.task_id = x.id WHERE task.id = x.id`, now, rows); err != nil {
+		return err
+	}
+	if _, err := tx.exec(ctx, `INSERT INTO task_unsuccessful(task_id, group_id, outcome)
+		SELECT id, group_id, outcome FROM task WHERE outcome <> 'COMPLETED' AND `+tx.d.in("id"), ids); err != nil {
+		return err
+	}
+	_, err := tx.exec(ctx, `DELETE FROM task_queue WHERE `+tx.d.in("task_id"), ids)
 	return err
 }
 
