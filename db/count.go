@@ -142,14 +142,15 @@ func (tx *Tx) countGroups(ctx context.Context, d deltas) error {
 	}
 	now := micros(tx.now())
 	var counted []countedRow
+	these, keys := tx.within("task_group.id", list(tx.d, groups))
 	if err := tx.sel(ctx, &counted, `UPDATE task_group SET waiting = task_group.waiting + x.waiting, running = task_group.running + x.running,
 			completed = task_group.completed + x.completed, failed = task_group.failed + x.failed, canceling = task_group.canceling + x.canceling,
 			canceled = task_group.canceled + x.canceled, skipped = task_group.skipped + x.skipped, revision = task_group.revision + x.revision,
 			admitted = admitted - x.freed, started_at = CASE WHEN x.started THEN COALESCE(started_at, ?) ELSE started_at END,
 			finished_at = CASE WHEN task_group.waiting + task_group.running + task_group.canceling + x.unfinished = 0 THEN CAST(? AS bigint) END
 		FROM `+tx.d.rows("x", "id bigint", "waiting int", "running int", "completed int", "failed int", "canceling int", "canceled int", "skipped int",
-		"unfinished int", "revision int", "freed int", "started boolean")+` WHERE task_group.id = x.id AND `+tx.d.in("task_group.id")+`
-		RETURNING task_group.id, COALESCE(max_running, 0) AS max_running, admitted, finished_at IS NOT NULL AS ended`, now, now, encode(rows), list(tx.d, groups)); err != nil {
+		"unfinished int", "revision int", "freed int", "started boolean")+` WHERE task_group.id = x.id`+these+`
+		RETURNING task_group.id, COALESCE(max_running, 0) AS max_running, admitted, finished_at IS NOT NULL AS ended`, append([]any{now, now, encode(rows)}, keys...)...); err != nil {
 		return err
 	}
 	for _, row := range counted {

@@ -220,6 +220,16 @@ func (tx *Tx) byIndex(ctx context.Context) error {
 	return err
 }
 
+// within is a condition, with its arguments, that names again by their keys the
+// rows that a join names anyway: byIndex needs it. SQLite goes from a join's
+// list to the rows by itself, and with the condition from the rows to the list.
+func (tx *Tx) within(column string, keys any) (condition string, args []any) {
+	if tx.d == &postgres {
+		return " AND " + tx.d.in(column), []any{keys}
+	}
+	return "", nil
+}
+
 // exec runs a statement with ? placeholders and returns how many rows it changed.
 func (q *queries) exec(ctx context.Context, query string, args ...any) (int, error) {
 	r, err := q.run(ctx, query, args)

@@ -122,8 +122,9 @@ func (tx *Tx) saveResources(ctx context.Context, rs resources) error {
 	for _, id := range rs.ids() {
 		rows = append(rows, rs[id])
 	}
+	these, keys := tx.within("resource.id", list(tx.d, rs.ids()))
 	_, err := tx.exec(ctx, `UPDATE resource SET held = x.held, waiting = x.waiting FROM `+
-		tx.d.rows("x", "id bigint", "held int", "waiting int")+` WHERE resource.id = x.id AND `+tx.d.in("resource.id"), encode(rows), list(tx.d, rs.ids()))
+		tx.d.rows("x", "id bigint", "held int", "waiting int")+` WHERE resource.id = x.id`+these, append([]any{encode(rows)}, keys...)...)
 	return err
 }
 
@@ -189,9 +190,9 @@ func (tx *Tx) grant(ctx context.Context, rs resources, d deltas) error {
 	for _, g := range granted {
 		unblocked[g.Task]--
 	}
+	these, keys := tx.within("reservation.task_id", list(tx.d, slices.Sorted(maps.Keys(unblocked))))
 	if _, err := tx.exec(ctx, `UPDATE reservation SET granted = TRUE FROM `+tx.d.rows("x", "resource_id bigint", "task_id bigint")+`
-		WHERE reservation.task_id = x.task_id AND reservation.resource_id = x.resource_id AND `+tx.d.in("reservation.task_id"),
-		encode(granted), list(tx.d, slices.Sorted(maps.Keys(unblocked)))); err != nil {
+		WHERE reservation.task_id = x.task_id AND reservation.resource_id = x.resource_id`+these, append([]any{encode(granted)}, keys...)...); err != nil {
 		return err
 	}
 	return tx.block(ctx, unblocked, d)
@@ -309,9 +310,10 @@ func (tx *Tx) block(ctx context.Context, by map[task.ID]int, d deltas) error {
 	}
 	tx.touched.ready = true
 	var groups []task.GroupID
+	these, keys := tx.within("task_queue.task_id", list(tx.d, ids))
 	if err := tx.sel(ctx, &groups, `UPDATE task_queue SET blocked_by = blocked_by + x.n FROM `+tx.d.rows("x", "id bigint", "n int")+`
-		WHERE task_queue.task_id = x.id AND `+tx.d.in("task_queue.task_id")+` RETURNING CASE WHEN gate = 1 AND blocked_by = 1 THEN group_id ELSE 0 END`,
-		encode(rows), list(tx.d, ids)); err != nil {
+		WHERE task_queue.task_id = x.id`+these+` RETURNING CASE WHEN gate = 1 AND blocked_by = 1 THEN group_id ELSE 0 END`,
+		append([]any{encode(rows)}, keys...)...); err != nil {
 		return err
 	}
 	for _, g := range groups {
