@@ -1,0 +1,81 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"testing"
+)
+
+func TestMirrorEndToEnd(t *testing.T) {
+	eachServer(t, func(t *testing.T, p *program) {
+		up := newUpstream(t, someFiles(50))
+		p.repository("files", up.URL+"/PULP_MANIFEST")
+		id := query[struct{ Mirror struct{ ID string } }](p, `mutation { mirror(input: {repositories: {names: ["files"]}}) { id } }`, nil).Mirror.ID
+
+		revision, finals := -1.0, 0
+		for frame := range p.subscribe(t.Context(), `subscription($id: ID!) { taskGroupCounts(id: $id) { waiting running completed failed canceling canceled skipped total unfinished revision } }`, id) {
+			var f struct{ TaskGroupCounts map[string]float64 }
+			if err := json.Unmarshal(frame, &f); err != nil {
+				t.Fatal(err)
+			}
+			c := f.TaskGroupCounts
+			sum := c["waiting"] + c["running"] + c["completed"] + c["failed"] + c["canceling"] + c["canceled"] + c["skipped"]
+			if sum != c["total"] || c["total"] != 3 || c["revision"] <= revision || finals > 0 {
+				t.Errorf("frame %v after revision %v and %d final frames", c, revision, finals)
+			}
+			revision = c["revision"]
+			if c["unfinished"] == 0 {
+				finals++
+			}
+		}
+		if finals != 1 {
+			t.Errorf("final frames: got %d, want 1", finals)
+		}
+		if last := p.follow(id); last.State != "COMPLETED" {
+			t.Errorf("the group, looked at later: got %+v", last)
+		}
+		for path, want := range up.files {
+			response, err := http.Get(p.address + (&url.URL{Path: "/content/files/" + path}).EscapedPath())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(response.Body)
+			response.Body.Close()
+			if err != nil || !bytes.Equal(got, want) || response.Header.Get("ETag") != `"`+digest(want)+`"` {
+				t.Errorf("%s: got %d bytes, status %s, ETag %s, %v", path, len(got), response.Status, response.Header.Get("ETag"), err)
+			}
+		}
+	})
+}
+
+func TestVersionsOnlyWhenSomethingChanged(t *testing.T) {
+	eachServer(t, func(t *testing.T, p *program) {
+		up := newUpstream(t, map[string][]byte{"a": []byte("one"), "b": []byte("two")})
+		p.repository("r", up.URL+"/PULP_MANIFEST")
+		steps := []struct {
+			name            string
+			files           map[string][]byte
+			mirror          bool
+			versions, units int
+		}{
+			{"first", up.files, true, 1, 2},
+			{"unchanged", up.files, true, 1, 2},
+			{"add only keeps what upstream dropped", map[string][]byte{"a": []byte("one"), "c": []byte("three")}, false, 2, 3},
+			{"mirror removes it", map[string][]byte{"a": []byte("one"), "c": []byte("three")}, true, 3, 2},
+			{"other bytes at the same path", map[string][]byte{"a": []byte("ONE"), "c": []byte("three")}, false, 4, 2},
+			{"nothing left", map[string][]byte{}, true, 5, 0},
+		}
+		for _, s := range steps {
+			up.set(func() { up.files = s.files })
+			if got := p.sync("r", s.mirror); got.State != "COMPLETED" {
+				t.Fatalf("%s: got %+v", s.name, got)
+			}
+			if versions, units := p.versions("r"); versions != s.versions || units != s.units {
+				t.Errorf("%s: got %d versions and %d units, want %d and %d", s.name, versions, units, s.versions, s.units)
+			}
+		}
+	})
+}

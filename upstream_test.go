@@ -1,0 +1,80 @@
+package main_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// upstream serves a manifest and files, and misbehaves when told to.
+type upstream struct {
+	*httptest.Server
+	mu       sync.Mutex
+	files    map[string][]byte
+	manifest string                                               // instead of the true one, if not empty
+	before   func(w http.ResponseWriter, path string) (done bool) // each request
+	served   map[string]int
+}
+
+func newUpstream(t *testing.T, files map[string][]byte) *upstream {
+	u := &upstream{files: files, served: map[string]int{}}
+	u.Server = httptest.NewServer(u)
+	t.Cleanup(u.Close)
+	return u
+}
+
+func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := strings.TrimPrefix(r.URL.Path, "/")
+	u.mu.Lock()
+	u.served[path]++
+	before, manifest, file := u.before, u.manifest, u.files[path]
+	if manifest == "" {
+		manifest = manifestOf(u.files)
+	}
+	u.mu.Unlock()
+	switch {
+	case before != nil && before(w, path):
+	case path == "PULP_MANIFEST":
+		io.WriteString(w, manifest)
+	case file != nil:
+		w.Header().Set("Content-Length", fmt.Sprint(len(file)))
+		w.Write(file)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (u *upstream) set(change func()) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	change()
+}
+
+func manifestOf(files map[string][]byte) string {
+	var b strings.Builder
+	for path, bytes := range files {
+		fmt.Fprintf(&b, "%s,%s,%d\n", path, digest(bytes), len(bytes))
+	}
+	return b.String()
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// someFiles are n files of 1 KiB each, all different.
+func someFiles(n int) map[string][]byte {
+	files := map[string][]byte{}
+	for i := range n {
+		files[fmt.Sprintf("dir %d/file-%d.bin", i%3, i)] = bytes.Repeat([]byte(fmt.Sprintf("%08d", i)), 128)
+	}
+	return files
+}
