@@ -77,6 +77,12 @@ func (p *program) queueSync(name string, mirror bool) (id string) {
 		map[string]any{"n": name, "m": mirror}).Sync.ID
 }
 
+// queueGroup asks for a sync of all repositories.
+func (p *program) queueGroup() (id string) {
+	p.t.Helper()
+	return query[struct{ Sync struct{ ID string } }](p, `mutation { sync(input: {repositories: {all: true}}) { ... on Work { id } } }`, nil).Sync.ID
+}
+
 // follow subscribes to a task or group until the final frame.
 func (p *program) follow(id string) (last finished) {
 	p.t.Helper()

@@ -2,18 +2,24 @@ package main_test
 
 import (
 	"bufio"
-	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"ream/db/dbtest"
 )
+
+// patience is how long a story waits for what must happen soon. It is generous,
+// since the machine may be busy; nothing waits for it to pass.
+const patience = 60 * time.Second
 
 // scratch is where the program is built.
 var scratch string
@@ -39,36 +45,43 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
+// eachDatabase runs a story with a database of every kind that is at hand. The
+// arguments name it, and a directory for the rest of the server's state.
+func eachDatabase(t *testing.T, story func(t *testing.T, args ...string)) {
+	t.Parallel()
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		story(t, "--data", t.TempDir())
+	})
+	if os.Getenv(dbtest.Variable) != "" {
+		t.Run("postgres", func(t *testing.T) {
+			t.Parallel()
+			story(t, "--data", t.TempDir(), "--database", dbtest.PostgresAddress(t))
+		})
+	}
+}
+
+// eachServer runs a story against a server on every kind of database.
+func eachServer(t *testing.T, story func(t *testing.T, p *program)) {
+	eachDatabase(t, func(t *testing.T, args ...string) { story(t, start(t, args...)) })
+}
+
 // program is a running server.
 type program struct {
 	t       *testing.T
 	args    []string
 	command *exec.Cmd
-	log     *bytes.Buffer
+	log     *journal
 	address string
 	ended   chan error
 }
 
-// eachServer runs a story against a server on every kind of database.
-func eachServer(t *testing.T, story func(t *testing.T, p *program)) {
-	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		story(t, start(t, "--data", t.TempDir()))
-	})
-	if os.Getenv(dbtest.Variable) != "" {
-		t.Run("postgres", func(t *testing.T) {
-			t.Parallel()
-			story(t, start(t, "--data", t.TempDir(), "--database", dbtest.PostgresAddress(t)))
-		})
-	}
-}
-
+// start runs a server until the test ends.
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
 	p := &program{t: t, args: args}
 	p.start()
-	t.Cleanup(func() { p.kill() })
+	t.Cleanup(p.kill)
 	return p
 }
 
@@ -80,7 +93,6 @@ func (p *program) start() {
 		p.t.Fatal(err)
 	}
 	p.command = exec.Command(path, append([]string{"serve", "--listen", "127.0.0.1:0"}, p.args...)...)
-	p.log = &bytes.Buffer{}
 	output, err := p.command.StderrPipe()
 	if err != nil {
 		p.t.Fatal(err)
@@ -88,24 +100,38 @@ func (p *program) start() {
 	if err := p.command.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	ready := make(chan string, 1)
+	p.log = newJournal()
 	p.ended = make(chan error, 1)
-	go func() {
-		lines := bufio.NewScanner(output)
-		for lines.Scan() {
-			fmt.Fprintln(p.log, lines.Text())
-			if _, rest, ok := strings.Cut(lines.Text(), "msg=ready address="); ok {
-				ready <- strings.Fields(rest)[0]
-			}
-		}
-		p.ended <- p.command.Wait()
-	}()
+	go func(command *exec.Cmd, log *journal, ended chan<- error) {
+		log.read(output)
+		ended <- command.Wait()
+	}(p.command, p.log, p.ended)
+	line := p.log.await(p.t, "msg=ready address=")
+	_, rest, _ := strings.Cut(line, "address=")
+	p.address = strings.Fields(rest)[0]
+}
+
+// stop asks the program to end, and waits until it did.
+func (p *program) stop() {
+	p.t.Helper()
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	p.awaitEnd()
+}
+
+// awaitEnd waits until the program has ended by itself, which must not be by an
+// error.
+func (p *program) awaitEnd() {
+	p.t.Helper()
 	select {
-	case p.address = <-ready:
 	case err := <-p.ended:
-		p.t.Fatalf("the server ended: %v\n%s", err, p.log)
-	case <-time.After(30 * time.Second):
-		p.t.Fatal("the server is not ready after 30 seconds")
+		p.command = nil
+		if err != nil {
+			p.t.Errorf("the server ended: %v\n%s", err, p.log)
+		}
+	case <-time.After(patience):
+		p.t.Fatalf("the server did not end\n%s", p.log)
 	}
 }
 
@@ -125,6 +151,95 @@ func (p *program) kill() {
 // command runs the program to its end.
 func command(t *testing.T, path string, args ...string) (string, error) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
 	return string(out), err
+}
+
+// refused runs the program, which is to end with an error, and returns what it
+// says.
+func refused(t *testing.T, args ...string) string {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := command(t, path, append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
+	if e, ok := err.(*exec.ExitError); !ok || e.ExitCode() != 1 {
+		t.Errorf("%q: got %v, want exit status 1\n%s", args, err, out)
+	}
+	return out
+}
+
+// journal is what a program writes, line by line.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+	ended bool
+	more  chan struct{} // closed and replaced when there is more
+}
+
+func newJournal() *journal { return &journal{more: make(chan struct{})} }
+
+// read takes everything there is to read.
+func (j *journal) read(from io.Reader) {
+	lines := bufio.NewScanner(from)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		j.add(lines.Text())
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ended = true
+	close(j.more)
+}
+
+func (j *journal) add(line string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, line)
+	close(j.more)
+	j.more = make(chan struct{})
+}
+
+// await returns the first line with these words, once it is there.
+func (j *journal) await(t *testing.T, words ...string) string {
+	t.Helper()
+	limit := time.After(patience)
+	for {
+		line, ended, more := j.find(words)
+		if line != "" {
+			return line
+		}
+		if ended {
+			t.Fatalf("the program ended before it wrote %q:\n%s", words, j)
+		}
+		select {
+		case <-more:
+		case <-limit:
+			t.Fatalf("the program has not written %q after %s:\n%s", words, patience, j)
+		}
+	}
+}
+
+func (j *journal) find(words []string) (line string, ended bool, more <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+next:
+	for _, line := range j.lines {
+		for _, w := range words {
+			if !strings.Contains(line, w) {
+				continue next
+			}
+		}
+		return line, false, nil
+	}
+	return "", j.ended, j.more
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Join(j.lines, "\n")
 }

@@ -2,12 +2,9 @@ package main_test
 
 import (
 	"net/http"
-	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 )
 
 func TestKilledInTheMiddle(t *testing.T) {
@@ -44,33 +41,8 @@ func TestStopIsGraceful(t *testing.T) {
 		p.sync("r", true)
 		watching := p.subscribe(t.Context(), `subscription { queue { counts { total } } }`, "")
 		<-watching
-		if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case err := <-p.ended:
-			if err != nil {
-				t.Errorf("the server ended: %v\n%s", err, p.log)
-			}
-			p.command = nil
-		case <-time.After(20 * time.Second):
-			t.Error("the server did not stop")
-		}
+		p.stop()
 		for range watching { // it ends with the server
 		}
 	})
-}
-
-func TestSecondProcessIsRefused(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	start(t, "--data", dir)
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command(path, "serve", "--listen", "127.0.0.1:0", "--data", dir).CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "is in use by process") {
-		t.Errorf("got %v: %s", err, out)
-	}
 }

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	_ "github.com/lib/pq" // the PostgreSQL driver
+	"github.com/lib/pq"
 	_ "modernc.org/sqlite"
 
 	"ream/fault"
@@ -74,9 +74,12 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	}
 	db := &DB{address: address, log: o.Log}
 	var err error
-	if isPostgres(address) {
+	switch {
+	case isPostgres(address):
 		err = db.openPostgres(ctx)
-	} else {
+	case isOtherURL(address):
+		err = errors.New("the database's address: want the path of a SQLite file or a postgres:// URL")
+	default:
 		err = db.openSQLite(address)
 	}
 	if err != nil {
@@ -94,9 +97,29 @@ func isPostgres(address string) bool {
 	return strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
 }
 
+// isOtherURL reports whether an address was hardly meant as a path.
+func isOtherURL(address string) bool {
+	return strings.Contains(address, "://") || strings.HasPrefix(address, "postgres:") || strings.HasPrefix(address, "postgresql:")
+}
+
+// connectTimeout is how many seconds PostgreSQL may take to accept a
+// connection, unless the address says otherwise.
+const connectTimeout = "10"
+
 func (db *DB) openPostgres(ctx context.Context) error {
-	if _, err := url.Parse(db.address); err != nil {
+	u, err := url.Parse(db.address)
+	if err != nil {
 		return errors.New("the database's address is no valid URL") // the parser's error would show the password
+	}
+	config, err := pq.NewConfig(db.address)
+	if err != nil {
+		return fmt.Errorf("the database's address: %w", err)
+	}
+	if config.ConnectTimeout == 0 {
+		parameters := u.Query()
+		parameters.Set("connect_timeout", connectTimeout)
+		u.RawQuery = parameters.Encode()
+		db.address = u.String()
 	}
 	pool, err := sqlx.Open("postgres", db.address)
 	if err != nil {
@@ -106,7 +129,7 @@ func (db *DB) openPostgres(ctx context.Context) error {
 	pool.SetMaxIdleConns(24)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	if err := pool.PingContext(ctx); err != nil {
-		return errors.Join(fmt.Errorf("connect to PostgreSQL: %w", err), pool.Close())
+		return errors.Join(fmt.Errorf("connect to the database %q on %s, port %d, as %q: %w", config.Database, config.Host, config.Port, config.User, err), pool.Close())
 	}
 	db.writer, db.readers, db.d = pool, pool, &postgres
 	db.changes.remote = newNotifier()

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -26,11 +27,7 @@ func (db *DB) migrate(ctx context.Context) error {
 	options := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
 	if db.d == &postgres {
 		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60))
-		if err != nil {
-			return fmt.Errorf("prepare the migrations' lock: %w", err)
-		}
-		options = append(options, goose.WithSessionLocker(locker))
+		options = append(options, goose.WithSessionLocker(turns{}))
 	}
 	provider, err := goose.NewProvider(dialect, db.writer.DB, dir, options...)
 	if err != nil {
@@ -51,4 +48,20 @@ func (db *DB) migrate(ctx context.Context) error {
 		return fmt.Errorf("migrate the schema: %w", err)
 	}
 	return nil
+}
+
+// turns lets processes migrate one after the other. goose's own lock asks again
+// every second at best, in which a server should be ready.
+type turns struct{}
+
+// SessionLock waits until no other process migrates.
+func (turns) SessionLock(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", lock.DefaultLockID)
+	return err
+}
+
+// SessionUnlock lets the next process in.
+func (turns) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, "SELECT pg_advisory_unlock($1)", lock.DefaultLockID)
+	return err
 }
