@@ -67,14 +67,25 @@ func (t *touched) group(id task.GroupID, ended bool) {
 	t.groups[id] = t.groups[id] || ended
 }
 
-// publish tells of a committed transaction.
-func (db *DB) publish(t touched) {
+// changes are what was touched, for those who are told.
+func (t touched) changes() Changes {
 	ch := Changes{Ready: t.ready, Cancels: t.cancels, Content: t.content}
 	ch.Tasks, ch.EndedTasks = parted(t.tasks)
 	ch.Groups, ch.EndedGroups = parted(t.groups)
-	if len(t.tasks)+len(t.groups) == 0 && !ch.Ready && !ch.Cancels && !ch.Content {
+	return ch
+}
+
+// none reports whether nothing changed that anybody is told of.
+func (t touched) none() bool {
+	return len(t.tasks)+len(t.groups) == 0 && !t.ready && !t.cancels && !t.content
+}
+
+// publish tells of a committed transaction.
+func (db *DB) publish(t touched) {
+	if t.none() {
 		return
 	}
+	ch := t.changes()
 	db.changes.tell(ch)
 	if db.changes.remote != nil {
 		db.changes.remote.add(ch)
