@@ -2,12 +2,8 @@ package main_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
-
-	"github.com/gorilla/websocket"
 )
 
 // query sends a GraphQL request and reads its data into a T.
@@ -77,6 +73,13 @@ func (p *program) queueSync(name string, mirror bool) (id string) {
 		map[string]any{"n": name, "m": mirror}).Sync.ID
 }
 
+// mirror asks for a mirror of one repository.
+func (p *program) mirror(name string) (id string) {
+	p.t.Helper()
+	return query[struct{ Mirror struct{ ID string } }](p, `mutation($n: String!) { mirror(input: {repositories: {names: [$n]}}) { id } }`,
+		map[string]any{"n": name}).Mirror.ID
+}
+
 // queueGroup asks for a sync of all repositories.
 func (p *program) queueGroup() (id string) {
 	p.t.Helper()
@@ -86,68 +89,18 @@ func (p *program) queueGroup() (id string) {
 // follow subscribes to a task or group until the final frame.
 func (p *program) follow(id string) (last finished) {
 	p.t.Helper()
-	frames := p.subscribe(p.t.Context(), `subscription($id: ID!) { taskOrGroup(id: $id) { ... on Work { id state } ... on Task { error { code message } } } }`, id)
-	for frame := range frames {
+	s := p.subscribe(p.t.Context(), currentProtocol, `subscription($id: ID!) { taskOrGroup(id: $id) { ... on Work { id state } ... on Task { error { code message } } } }`, id)
+	for frame := range s.frames {
 		var f struct{ TaskOrGroup finished }
 		if err := json.Unmarshal(frame, &f); err != nil {
 			p.t.Fatal(err)
 		}
 		last = f.TaskOrGroup
 	}
+	if s.ended != nil {
+		p.t.Errorf("following %s: %v", id, s.ended)
+	}
 	return last
-}
-
-// subscribe opens a socket of its own and returns the data of each frame. The
-// channel ends with the subscription.
-func (p *program) subscribe(ctx context.Context, document, id string) <-chan json.RawMessage {
-	p.t.Helper()
-	dialer := websocket.Dialer{Subprotocols: []string{"graphql-transport-ws"}}
-	conn, _, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(p.address, "http")+"/graphql", nil)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for _, message := range []any{
-		map[string]any{"type": "connection_init"},
-		map[string]any{"type": "subscribe", "id": "1", "payload": map[string]any{"query": document, "variables": map[string]any{"id": id}}},
-	} {
-		if err := conn.WriteJSON(message); err != nil {
-			p.t.Fatal(err)
-		}
-		if message.(map[string]any)["type"] == "connection_init" {
-			var ack struct{ Type string }
-			if err := conn.ReadJSON(&ack); err != nil || ack.Type != "connection_ack" {
-				p.t.Fatalf("answer to connection_init: %+v, %v", ack, err)
-			}
-		}
-	}
-	frames := make(chan json.RawMessage)
-	go func() {
-		defer close(frames)
-		defer conn.Close()
-		for {
-			var m struct {
-				Type    string
-				Payload json.RawMessage
-			}
-			if err := conn.ReadJSON(&m); err != nil || m.Type == "complete" {
-				return
-			}
-			if m.Type == "ping" {
-				_ = conn.WriteJSON(map[string]any{"type": "pong"})
-				continue
-			}
-			var payload struct{ Data json.RawMessage }
-			if m.Type != "next" || json.Unmarshal(m.Payload, &payload) != nil {
-				continue
-			}
-			select {
-			case frames <- payload.Data:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return frames
 }
 
 // versions are how many versions a repository has, and the newest one's units.

@@ -1,28 +1,11 @@
 package main_test
 
 import (
-	"bufio"
-	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/gorilla/websocket"
 )
-
-// dial opens a socket with one protocol.
-func dial(t *testing.T, p *program, protocol string) *websocket.Conn {
-	t.Helper()
-	dialer := websocket.Dialer{}
-	if protocol != "" {
-		dialer.Subprotocols = []string{protocol}
-	}
-	conn, _, err := dialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(p.address, "http")+"/graphql", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
-}
 
 func TestSocketsCloseByTheProtocol(t *testing.T) {
 	t.Parallel()
@@ -71,54 +54,6 @@ func TestSocketsCloseByTheProtocol(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestOlderProtocol(t *testing.T) {
-	t.Parallel()
-	p := start(t, "--data", t.TempDir())
-	conn := dial(t, p, "graphql-ws")
-	for _, message := range []string{`{"type":"connection_init"}`, `{"type":"start","id":"1","payload":{"query":"subscription { queue { counts { total } } }"}}`} {
-		if err := conn.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for {
-		var m struct{ Type, ID string }
-		if err := conn.ReadJSON(&m); err != nil {
-			t.Fatal(err)
-		}
-		if m.Type == "data" && m.ID == "1" {
-			return
-		}
-	}
-}
-
-func TestServerSentEvents(t *testing.T) {
-	eachServer(t, func(t *testing.T, p *program) {
-		id := query[struct{ Sync struct{ ID string } }](p, `mutation { sync(input: {repositories: {all: true}}) { ... on Work { id } } }`, nil).Sync.ID
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.address+"/graphql",
-			strings.NewReader(`{"query":"subscription { taskGroupCounts(id: \"`+id+`\") { total unfinished } }"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("Accept", "text/event-stream")
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		var events []string
-		lines := bufio.NewScanner(response.Body)
-		for lines.Scan() {
-			if event, ok := strings.CutPrefix(lines.Text(), "event: "); ok {
-				events = append(events, event)
-			}
-		}
-		if strings.Join(events, " ") != "next complete" {
-			t.Errorf("events of a finished group: got %q, want one frame and the end", events)
-		}
-	})
 }
 
 func TestUnknownTopicIsNotFound(t *testing.T) {

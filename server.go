@@ -100,6 +100,8 @@ type options struct {
 	slots     slots
 	anonymous bool
 	log       string
+
+	clientStall time.Duration
 }
 
 // serveOptions reads flags; each has a REAM_* variable for its default.
@@ -115,6 +117,7 @@ func serveOptions(args []string, stderr io.Writer) (options, error) {
 	flags.Var(&o.slots, "slots", "how many tasks of a kind to run at once, as `KIND=N`, several with commas (default: syncs leave every fourth worker to other work)")
 	flags.BoolVar(&o.anonymous, "allow-anonymous", false, "listen beyond loopback although everybody who reaches the server may do everything")
 	flags.StringVar(&o.log, "log", "info", "debug, info, warn or error")
+	flags.DurationVar(&o.clientStall, "client-stall", 10*time.Second, "disconnect a subscriber that takes nothing for so long")
 	var err error
 	flags.VisitAll(func(f *flag.Flag) {
 		name := "REAM_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
@@ -136,10 +139,19 @@ func serveOptions(args []string, stderr io.Writer) (options, error) {
 	if o.storage == "" {
 		o.storage = filepath.Join(o.data, "artifacts")
 	}
+	return o, errors.Join(err, o.check())
+}
+
+// check reports what no flag may say.
+func (o options) check() error {
+	var errs []error
 	if o.workers < 0 {
-		err = errors.Join(err, errors.New("--workers: want 0 or more"))
+		errs = append(errs, errors.New("--workers: want 0 or more"))
 	}
-	return o, errors.Join(err, o.slots.check())
+	if o.clientStall <= 0 {
+		errs = append(errs, errors.New("--client-stall: want more than 0, such as 10s"))
+	}
+	return errors.Join(append(errs, o.slots.check())...)
 }
 
 // serve runs the server until ctx ends. It calls ready, unless it is nil, with
@@ -205,6 +217,7 @@ type server struct {
 	store   *db.DB
 	hub     *event.Hub
 	worker  *worker.Worker // nil without workers
+	api     *resolvers.Handler
 	handler http.Handler
 	log     *slog.Logger
 }
@@ -233,9 +246,10 @@ func newServer(o options, store *db.DB, blobs *blob.Disk, log *slog.Logger) *ser
 			s.worker.WakeCanceled()
 		}
 	})
-	api := resolvers.NewHandler(resolvers.Resolver{Store: store, Catalog: operations, Hub: s.hub, Now: time.Now}, log)
+	s.api = resolvers.NewHandler(resolvers.Resolver{Store: store, Catalog: operations, Hub: s.hub, Now: time.Now},
+		resolvers.Options{Log: log, WriteTimeout: o.clientStall})
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", api)
+	mux.Handle("/graphql", s.api)
 	mux.Handle("/playground", web.Playground("/graphql"))
 	mux.Handle("/playground/", web.Playground("/graphql"))
 	mux.Handle(origin.Prefix, files)
@@ -326,8 +340,8 @@ func snapshots(store *db.DB) event.Reader {
 // to stop.
 const shutdownGrace = 10 * time.Second
 
-// run serves until ctx ends, then stops in order: no new requests and tasks,
-// sockets closed, what runs ended or returned to the queue.
+// run serves until ctx ends, then stops in order: no new tasks and requests,
+// subscriptions ended, what is under way finished, or returned to the queue.
 func (s *server) run(ctx context.Context, listener net.Listener, ready func(string)) error {
 	if s.store.SingleProcess() {
 		// Whoever held tasks before was a process that is gone.
@@ -390,10 +404,13 @@ func (s *server) run(ctx context.Context, listener net.Listener, ready func(stri
 	case err = <-failed:
 	}
 	endWorking()
-	endRequests() // ends subscriptions, which would never end by themselves
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer cancel()
-	err = errors.Join(err, httpServer.Shutdown(stopping), <-worked)
+	s.api.EndStreams() // they would never end by themselves
+	err = errors.Join(err, httpServer.Shutdown(stopping))
+	endRequests() // those that took longer than the grace period
+	s.api.Wait()
+	err = errors.Join(err, <-worked)
 	endBackground()
 	return errors.Join(err, group.Wait())
 }
@@ -404,7 +421,7 @@ func startForDemo(ctx context.Context, dir string) (address string, stop func() 
 	if err != nil {
 		return "", nil, err
 	}
-	o := options{listen: "127.0.0.1:0", data: dir, database: filepath.Join(dir, "ream.db"), storage: filepath.Join(dir, "artifacts"), workers: 8, log: "info"}
+	o := options{listen: "127.0.0.1:0", data: dir, database: filepath.Join(dir, "ream.db"), storage: filepath.Join(dir, "artifacts"), workers: 8, log: "info", clientStall: 10 * time.Second}
 	ctx, cancel := context.WithCancel(ctx)
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {

@@ -53,6 +53,36 @@ func TestProcessesStartAtOnce(t *testing.T) {
 	}
 }
 
+// TestLostNoticesMissNothing watches in one process what another one does, while
+// the connections that tell of it are cut.
+func TestLostNoticesMissNothing(t *testing.T) {
+	t.Parallel()
+	database, storage := dbtest.PostgresAddress(t), t.TempDir()
+	works := start(t, "--database", database, "--data", storage)
+	watches := start(t, "--database", database, "--data", storage, "--workers", "0")
+	up := newUpstream(t, someFiles(6))
+	reached, release := up.hold("file-5.bin")
+	works.repository("r", up.URL+"/PULP_MANIFEST")
+	id := works.mirror("r")
+	frames := watches.subscribe(t.Context(), currentProtocol, countsOfGroup, id)
+	<-reached
+	pool, err := sql.Open("postgres", database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	var ended int
+	if err := pool.QueryRowContext(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+		WHERE datname = current_database() AND query LIKE 'LISTEN%'`).Scan(&ended); err != nil || ended != 2 {
+		t.Errorf("ended %d listening connections, %v; want 2", ended, err)
+	}
+	release()
+	checkCounts(t, frames, 3)
+	if got := watches.follow(id); got.State != "COMPLETED" {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestNewerDatabaseIsRefused(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, args ...string) {
 		start(t, args...).kill()

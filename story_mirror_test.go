@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -13,29 +12,9 @@ func TestMirrorEndToEnd(t *testing.T) {
 	eachServer(t, func(t *testing.T, p *program) {
 		up := newUpstream(t, someFiles(50))
 		p.repository("files", up.URL+"/PULP_MANIFEST")
-		id := query[struct{ Mirror struct{ ID string } }](p, `mutation { mirror(input: {repositories: {names: ["files"]}}) { id } }`, nil).Mirror.ID
-
-		revision, finals := -1.0, 0
-		for frame := range p.subscribe(t.Context(), `subscription($id: ID!) { taskGroupCounts(id: $id) { waiting running completed failed canceling canceled skipped total unfinished revision } }`, id) {
-			var f struct{ TaskGroupCounts map[string]float64 }
-			if err := json.Unmarshal(frame, &f); err != nil {
-				t.Fatal(err)
-			}
-			c := f.TaskGroupCounts
-			sum := c["waiting"] + c["running"] + c["completed"] + c["failed"] + c["canceling"] + c["canceled"] + c["skipped"]
-			if sum != c["total"] || c["total"] != 3 || c["revision"] <= revision || finals > 0 {
-				t.Errorf("frame %v after revision %v and %d final frames", c, revision, finals)
-			}
-			revision = c["revision"]
-			if c["unfinished"] == 0 {
-				finals++
-			}
-		}
-		if finals != 1 {
-			t.Errorf("final frames: got %d, want 1", finals)
-		}
-		if last := p.follow(id); last.State != "COMPLETED" {
-			t.Errorf("the group, looked at later: got %+v", last)
+		id := p.mirror("files")
+		if last := checkCounts(t, p.subscribe(t.Context(), currentProtocol, countsOfGroup, id), 3); last.Completed != 3 {
+			t.Errorf("at the end: got %+v", last)
 		}
 		for path, want := range up.files {
 			response, err := http.Get(p.address + (&url.URL{Path: "/content/files/" + path}).EscapedPath())

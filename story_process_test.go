@@ -1,29 +1,20 @@
 package main_test
 
 import (
-	"net/http"
-	"strings"
-	"sync"
 	"testing"
+
+	"github.com/gorilla/websocket"
 )
 
 func TestKilledInTheMiddle(t *testing.T) {
 	eachServer(t, func(t *testing.T, p *program) {
 		up := newUpstream(t, someFiles(30))
-		reached, release := make(chan struct{}), make(chan struct{})
-		var once sync.Once
-		up.before = func(_ http.ResponseWriter, path string) bool {
-			if strings.HasSuffix(path, "file-7.bin") {
-				once.Do(func() { close(reached) })
-				<-release
-			}
-			return false
-		}
+		reached, release := up.hold("file-7.bin")
 		p.repository("r", up.URL+"/PULP_MANIFEST")
 		id := p.queueSync("r", true)
 		<-reached
 		p.kill()
-		close(release)
+		release()
 		p.start()
 		if got := p.follow(id); got.State != "COMPLETED" {
 			t.Errorf("after the restart: got %+v %+v", got, got.Error)
@@ -39,10 +30,13 @@ func TestStopIsGraceful(t *testing.T) {
 		up := newUpstream(t, someFiles(3))
 		p.repository("r", up.URL+"/PULP_MANIFEST")
 		p.sync("r", true)
-		watching := p.subscribe(t.Context(), `subscription { queue { counts { total } } }`, "")
-		<-watching
+		watching := p.subscribe(t.Context(), currentProtocol, `subscription { queue { counts { total } } }`, "")
+		<-watching.frames
 		p.stop()
-		for range watching { // it ends with the server
+		for range watching.frames { // it ends with the server
+		}
+		if !websocket.IsCloseError(watching.ended, websocket.CloseServiceRestart) {
+			t.Errorf("the subscription ended by %v, want to be told to come back", watching.ended)
 		}
 	})
 }

@@ -1,9 +1,6 @@
 package main_test
 
 import (
-	"net/http"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -33,18 +30,9 @@ func TestSyncsOfOneRepositoryNeverOverlap(t *testing.T) {
 func TestCancelWhileItRuns(t *testing.T) {
 	eachServer(t, func(t *testing.T, p *program) {
 		up := newUpstream(t, someFiles(30))
-		reached, release := make(chan struct{}), make(chan struct{})
-		var once sync.Once
-		up.before = func(_ http.ResponseWriter, path string) bool {
-			if strings.HasSuffix(path, "file-7.bin") {
-				once.Do(func() { close(reached) })
-				<-release
-			}
-			return false
-		}
-		t.Cleanup(func() { close(release) })
+		reached, _ := up.hold("file-7.bin")
 		p.repository("r", up.URL+"/PULP_MANIFEST")
-		id := query[struct{ Mirror struct{ ID string } }](p, `mutation { mirror(input: {repositories: {names: ["r"]}}) { id } }`, nil).Mirror.ID
+		id := p.mirror("r")
 		<-reached
 		for range 2 { // twice is the same as once
 			query[any](p, `mutation($id: ID!) { cancel(id: $id) { ... on Work { id } } }`, map[string]any{"id": id})

@@ -16,6 +16,8 @@ import (
 // upstream serves a manifest and files, and misbehaves when told to.
 type upstream struct {
 	*httptest.Server
+	t *testing.T
+
 	mu       sync.Mutex
 	files    map[string][]byte
 	manifest string                                               // instead of the true one, if not empty
@@ -24,7 +26,7 @@ type upstream struct {
 }
 
 func newUpstream(t *testing.T, files map[string][]byte) *upstream {
-	u := &upstream{files: files, served: map[string]int{}}
+	u := &upstream{t: t, files: files, served: map[string]int{}}
 	u.Server = httptest.NewServer(u)
 	t.Cleanup(u.Close)
 	return u
@@ -49,6 +51,25 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// hold makes requests for a file wait: reached is closed by the first of them,
+// and release lets all go on. So does the end of the test.
+func (u *upstream) hold(file string) (reached <-chan struct{}, release func()) {
+	first, free := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	release = sync.OnceFunc(func() { close(free) })
+	u.t.Cleanup(release)
+	u.set(func() {
+		u.before = func(_ http.ResponseWriter, path string) bool {
+			if path == file || strings.HasSuffix(path, "/"+file) {
+				once.Do(func() { close(first) })
+				<-free
+			}
+			return false
+		}
+	})
+	return first, release
 }
 
 func (u *upstream) set(change func()) {

@@ -81,13 +81,18 @@ func (h *Hub) join(ctx context.Context, topic Topic) (*subscription, error) {
 	f.subscribers[s] = struct{}{}
 	f.joined = true
 	h.count++
-	s.release = context.AfterFunc(ctx, func() {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.end(s, ctx.Err())
-	})
+	s.release = context.AfterFunc(ctx, func() { h.leave(s, ctx.Err()) })
 	h.signal()
 	return s, nil
+}
+
+// leave ends a subscription before its topic has.
+func (h *Hub) leave(s *subscription, err error) {
+	h.mu.Lock()
+	h.end(s, err)
+	left := h.count
+	h.mu.Unlock()
+	h.log.Debug("a subscriber left", "topic", s.topic, "subscribers", left)
 }
 
 // end closes a subscription; a second call does nothing. Hub.mu is held.

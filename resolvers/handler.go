@@ -1,20 +1,97 @@
 package resolvers
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // loaderWait is how long loaders collect keys before they ask the store.
 const loaderWait = time.Millisecond
 
-// NewHandler answers GraphQL over HTTP (GET and POST), as server-sent events,
-// and over WebSocket. Requests that pages of other sites cause are refused.
-func NewHandler(r Resolver, log *slog.Logger) http.Handler {
-	s := newServer(r, log, loaderWait)
-	s.AddTransport(NewWebsocket(WebsocketOptions{Log: log}))
-	s.AddTransport(NewSSE())
-	s.AddTransport(NewHTTP()) // last: it answers whatever no other took
-	return http.NewCrossOriginProtection().Handler(s)
+// Options are the settings of a Handler.
+type Options struct {
+	Log          *slog.Logger
+	WriteTimeout time.Duration // how long a subscriber may take for a message; 10 s if 0
+}
+
+// Handler answers GraphQL over HTTP (GET and POST), as server-sent events, and
+// over WebSocket. Requests that pages of other sites cause are refused. It is
+// safe for concurrent use.
+type Handler struct {
+	inner http.Handler
+
+	mu      sync.Mutex
+	ended   bool
+	streams map[*openStream]struct{}
+	left    sync.Cond // a stream ended; its lock is mu
+}
+
+// openStream is a request that may be answered for as long as the client stays.
+type openStream struct{ end context.CancelFunc }
+
+// NewHandler returns a handler of the schema that r resolves.
+func NewHandler(r Resolver, o Options) *Handler {
+	s := newServer(r, o.Log, loaderWait)
+	events := SSEOptions{WriteTimeout: o.WriteTimeout}
+	s.AddTransport(NewWebsocket(WebsocketOptions{Log: o.Log, WriteTimeout: o.WriteTimeout}))
+	s.AddTransport(NewSSE(events))
+	s.AddTransport(NewHTTP(events)) // last: it answers whatever no other took
+	h := &Handler{inner: http.NewCrossOriginProtection().Handler(s), streams: map[*openStream]struct{}{}}
+	h.left.L = &h.mu
+	return h
+}
+
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if websocket.IsWebSocketUpgrade(r) || parseAccept(r.Header.Values("Accept")).namesEvents() {
+		ctx, leave := h.enter(r.Context())
+		defer leave()
+		r = r.WithContext(ctx)
+	}
+	h.inner.ServeHTTP(w, r)
+}
+
+// enter makes a stream of a request. Its context ends with EndStreams.
+func (h *Handler) enter(ctx context.Context) (_ context.Context, leave func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &openStream{cancel}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended {
+		cancel()
+	}
+	h.streams[s] = struct{}{}
+	return ctx, func() {
+		cancel()
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.streams, s)
+		h.left.Broadcast()
+	}
+}
+
+// EndStreams ends all subscriptions, also those that begin later, and tells
+// their clients to come back, where the protocol can. Other requests go on.
+func (h *Handler) EndStreams() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended = true
+	for s := range h.streams {
+		s.end()
+	}
+}
+
+// Wait returns when no stream is open any more. An http.Server does not wait
+// for its WebSockets itself.
+func (h *Handler) Wait() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for len(h.streams) > 0 {
+		h.left.Wait()
+	}
 }

@@ -22,10 +22,11 @@ const maxShownErrors = 10
 type httpTransport struct{ stream sseTransport }
 
 // NewHTTP returns the transport of plain requests: POST with a JSON body, and
-// GET for queries. A subscription is streamed if the client accepts server-sent
-// events and refused otherwise. It supports every request and answers what it
-// cannot serve with the right status, so it must be added last.
-func NewHTTP() graphql.Transport { return httpTransport{newSSE(SSEOptions{})} }
+// GET for queries. A subscription is streamed, with these options, if the client
+// accepts server-sent events, and refused otherwise. It supports every request
+// and answers what it cannot serve with the right status, so it must be added
+// last.
+func NewHTTP(o SSEOptions) graphql.Transport { return httpTransport{newSSE(o)} }
 
 // Supports is always true.
 func (httpTransport) Supports(*http.Request) bool { return true }

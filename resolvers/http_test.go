@@ -39,7 +39,7 @@ func request(t *testing.T, s *stubServer, method, target, body string, header ma
 
 func TestHTTP(t *testing.T) {
 	t.Parallel()
-	s := newStubServer(t, NewSSE(), NewHTTP())
+	s := newStubServer(t, NewSSE(SSEOptions{}), NewHTTP(SSEOptions{}))
 	encoded := func(query string) string { return "?query=" + url.QueryEscape(query) }
 	const (
 		asJSON     = mediaJSON + "; charset=utf-8"
@@ -157,7 +157,7 @@ func TestHTTP(t *testing.T) {
 
 func TestHTTPOptions(t *testing.T) {
 	t.Parallel()
-	got := request(t, newStubServer(t, NewHTTP()), http.MethodOptions, "", "", nil)
+	got := request(t, newStubServer(t, NewHTTP(SSEOptions{})), http.MethodOptions, "", "", nil)
 	if got.status != http.StatusNoContent || got.header.Get("Allow") != "GET, POST, OPTIONS" {
 		t.Errorf("got %d, Allow: %s", got.status, got.header.Get("Allow"))
 	}

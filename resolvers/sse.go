@@ -28,7 +28,7 @@ type sseTransport struct{ SSEOptions }
 // text/event-stream to a single answer. Each result is an event "next"; the
 // event "complete" is the last. A client that takes no frame in time, or that
 // leaves, ends the operation.
-func NewSSE() graphql.Transport { return newSSE(SSEOptions{}) }
+func NewSSE(o SSEOptions) graphql.Transport { return newSSE(o) }
 
 func newSSE(o SSEOptions) sseTransport {
 	if o.KeepAlive <= 0 {

@@ -139,7 +139,7 @@ func TestWebsocketsAreFreed(t *testing.T) {
 // TestWebsocketUpgrade leaves other upgrades to other transports.
 func TestWebsocketUpgrade(t *testing.T) {
 	t.Parallel()
-	s := newStubServer(t, NewWebsocket(WebsocketOptions{}), NewHTTP())
+	s := newStubServer(t, NewWebsocket(WebsocketOptions{}), NewHTTP(SSEOptions{}))
 	for upgrade, want := range map[string]int{"h2c": http.StatusOK, "websocket": http.StatusBadRequest} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"?query={echo}", nil)
 		if err != nil {

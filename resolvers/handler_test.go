@@ -1,0 +1,67 @@
+package resolvers
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"ream/task"
+)
+
+func TestStreamsEndWithoutOtherRequests(t *testing.T) {
+	t.Parallel()
+	const subscribe = `{"id":"1","type":"subscribe","payload":{"query":"subscription{queue{counts{total}}}"}}`
+	const frame = `{"id":"1","type":"next","payload":{"data":{"queue":{"counts":{"total":0}}}}}`
+	h := NewHandler(Resolver{Store: &memory{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler)})
+	s := &stubServer{Server: httptest.NewServer(h)}
+	t.Cleanup(s.Close)
+	sockets := []probe{dial(t, s, currentProtocol), dial(t, s, currentProtocol)}
+	sockets[0].say(sayInit, subscribe).expect(hearAck, frame)
+	streamed := events(t, t.Context(), s, "subscription{queue{counts{total}}}")
+
+	// Its body is sent in two parts, and in between the streams end.
+	reader, writer := io.Pipe()
+	answered := make(chan string, 1)
+	go func() {
+		r, err := http.NewRequest(http.MethodPost, s.URL, reader)
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		r.Header.Set("Content-Type", mediaJSON)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		defer response.Body.Close()
+		text, _ := io.ReadAll(response.Body)
+		answered <- string(text)
+	}()
+	if _, err := io.WriteString(writer, `{"query":`); err != nil {
+		t.Fatal(err)
+	}
+
+	h.EndStreams()
+	for _, p := range sockets {
+		p.expect(1012)
+	}
+	text, err := io.ReadAll(streamed.Body)
+	if err != nil || !strings.Contains(string(text), "next") || strings.Contains(string(text), "complete") {
+		t.Errorf("events: got %q, %v, want a frame and no complete", text, err)
+	}
+	dial(t, s, currentProtocol).expect(1012)
+	h.Wait()
+
+	if _, err := io.WriteString(writer, `"{repositories{totalCount}}"}`); err != nil {
+		t.Fatal(err)
+	}
+	writer.Close()
+	if got, want := <-answered, `{"data":{"repositories":{"totalCount":10}}}`; got != want {
+		t.Errorf("a request under way: got %s, want %s", got, want)
+	}
+}
