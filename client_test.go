@@ -3,7 +3,9 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/url"
 )
 
 // query sends a GraphQL request and reads its data into a T.
@@ -116,4 +118,19 @@ func (p *program) versions(name string) (versions, units int) {
 		units = r.LatestVersion.UnitCount
 	}
 	return r.Versions.TotalCount, units
+}
+
+// get fetches what lies at a path of the server.
+func (p *program) get(path string) []byte {
+	p.t.Helper()
+	response, err := http.Get(p.address + (&url.URL{Path: path}).EscapedPath())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		p.t.Fatalf("%s: got %s, %v", path, response.Status, err)
+	}
+	return body
 }
