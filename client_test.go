@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -91,7 +92,9 @@ func (p *program) queueGroup() (id string) {
 // follow subscribes to a task or group until the final frame.
 func (p *program) follow(id string) (last finished) {
 	p.t.Helper()
-	s := p.subscribe(p.t.Context(), currentProtocol, `subscription($id: ID!) { taskOrGroup(id: $id) { ... on Work { id state } ... on Task { error { code message } } } }`, id)
+	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
+	defer cancel()
+	s := p.subscribe(ctx, currentProtocol, `subscription($id: ID!) { taskOrGroup(id: $id) { ... on Work { id state } ... on Task { error { code message } } } }`, id)
 	for frame := range s.frames {
 		var f struct{ TaskOrGroup finished }
 		if err := json.Unmarshal(frame, &f); err != nil {
@@ -100,7 +103,7 @@ func (p *program) follow(id string) (last finished) {
 		last = f.TaskOrGroup
 	}
 	if s.ended != nil {
-		p.t.Errorf("following %s: %v", id, s.ended)
+		p.t.Errorf("following %s: %v\n%s", id, s.ended, p.log)
 	}
 	return last
 }

@@ -70,6 +70,7 @@ func eachServer(t *testing.T, story func(t *testing.T, p *program)) {
 type program struct {
 	t       *testing.T
 	args    []string
+	tmp     string // where it may put temporary files
 	command *exec.Cmd
 	log     *journal
 	address string
@@ -79,7 +80,7 @@ type program struct {
 // start runs a server until the test ends.
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
-	p := &program{t: t, args: args}
+	p := &program{t: t, args: args, tmp: t.TempDir()}
 	p.start()
 	t.Cleanup(p.kill)
 	return p
@@ -93,6 +94,7 @@ func (p *program) start() {
 		p.t.Fatal(err)
 	}
 	p.command = exec.Command(path, append([]string{"serve", "--listen", "127.0.0.1:0"}, p.args...)...)
+	p.command.Env = append(os.Environ(), "TMPDIR="+p.tmp)
 	output, err := p.command.StderrPipe()
 	if err != nil {
 		p.t.Fatal(err)

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -14,6 +15,9 @@ func TestKilledInTheMiddle(t *testing.T) {
 		id := p.queueSync("r", true)
 		<-reached
 		p.kill()
+		if left, err := os.ReadDir(p.tmp); err != nil || len(left) > 0 {
+			t.Errorf("temporary files left: %v, %v", left, err)
+		}
 		release()
 		p.start()
 		if got := p.follow(id); got.State != "COMPLETED" {

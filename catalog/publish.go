@@ -41,6 +41,9 @@ func (c *Catalog) publish(ctx context.Context, run *task.Run) error {
 	if !fault.Is(err, fault.NotFound) {
 		return err
 	}
+	if err := c.DB.Room(); err != nil {
+		return err
+	}
 	manifest, err := c.writeManifest(ctx, run, version)
 	if err != nil {
 		return err

@@ -2,12 +2,15 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -86,16 +89,14 @@ func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
 	return s.finish(ctx, repository, args.Mirror, fingerprint)
 }
 
-// fetchedManifest is a manifest on disk.
+// fetchedManifest is a manifest on disk, in a file without a name: it is gone
+// when it is closed, however the process ends.
 type fetchedManifest struct {
 	f      *os.File
 	sha256 string
 }
 
-func (m fetchedManifest) remove() {
-	m.f.Close()
-	os.Remove(m.f.Name())
-}
+func (m fetchedManifest) remove() { m.f.Close() }
 
 // fetchManifest keeps the manifest in a file, so that whether it changed is
 // known before it is read, and memory does not grow with it.
@@ -103,9 +104,13 @@ func (c *Catalog) fetchManifest(ctx context.Context, run *task.Run, address stri
 	run.Progress.Report("sync.manifest", "Fetching the manifest", task.Items, 0, 1)
 	f, err := os.CreateTemp("", "ream-manifest-*")
 	if err != nil {
-		return fetchedManifest{}, fmt.Errorf("create a file for the manifest: %w", err)
+		return fetchedManifest{}, full(fmt.Errorf("create a file for the manifest: %w", err))
 	}
 	m := fetchedManifest{f: f}
+	if err := os.Remove(f.Name()); err != nil {
+		m.remove()
+		return fetchedManifest{}, fmt.Errorf("unlink the file for the manifest: %w", err)
+	}
 	sink := &fileSink{f: f}
 	result, err := c.Fetch.Get(ctx, fetch.Request{URL: address, Size: -1, MaxBytes: maxManifest}, sink)
 	if err != nil {
@@ -124,13 +129,24 @@ func (c *Catalog) fetchManifest(ctx context.Context, run *task.Run, address stri
 // fileSink is a download's destination that can start anew.
 type fileSink struct{ f *os.File }
 
-func (s *fileSink) Write(p []byte) (int, error) { return s.f.Write(p) }
+func (s *fileSink) Write(p []byte) (int, error) {
+	n, err := s.f.Write(p)
+	return n, full(err)
+}
 
 func (s *fileSink) Reset() error {
 	if err := s.f.Truncate(0); err != nil {
 		return err
 	}
 	_, err := s.f.Seek(0, 0)
+	return err
+}
+
+// full tells a full disk from other errors of temporary files.
+func full(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fault.Wrap(err, fault.Unavailable, "the disk for temporary files is full: free some space and try again")
+	}
 	return err
 }
 
@@ -173,6 +189,9 @@ func (s *syncing) fetchAll(ctx context.Context, m fetchedManifest) error {
 		if first == nil {
 			first = err
 		}
+		if err != nil && !ofOneFile(err) {
+			return first
+		}
 		return ctx.Err()
 	}
 	if err := file.Parse(m.f, func(e file.Entry) error {
@@ -188,6 +207,14 @@ func (s *syncing) fetchAll(ctx context.Context, m fetchedManifest) error {
 		return err
 	}
 	return first
+}
+
+// ofOneFile reports whether what went wrong with a file says nothing about the
+// others: those are fetched all the same, so that the next sync need not. After
+// any other failure, as of the network or a disk, no more are begun.
+func ofOneFile(err error) bool {
+	kind := fault.KindOf(err)
+	return kind == fault.NotFound || kind == fault.BadInput
 }
 
 // batch fetches what is missing of some units, makes it durable and records
@@ -244,8 +271,8 @@ func (s *syncing) batch(ctx context.Context, units []*content.Unit) error {
 	return failed
 }
 
-// download fetches the units' artifacts that are not known. It tries all of
-// them and returns the first failure, in the order of the manifest.
+// download fetches the units' artifacts that are not known, and returns the
+// first failure, in the order of the manifest.
 func (s *syncing) download(ctx context.Context, units []*content.Unit, known map[content.Digest]int64) ([]blob.Staged, error) {
 	var (
 		group  errgroup.Group
@@ -253,6 +280,7 @@ func (s *syncing) download(ctx context.Context, units []*content.Unit, known map
 		staged []blob.Staged
 		fails  = make([]error, len(units))
 		asked  = map[content.Digest]bool{}
+		ends   atomic.Bool
 	)
 	group.SetLimit(s.connections)
 	for i, u := range units {
@@ -262,9 +290,13 @@ func (s *syncing) download(ctx context.Context, units []*content.Unit, known map
 		}
 		asked[u.SHA256] = true
 		group.Go(func() error {
+			if ends.Load() {
+				return nil
+			}
 			f, err := s.fetch(ctx, u)
 			if err != nil {
 				fails[i] = err
+				ends.CompareAndSwap(false, !ofOneFile(err))
 				return nil
 			}
 			mu.Lock()
@@ -289,6 +321,9 @@ func (s *syncing) fetch(ctx context.Context, u *content.Unit) (blob.Staged, erro
 	if ctx.Err() != nil {
 		return blob.Staged{}, ctx.Err()
 	}
+	if err := s.c.DB.Room(); err != nil {
+		return blob.Staged{}, err
+	}
 	w, err := s.c.Blobs.Create()
 	if err != nil {
 		return blob.Staged{}, err
@@ -311,6 +346,10 @@ func (s *syncing) address(path string) string {
 	return u.String()
 }
 
+// roomEvery is after how many bytes of a file it is made sure again that there
+// is room for more.
+const roomEvery = 256 << 10
+
 // countingSink counts the bytes of a download as they arrive.
 type countingSink struct {
 	*blob.Writer
@@ -320,8 +359,12 @@ type countingSink struct {
 
 func (w *countingSink) Write(p []byte) (int, error) {
 	n, err := w.Writer.Write(p)
+	before := w.n
 	w.n += int64(n)
 	w.s.add(0, int64(n))
+	if err == nil && before/roomEvery != w.n/roomEvery {
+		err = w.s.c.DB.Room()
+	}
 	return n, err
 }
 
@@ -353,6 +396,9 @@ func (s *syncing) report() {
 // finish makes a new version if what upstream has is not what the newest
 // version has.
 func (s *syncing) finish(ctx context.Context, repository *content.Repository, mirror bool, fingerprint string) error {
+	if err := s.c.DB.Room(); err != nil {
+		return err
+	}
 	slices.Sort(s.units)
 	members, err := s.c.DB.Members(ctx, repository.ID)
 	if err != nil {
