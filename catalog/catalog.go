@@ -143,8 +143,8 @@ func (c *Catalog) CreateRepository(ctx context.Context, in RepositoryInput) (*co
 // UpdateRepository changes a repository's settings.
 func (c *Catalog) UpdateRepository(ctx context.Context, id content.RepositoryID, in RepositoryChange) (r *content.Repository, err error) {
 	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if r, err = one(tx.RepositoriesByID(ctx, []content.RepositoryID{id})); err != nil {
-			return missing(err, id)
+		if r, err = tx.LockRepository(ctx, id); err != nil {
+			return err
 		}
 		set(&r.Name, in.Name)
 		set(&r.RemoteID, in.Remote)
@@ -161,8 +161,8 @@ func (c *Catalog) UpdateRepository(ctx context.Context, id content.RepositoryID,
 // its versions and publications, and returns it.
 func (c *Catalog) DeleteRepository(ctx context.Context, id content.RepositoryID) (r *content.Repository, err error) {
 	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if r, err = one(tx.RepositoriesByID(ctx, []content.RepositoryID{id})); err != nil {
-			return missing(err, id)
+		if r, err = tx.LockRepository(ctx, id); err != nil {
+			return err
 		}
 		return tx.DeleteRepository(ctx, id)
 	})
@@ -221,8 +221,8 @@ func (c *Catalog) UpdateDistribution(ctx context.Context, id content.Distributio
 		return nil, fault.Input("publication", "give either a repository or a publication")
 	}
 	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if d, err = one(tx.DistributionsByID(ctx, []content.DistributionID{id})); err != nil {
-			return missing(err, id)
+		if d, err = tx.LockDistribution(ctx, id); err != nil {
+			return err
 		}
 		set(&d.Path, in.Path)
 		if in.Repository != nil {
@@ -242,8 +242,8 @@ func (c *Catalog) UpdateDistribution(ctx context.Context, id content.Distributio
 // DeleteDistribution deletes a distribution and returns it.
 func (c *Catalog) DeleteDistribution(ctx context.Context, id content.DistributionID) (d *content.Distribution, err error) {
 	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if d, err = one(tx.DistributionsByID(ctx, []content.DistributionID{id})); err != nil {
-			return missing(err, id)
+		if d, err = tx.LockDistribution(ctx, id); err != nil {
+			return err
 		}
 		return tx.DeleteDistribution(ctx, id)
 	})

@@ -146,7 +146,7 @@ func (c *Catalog) distribute(ctx context.Context, run *task.Run) error {
 		if err != nil {
 			return missing(err, args.Repository)
 		}
-		d, err := tx.DistributionByPath(ctx, args.Path)
+		d, err := tx.LockDistributionByPath(ctx, args.Path)
 		switch {
 		case fault.Is(err, fault.NotFound):
 			d = &content.Distribution{Path: args.Path, RepositoryID: repository.ID}

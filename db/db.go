@@ -253,6 +253,16 @@ func (tx *Tx) within(column string, keys any) (condition string, args []any) {
 	return "", nil
 }
 
+// alone keeps others that call it with the same text waiting until the
+// transaction ends.
+func (tx *Tx) alone(ctx context.Context, text string) error {
+	if tx.d != &postgres {
+		return nil // transactions that write are alone anyway
+	}
+	_, err := tx.exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended(?, 0))`, text)
+	return err
+}
+
 // exec runs a statement with ? placeholders and returns how many rows it changed.
 func (q *queries) exec(ctx context.Context, query string, args ...any) (int, error) {
 	r, err := q.run(ctx, query, args)

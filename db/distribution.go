@@ -48,10 +48,29 @@ func (q *queries) DistributionsByID(ctx context.Context, ids []content.Distribut
 // DistributionByPath returns the distribution at a path. It fails with
 // fault.NotFound if there is none.
 func (q *queries) DistributionByPath(ctx context.Context, path string) (*content.Distribution, error) {
+	return q.oneDistribution(ctx, nothingAt(path), `path = ?`, path)
+}
+
+// LockDistribution returns a distribution that nobody else changes until the
+// transaction ends. It fails with fault.NotFound if there is none.
+func (tx *Tx) LockDistribution(ctx context.Context, id content.DistributionID) (*content.Distribution, error) {
+	return tx.oneDistribution(ctx, missing(id), `id = ?`+tx.d.forUpdate, id)
+}
+
+// LockDistributionByPath is LockDistribution of the one at a path.
+func (tx *Tx) LockDistributionByPath(ctx context.Context, path string) (*content.Distribution, error) {
+	return tx.oneDistribution(ctx, nothingAt(path), `path = ?`+tx.d.forUpdate, path)
+}
+
+func nothingAt(path string) error {
+	return fault.New(fault.NotFound, "there is no distribution at %q", path)
+}
+
+func (q *queries) oneDistribution(ctx context.Context, none error, condition string, arg any) (*content.Distribution, error) {
 	var row distributionRow
-	found, err := q.found(ctx, &row, `SELECT `+distributionColumns+` FROM distribution WHERE path = ?`, path)
+	found, err := q.found(ctx, &row, `SELECT `+distributionColumns+` FROM distribution WHERE `+condition, arg)
 	if err == nil && !found {
-		err = fault.New(fault.NotFound, "there is no distribution at %q", path)
+		err = none
 	}
 	if err != nil {
 		return nil, err
@@ -135,10 +154,8 @@ func (tx *Tx) DeleteDistribution(ctx context.Context, id content.DistributionID)
 // clearPath makes sure that no distribution but the given one is in the way of
 // a path, and that none can get there before the transaction ends.
 func (tx *Tx) clearPath(ctx context.Context, path string, itself content.DistributionID) error {
-	if tx.d == &postgres {
-		if _, err := tx.exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('distribution paths', 0))`); err != nil {
-			return err
-		}
+	if err := tx.alone(ctx, "distribution paths"); err != nil {
+		return err
 	}
 	var atOrAbove []string
 	for i, c := range path + "/" {

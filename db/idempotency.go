@@ -14,10 +14,8 @@ const answersKept = 24 * time.Hour
 // 24 hours, or nothing. It returns a Conflict if that was another request.
 // Until the transaction ends, nobody else can use the key.
 func (tx *Tx) Answered(ctx context.Context, key, request string) (string, error) {
-	if tx.d == &postgres {
-		if _, err := tx.exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended(?, 0))`, "idempotency "+key); err != nil {
-			return "", err
-		}
+	if err := tx.alone(ctx, "idempotency "+key); err != nil {
+		return "", err
 	}
 	if _, err := tx.exec(ctx, `DELETE FROM idempotency WHERE created_at < ?`, micros(tx.now().Add(-answersKept))); err != nil {
 		return "", err
@@ -28,7 +26,7 @@ func (tx *Tx) Answered(ctx context.Context, key, request string) (string, error)
 	}
 	ok, err := tx.found(ctx, &row, `SELECT request, answer FROM idempotency WHERE key = ?`, key)
 	if ok && row.Request != request {
-		return "", fault.Wrap(nil, fault.Conflict, "the idempotency key was used for another request: use a new one")
+		return "", fault.New(fault.Conflict, "the idempotency key was used for another request: use a new one")
 	}
 	return row.Answer, err
 }

@@ -134,6 +134,10 @@ func byKey(labels []content.Label) []content.Label {
 // CreateRepository stores a new repository with its labels, and fills in its ID
 // and times. It fails with fault.Conflict if the name is taken.
 func (tx *Tx) CreateRepository(ctx context.Context, r *content.Repository) error {
+	// The list is in the order of the IDs: what was read of it stays complete.
+	if err := tx.alone(ctx, "new repositories"); err != nil {
+		return err
+	}
 	now := micros(tx.now())
 	found, err := tx.found(ctx, &r.ID, `INSERT INTO repository(name, format, remote_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (name) DO NOTHING RETURNING id`, r.Name, r.Format, reference(r.RemoteID), now, now)
