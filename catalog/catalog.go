@@ -161,10 +161,8 @@ func (c *Catalog) UpdateRepository(ctx context.Context, id content.RepositoryID,
 // its versions and publications, and returns it.
 func (c *Catalog) DeleteRepository(ctx context.Context, id content.RepositoryID) (r *content.Repository, err error) {
 	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if r, err = tx.LockRepository(ctx, id); err != nil {
-			return err
-		}
-		return tx.DeleteRepository(ctx, id)
+		r, err = tx.DeleteRepository(ctx, id)
+		return err
 	})
 	return r, err
 }

@@ -11,8 +11,10 @@ import (
 	"ream/content"
 	"ream/db"
 	"ream/db/dbtest"
+	"ream/fault"
 	"ream/fetch"
 	"ream/page"
+	"ream/task"
 )
 
 // each runs a test with a catalog on every kind of database.
@@ -151,4 +153,43 @@ func follow[T any](t *testing.T, list string, want int, added <-chan struct{}, r
 	if seen != want {
 		t.Errorf("%s: followed %d, want %d", list, seen, want)
 	}
+}
+
+// TestAnsweredRequestIsNotReadAgain repeats a request whose first answer still
+// counts, although it could not be carried out any more.
+func TestAnsweredRequestIsNotReadAgain(t *testing.T) {
+	each(t, func(t *testing.T, c *catalog.Catalog) {
+		ctx := t.Context()
+		remote := must[*content.Remote](t)(c.CreateRemote(ctx, catalog.RemoteInput{Name: "r", URL: "http://example.org/PULP_MANIFEST", Policy: content.Immediate, Connections: 1}))
+		repository := must[*content.Repository](t)(c.CreateRepository(ctx, catalog.RepositoryInput{Name: "r", Format: content.File, Remote: remote.ID}))
+		request := catalog.SyncRequest{Repositories: catalog.Selector{Names: []string{"r"}}, Priority: task.Normal, IdempotencyKey: "once"}
+		first := must[task.Work](t)(c.Sync(ctx, request))
+		name := "renamed"
+		must[*content.Repository](t)(c.UpdateRepository(ctx, repository.ID, catalog.RepositoryChange{Name: &name}))
+		if again := must[task.Work](t)(c.Sync(ctx, request)); again.NodeID() != first.NodeID() {
+			t.Errorf("the same request again: got %s, want %s", again.NodeID(), first.NodeID())
+		}
+	})
+}
+
+// TestNothingIsQueuedForWhatIsGone deletes repositories while work on them is
+// asked for: either comes first, and what is queued has its repository.
+func TestNothingIsQueuedForWhatIsGone(t *testing.T) {
+	each(t, func(t *testing.T, c *catalog.Catalog) {
+		ctx := t.Context()
+		remote := must[*content.Remote](t)(c.CreateRemote(ctx, catalog.RemoteInput{Name: "r", URL: "http://example.org/PULP_MANIFEST", Policy: content.Immediate, Connections: 1}))
+		for i := range 20 {
+			repository := must[*content.Repository](t)(c.CreateRepository(ctx, catalog.RepositoryInput{Name: fmt.Sprint(i), Format: content.File, Remote: remote.ID}))
+			var queued, deleted error
+			var both sync.WaitGroup
+			both.Go(func() {
+				_, queued = c.Sync(ctx, catalog.SyncRequest{Repositories: catalog.Selector{IDs: []content.RepositoryID{repository.ID}}, Priority: task.Normal})
+			})
+			both.Go(func() { _, deleted = c.DeleteRepository(ctx, repository.ID) })
+			both.Wait()
+			if (queued == nil) == (deleted == nil) || queued != nil && !fault.Is(queued, fault.BadInput) || deleted != nil && !fault.Is(deleted, fault.Conflict) {
+				t.Errorf("sync: %v, deletion: %v: want one of them to fail, because of the other", queued, deleted)
+			}
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"ream/content"
 	"ream/db"
@@ -14,7 +15,7 @@ import (
 // Sync queues a sync of each selected repository: one task if one repository
 // is named, a group otherwise.
 func (c *Catalog) Sync(ctx context.Context, in SyncRequest) (task.Work, error) {
-	return c.queue(ctx, "sync", in, in.IdempotencyKey, in.MaxRunning, in.Repositories, func(r *content.Repository) ([]task.New, error) {
+	return c.queue(ctx, "sync", in, in.IdempotencyKey, in.MaxRunning, in.Repositories, func(tx *db.Tx, r *content.Repository) ([]task.New, error) {
 		t, err := newSync(r, in.Mirror, in.Priority)
 		return []task.New{t}, err
 	})
@@ -28,12 +29,14 @@ func (c *Catalog) Publish(ctx context.Context, in PublishRequest) (task.Work, er
 	if in.Version > 0 && !in.Repositories.single() {
 		return nil, fault.Input("version", "a version can be named only with one repository")
 	}
-	return c.queue(ctx, "publish", in, in.IdempotencyKey, in.MaxRunning, in.Repositories, func(r *content.Repository) ([]task.New, error) {
+	return c.queue(ctx, "publish", in, in.IdempotencyKey, in.MaxRunning, in.Repositories, func(tx *db.Tx, r *content.Repository) ([]task.New, error) {
 		if in.Version > 0 {
-			if _, err := c.DB.VersionByNumber(ctx, r.ID, in.Version); err != nil {
+			if _, err := tx.VersionByNumber(ctx, r.ID, in.Version); fault.Is(err, fault.NotFound) {
+				return nil, fault.Input("version", "%q has no version %d", r.Name, in.Version)
+			} else if err != nil {
 				return nil, err
 			}
-		} else if in.Version == 0 && r.LatestID == 0 {
+		} else if r.LatestID == 0 {
 			return nil, fault.Input("repositories", "%q has no version yet: sync it first", r.Name)
 		}
 		return []task.New{newPublish(r, in.Version, in.Priority)}, nil
@@ -46,7 +49,7 @@ func (c *Catalog) Mirror(ctx context.Context, in MirrorRequest) (*task.Group, er
 	if in.Path != "" && !in.Repositories.single() {
 		return nil, fault.Input("path", "a path can be named only with one repository")
 	}
-	work, err := c.queue(ctx, "mirror", in, in.IdempotencyKey, in.MaxRunning, in.Repositories, func(r *content.Repository) ([]task.New, error) {
+	work, err := c.queue(ctx, "mirror", in, in.IdempotencyKey, in.MaxRunning, in.Repositories, func(tx *db.Tx, r *content.Repository) ([]task.New, error) {
 		path := in.Path
 		if path == "" {
 			path = r.Name
@@ -77,7 +80,7 @@ func (s Selector) single() bool { return len(s.IDs)+len(s.Names) == 1 && s.Label
 
 // queue selects repositories and queues what the request expands into, all in
 // one transaction.
-func (c *Catalog) queue(ctx context.Context, verb string, request any, key string, maxRunning int, s Selector, expand func(*content.Repository) ([]task.New, error)) (task.Work, error) {
+func (c *Catalog) queue(ctx context.Context, verb string, request any, key string, maxRunning int, s Selector, expand expansion) (task.Work, error) {
 	fingerprint, err := json.Marshal(request)
 	if err != nil {
 		return nil, fmt.Errorf("fingerprint of the request: %w", err)
@@ -85,15 +88,45 @@ func (c *Catalog) queue(ctx context.Context, verb string, request any, key strin
 	if len(key) > 200 {
 		return nil, fault.Input("idempotencyKey", "it has more than 200 bytes")
 	}
-	repositories, err := c.selected(ctx, s)
+	var answer string
+	err = c.DB.InTx(ctx, func(tx *db.Tx) (err error) {
+		if key == "" {
+			answer, err = enqueue(ctx, tx, verb, maxRunning, s, expand)
+			return err
+		}
+		if answer, err = tx.Answered(ctx, key, verb+string(fingerprint)); err != nil || answer != "" {
+			return err
+		}
+		if answer, err = enqueue(ctx, tx, verb, maxRunning, s, expand); err != nil {
+			return err
+		}
+		return tx.Answer(ctx, key, verb+string(fingerprint), answer)
+	})
 	if err != nil {
 		return nil, err
 	}
+	return c.work(ctx, answer)
+}
+
+// expansion is what a request wants to be done with a repository. Tasks come
+// after others by their place in it.
+type expansion func(*db.Tx, *content.Repository) ([]task.New, error)
+
+// enqueue returns the task or the group that it queued, by the ID that clients
+// see.
+func enqueue(ctx context.Context, tx *db.Tx, verb string, maxRunning int, s Selector, expand expansion) (string, error) {
+	repositories, err := selected(ctx, tx, s)
+	if err != nil {
+		return "", err
+	}
+	if err := tx.KeepRepositories(ctx, repositories); err != nil {
+		return "", err
+	}
 	var tasks []task.New
 	for _, r := range repositories {
-		steps, err := expand(r)
+		steps, err := expand(tx, r)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		for _, step := range steps {
 			for i := range step.After {
@@ -102,38 +135,15 @@ func (c *Catalog) queue(ctx context.Context, verb string, request any, key strin
 		}
 		tasks = append(tasks, steps...)
 	}
-	var answer string
-	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if key != "" {
-			if answer, err = tx.Answered(ctx, key, verb+string(fingerprint)); err != nil || answer != "" {
-				return err
-			}
-		}
-		if len(tasks) == 1 && s.single() {
-			id, err := tx.Enqueue(ctx, tasks[0])
-			if err != nil {
-				return err
-			}
-			answer = id.String()
-		} else {
-			for i := range tasks {
-				tasks[i].Dedupe = ""
-			}
-			id, err := tx.EnqueueGroup(ctx, task.NewGroup{Name: groupName(verb, repositories), MaxRunning: maxRunning, Tasks: tasks})
-			if err != nil {
-				return err
-			}
-			answer = id.String()
-		}
-		if key == "" {
-			return nil
-		}
-		return tx.Answer(ctx, key, verb+string(fingerprint), answer)
-	})
-	if err != nil {
-		return nil, err
+	if len(tasks) == 1 && s.single() {
+		id, err := tx.Enqueue(ctx, tasks[0])
+		return id.String(), err
 	}
-	return c.work(ctx, answer)
+	for i := range tasks {
+		tasks[i].Dedupe = ""
+	}
+	id, err := tx.EnqueueGroup(ctx, task.NewGroup{Name: groupName(verb, repositories), MaxRunning: maxRunning, Tasks: tasks})
+	return id.String(), err
 }
 
 func groupName(verb string, repositories []*content.Repository) string {
@@ -156,36 +166,30 @@ func (c *Catalog) work(ctx context.Context, nodeID string) (task.Work, error) {
 }
 
 // selected are the repositories that a request is about.
-func (c *Catalog) selected(ctx context.Context, s Selector) ([]*content.Repository, error) {
+func selected(ctx context.Context, tx *db.Tx, s Selector) ([]*content.Repository, error) {
 	switch {
 	case s.All:
-		return c.DB.SelectRepositories(ctx, "")
+		return tx.SelectRepositories(ctx, "")
 	case s.Labels != nil && *s.Labels == "":
 		return nil, fault.Input("repositories.labels", "it is empty: use all to select every repository")
 	case s.Labels != nil:
-		return c.DB.SelectRepositories(ctx, *s.Labels)
+		return tx.SelectRepositories(ctx, *s.Labels)
 	case len(s.IDs) > 0:
-		found, err := c.DB.RepositoriesByID(ctx, s.IDs)
+		found, err := tx.RepositoriesByID(ctx, s.IDs)
 		if err != nil {
 			return nil, err
 		}
-		for i, r := range found {
-			if r == nil {
-				return nil, fault.Input("repositories.ids", "there is no %s", s.IDs[i])
-			}
+		if i := slices.Index(found, nil); i >= 0 {
+			return nil, fault.Input("repositories.ids", "there is no %s", s.IDs[i])
 		}
 		return distinct(found), nil
 	}
-	var found []*content.Repository
-	for _, name := range s.Names {
-		r, err := c.DB.RepositoryByName(ctx, name)
-		if fault.Is(err, fault.NotFound) {
-			return nil, fault.Input("repositories.names", "there is no repository %q", name)
-		}
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, r)
+	found, err := tx.RepositoriesByName(ctx, s.Names)
+	if err != nil {
+		return nil, err
+	}
+	if i := slices.Index(found, nil); i >= 0 {
+		return nil, fault.Input("repositories.names", "there is no repository %q", s.Names[i])
 	}
 	return distinct(found), nil
 }

@@ -24,6 +24,7 @@ import (
 type dialect struct {
 	name       string
 	forUpdate  string // locks the rows of a SELECT; SQLite's only writer needs no locks
+	forChange  string // the same for rows that stay, with their IDs: others may refer to them meanwhile
 	skipLocked string // the same, passing over rows that others have locked
 	clock      string // the database's own time in microseconds
 	code       func(error) string
@@ -35,6 +36,7 @@ var (
 	postgres = dialect{
 		name:       "postgres",
 		forUpdate:  " FOR UPDATE",
+		forChange:  " FOR NO KEY UPDATE",
 		skipLocked: " FOR UPDATE SKIP LOCKED",
 		clock:      "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
 		code:       postgresCode,

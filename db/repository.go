@@ -69,28 +69,55 @@ func (q *queries) RepositoriesByID(ctx context.Context, ids []content.Repository
 	return inOrder(ids, found, func(r *content.Repository) (content.RepositoryID, *content.Repository) { return r.ID, r }), nil
 }
 
-// RepositoryByName returns the repository of that name. It fails with
-// fault.NotFound if there is none.
-func (q *queries) RepositoryByName(ctx context.Context, name string) (*content.Repository, error) {
-	return q.oneRepository(ctx, fault.New(fault.NotFound, "there is no repository %q", name), `name = ?`, name)
+// RepositoriesByName returns repositories in the order of the names, nil where
+// there is none.
+func (q *queries) RepositoriesByName(ctx context.Context, names []string) ([]*content.Repository, error) {
+	var rows []repositoryRow
+	if err := q.sel(ctx, &rows, `SELECT `+repositoryColumns+` FROM repository WHERE `+q.d.in("name"), list(q.d, names)); err != nil {
+		return nil, err
+	}
+	found, err := q.repositories(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	return inOrder(names, found, func(r *content.Repository) (string, *content.Repository) { return r.Name, r }), nil
 }
 
-// LockRepository returns a repository that nobody else changes until the
-// transaction ends. It fails with fault.NotFound if there is none.
+// LockRepository returns a repository that nobody else changes or deletes until
+// the transaction ends. It fails with fault.NotFound if there is none.
 func (tx *Tx) LockRepository(ctx context.Context, id content.RepositoryID) (*content.Repository, error) {
-	return tx.oneRepository(ctx, missing(id), `id = ?`+tx.d.forUpdate, id)
+	return tx.oneRepository(ctx, id, tx.d.forChange)
 }
 
-func (q *queries) oneRepository(ctx context.Context, none error, condition string, arg any) (*content.Repository, error) {
+// KeepRepositories makes sure that repositories, which the transaction has
+// read, are not deleted before it ends. If one was deleted meanwhile, the
+// transaction starts anew.
+func (tx *Tx) KeepRepositories(ctx context.Context, repositories []*content.Repository) error {
+	if tx.d != &postgres || len(repositories) == 0 {
+		return nil
+	}
+	ids := make([]content.RepositoryID, len(repositories))
+	for i, r := range repositories {
+		ids[i] = r.ID
+	}
+	var kept []content.RepositoryID
+	err := tx.sel(ctx, &kept, `SELECT id FROM repository WHERE `+tx.d.in("id")+` ORDER BY id FOR KEY SHARE`, list(tx.d, ids))
+	if err == nil && len(kept) < len(ids) {
+		err = errMoved
+	}
+	return err
+}
+
+func (tx *Tx) oneRepository(ctx context.Context, id content.RepositoryID, lock string) (*content.Repository, error) {
 	var row repositoryRow
-	found, err := q.found(ctx, &row, `SELECT `+repositoryColumns+` FROM repository WHERE `+condition, arg)
+	found, err := tx.found(ctx, &row, `SELECT `+repositoryColumns+` FROM repository WHERE id = ?`+lock, id)
 	if err != nil {
 		return nil, err
 	}
 	if !found {
-		return nil, none
+		return nil, missing(id)
 	}
-	rs, err := q.repositories(ctx, []repositoryRow{row})
+	rs, err := tx.repositories(ctx, []repositoryRow{row})
 	if err != nil {
 		return nil, err
 	}
@@ -187,42 +214,43 @@ func (tx *Tx) label(ctx context.Context, r *content.Repository) error {
 	return err
 }
 
-// DeleteRepository deletes a repository with its versions and publications. It
-// fails with fault.Conflict while a distribution serves it or work on it is
-// unfinished, and with fault.NotFound if there is no such repository.
-func (tx *Tx) DeleteRepository(ctx context.Context, id content.RepositoryID) error {
-	r, err := tx.LockRepository(ctx, id)
+// DeleteRepository deletes a repository with its versions and publications, and
+// returns what it was. It fails with fault.Conflict while a distribution serves
+// it or work on it is unfinished, and with fault.NotFound if there is no such
+// repository.
+func (tx *Tx) DeleteRepository(ctx context.Context, id content.RepositoryID) (*content.Repository, error) {
+	r, err := tx.oneRepository(ctx, id, tx.d.forUpdate)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var path string
 	switch served, err := tx.found(ctx, &path, `SELECT path FROM distribution WHERE repository_id = ?
 		OR publication_id IN (SELECT id FROM publication WHERE repository_id = ?) ORDER BY id LIMIT 1`, id, id); {
 	case err != nil:
-		return err
+		return nil, err
 	case served:
-		return fault.New(fault.Conflict, "repository %q is served by the distribution at %q: delete that first", r.Name, path)
+		return nil, fault.New(fault.Conflict, "repository %q is served by the distribution at %q: delete that first", r.Name, path)
 	}
 	// Whoever queues work on the repository locks this row too.
 	var one int
 	if _, err := tx.found(ctx, &one, `SELECT 1 FROM resource WHERE name = ?`+tx.d.forUpdate, id.String()); err != nil {
-		return err
+		return nil, err
 	}
 	switch busy, err := tx.found(ctx, &one, `SELECT 1 FROM reservation WHERE resource_id = (SELECT id FROM resource WHERE name = ?) LIMIT 1`, id.String()); {
 	case err != nil:
-		return err
+		return nil, err
 	case busy:
-		return fault.New(fault.Conflict, "there is unfinished work on repository %q: wait for it or cancel it", r.Name)
+		return nil, fault.New(fault.Conflict, "there is unfinished work on repository %q: wait for it or cancel it", r.Name)
 	}
 	tx.touched.content = true
 	// What refers to others goes first, although the rest follows by itself.
 	for _, table := range []string{"publication", "membership", "version"} {
 		if _, err := tx.exec(ctx, `DELETE FROM `+table+` WHERE repository_id = ?`, id); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	_, err = tx.exec(ctx, `DELETE FROM repository WHERE id = ?`, id)
-	return err
+	return r, err
 }
 
 // Synced returns what upstream and settings were at a repository's last sync,

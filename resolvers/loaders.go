@@ -21,15 +21,16 @@ const batchSize = 1000
 // for one response only: an answer must not outlive a change that the client
 // was told of.
 type loaders struct {
-	remotes       *dataloadgen.Loader[content.RemoteID, *content.Remote]
-	repositories  *dataloadgen.Loader[content.RepositoryID, *content.Repository]
-	versions      *dataloadgen.Loader[content.VersionID, *content.Version]
-	units         *dataloadgen.Loader[content.UnitID, *content.Unit]
-	publications  *dataloadgen.Loader[content.PublicationID, *content.Publication]
-	distributions *dataloadgen.Loader[content.DistributionID, *content.Distribution]
-	tasks         *dataloadgen.Loader[task.ID, *task.Task]
-	groups        *dataloadgen.Loader[task.GroupID, *task.Group]
-	workers       *dataloadgen.Loader[task.WorkerID, *task.Worker]
+	remotes            *dataloadgen.Loader[content.RemoteID, *content.Remote]
+	repositories       *dataloadgen.Loader[content.RepositoryID, *content.Repository]
+	repositoriesByName *dataloadgen.Loader[string, *content.Repository]
+	versions           *dataloadgen.Loader[content.VersionID, *content.Version]
+	units              *dataloadgen.Loader[content.UnitID, *content.Unit]
+	publications       *dataloadgen.Loader[content.PublicationID, *content.Publication]
+	distributions      *dataloadgen.Loader[content.DistributionID, *content.Distribution]
+	tasks              *dataloadgen.Loader[task.ID, *task.Task]
+	groups             *dataloadgen.Loader[task.GroupID, *task.Group]
+	workers            *dataloadgen.Loader[task.WorkerID, *task.Worker]
 
 	ahead        *dataloadgen.Loader[task.ID, int]
 	reservations *dataloadgen.Loader[task.ID, []*task.Reservation]
@@ -40,20 +41,21 @@ type loaders struct {
 
 func newLoaders(s Store, wait time.Duration) *loaders {
 	return &loaders{
-		remotes:       newLoader(s.RemotesByID, wait),
-		repositories:  newLoader(s.RepositoriesByID, wait),
-		versions:      newLoader(s.VersionsByID, wait),
-		units:         newLoader(s.UnitsByID, wait),
-		publications:  newLoader(s.PublicationsByID, wait),
-		distributions: newLoader(s.DistributionsByID, wait),
-		tasks:         newLoader(s.TasksByID, wait),
-		groups:        newLoader(s.GroupsByID, wait),
-		workers:       newLoader(s.WorkersByID, wait),
-		ahead:         newLoader(s.Ahead, wait),
-		reservations:  newLoader(s.Reservations, wait),
-		holders:       newLoader(s.Holders, wait),
-		reports:       newLoader(s.Reports, wait),
-		created:       newLoader(s.Created, wait),
+		remotes:            newLoader(s.RemotesByID, wait),
+		repositories:       newLoader(s.RepositoriesByID, wait),
+		repositoriesByName: newLoader(s.RepositoriesByName, wait),
+		versions:           newLoader(s.VersionsByID, wait),
+		units:              newLoader(s.UnitsByID, wait),
+		publications:       newLoader(s.PublicationsByID, wait),
+		distributions:      newLoader(s.DistributionsByID, wait),
+		tasks:              newLoader(s.TasksByID, wait),
+		groups:             newLoader(s.GroupsByID, wait),
+		workers:            newLoader(s.WorkersByID, wait),
+		ahead:              newLoader(s.Ahead, wait),
+		reservations:       newLoader(s.Reservations, wait),
+		holders:            newLoader(s.Holders, wait),
+		reports:            newLoader(s.Reports, wait),
+		created:            newLoader(s.Created, wait),
 	}
 }
 

@@ -56,7 +56,7 @@ func (r *queryResolver) Repository(ctx context.Context, id *string, name *string
 	if id != nil {
 		return find(ctx, loadersOf(ctx).repositories, "repository", *id)
 	}
-	return absentIsNull(r.Store.RepositoryByName(ctx, *name))
+	return loadersOf(ctx).repositoriesByName.Load(ctx, *name)
 }
 
 func (r *queryResolver) Repositories(ctx context.Context, labels *string, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Repository], error) {

@@ -24,8 +24,8 @@ type Resolver struct {
 	Now     func() time.Time
 }
 
-// Store reads. Methods whose names end in ByID answer in the order of the
-// ids, with nil where there is no such thing; the other lookups of a single
+// Store reads. Methods whose names end in ByID and that take several answer in
+// their order, with nil where there is no such thing; the other lookups of a single
 // thing return a fault.NotFound. It must be safe for concurrent use.
 type Store interface {
 	Remotes
@@ -47,7 +47,7 @@ type Remotes interface {
 type Repositories interface {
 	Repositories(ctx context.Context, labels string, p page.Request) (*page.Of[*content.Repository], error)
 	RepositoriesByID(context.Context, []content.RepositoryID) ([]*content.Repository, error)
-	RepositoryByName(ctx context.Context, name string) (*content.Repository, error)
+	RepositoriesByName(ctx context.Context, names []string) ([]*content.Repository, error)
 }
 
 // Versions reads the versions of repositories, and their units.

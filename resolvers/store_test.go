@@ -80,8 +80,8 @@ func (m *memory) RepositoriesByID(_ context.Context, ids []content.RepositoryID)
 	return byID(ids, repository), m.ask("RepositoriesByID")
 }
 
-func (m *memory) RepositoryByName(context.Context, string) (*content.Repository, error) {
-	return nil, fault.New(fault.NotFound, "there is no such repository")
+func (m *memory) RepositoriesByName(_ context.Context, names []string) ([]*content.Repository, error) {
+	return make([]*content.Repository, len(names)), nil
 }
 
 func (m *memory) RemotesByID(_ context.Context, ids []content.RemoteID) ([]*content.Remote, error) {

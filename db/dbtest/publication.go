@@ -263,5 +263,5 @@ func toldOfContent(l library) {
 		})
 	})
 	check("a deletion", true, func() { l.tx(func(tx *db.Tx) error { return tx.DeleteDistribution(l.ctx(), d.ID) }) })
-	check("the repository's deletion", true, func() { l.tx(func(tx *db.Tx) error { return tx.DeleteRepository(l.ctx(), r.ID) }) })
+	check("the repository's deletion", true, func() { l.tx(func(tx *db.Tx) error { _, err := tx.DeleteRepository(l.ctx(), r.ID); return err }) })
 }

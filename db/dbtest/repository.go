@@ -53,11 +53,9 @@ func repositories(l library) {
 	b := &content.Repository{Name: "b", Format: content.File, RemoteID: upstream.ID}
 	l.tx(func(tx *db.Tx) error { return tx.CreateRepository(l.ctx(), b) })
 	equal(l.t, "labels by key", a.Labels, []content.Label{{Key: "env", Value: "prod"}, {Key: "team", Value: "web"}})
-	equal(l.t, "by name", must(l.RepositoryByName(l.ctx(), "a"))(l.t), a)
+	equal(l.t, "by name", must(l.RepositoriesByName(l.ctx(), []string{"b", "c", "a"}))(l.t), []*content.Repository{b, nil, a})
 	equal(l.t, "by id", must(l.RepositoriesByID(l.ctx(), []content.RepositoryID{b.ID, 99, a.ID}))(l.t), []*content.Repository{b, nil, a})
 	equal(l.t, "list", nodes(must(l.Repositories(l.ctx(), "", page.Request{}))(l.t)), []*content.Repository{a, b})
-	_, err := l.RepositoryByName(l.ctx(), "c")
-	wantFault(l.t, err, fault.NotFound, `there is no repository "c"`)
 
 	const taken = `there is already a repository named "a"`
 	l.fails(fault.Conflict, taken, func(tx *db.Tx) error { return tx.CreateRepository(l.ctx(), &content.Repository{Name: "a"}) })
@@ -151,7 +149,7 @@ func repositoryInUse(l library) {
 	p := l.publish(l.version(pinned, l.store(unit("a", 1)), nil))
 	d := l.distribute(content.Distribution{Path: "x/pins", PublicationID: p.ID})
 	remove := func(r *content.Repository) func(*db.Tx) error {
-		return func(tx *db.Tx) error { return tx.DeleteRepository(l.ctx(), r.ID) }
+		return func(tx *db.Tx) error { _, err := tx.DeleteRepository(l.ctx(), r.ID); return err }
 	}
 	l.fails(fault.Conflict, `repository "followed" is served by the distribution at "x/follows": delete that first`, remove(followed))
 	l.fails(fault.Conflict, `repository "pinned" is served by the distribution at "x/pins": delete that first`, remove(pinned))
@@ -168,7 +166,7 @@ func repositoryWithWork(l library) {
 			Reservations: []task.Reservation{{Resource: r.ID.String(), Access: task.Exclusive}}})
 		return err
 	})
-	remove := func(tx *db.Tx) error { return tx.DeleteRepository(l.ctx(), r.ID) }
+	remove := func(tx *db.Tx) error { _, err := tx.DeleteRepository(l.ctx(), r.ID); return err }
 	l.fails(fault.Conflict, `there is unfinished work on repository "r": wait for it or cancel it`, remove)
 	if err := l.CancelTask(l.ctx(), id); err != nil {
 		l.t.Fatal(err)
@@ -183,7 +181,7 @@ func repositoryWithHistory(l library) {
 	second := l.version(r, nil, ids[:1])
 	kept := l.publish(l.version(other, ids, nil))
 	gone := []content.PublicationID{l.publish(first).ID, l.publish(second).ID}
-	l.tx(func(tx *db.Tx) error { return tx.DeleteRepository(l.ctx(), r.ID) })
+	l.tx(func(tx *db.Tx) error { _, err := tx.DeleteRepository(l.ctx(), r.ID); return err })
 
 	equal(l.t, "versions", must(l.VersionsByID(l.ctx(), []content.VersionID{first.ID, second.ID}))(l.t), []*content.Version{nil, nil})
 	equal(l.t, "publications", nodes(must(l.Publications(l.ctx(), 0, page.Request{}))(l.t)), []*content.Publication{kept})
@@ -195,5 +193,5 @@ func repositoryWithHistory(l library) {
 	}
 	must(l.PublishedFile(l.ctx(), kept.ID, "b"))(l.t)
 	again := l.repository("r")
-	equal(l.t, "labels of another with the name", must(l.RepositoryByName(l.ctx(), "r"))(l.t), again)
+	equal(l.t, "labels of another with the name", must(l.RepositoriesByName(l.ctx(), []string{"r"}))(l.t), []*content.Repository{again})
 }
