@@ -45,29 +45,3 @@ func TestCancelWhileItRuns(t *testing.T) {
 		}
 	})
 }
-
-func TestErrorsNameFieldAndRemedy(t *testing.T) {
-	eachServer(t, func(t *testing.T, p *program) {
-		tests := []struct{ name, document, code, field string }{
-			{"unknown repository", `mutation { sync(input: {repositories: {ids: ["repository-99"]}}) { ... on Work { id } } }`, "BAD_INPUT", "repositories.ids"},
-			{"two selectors", `mutation($r: RepositorySelector!) { sync(input: {repositories: $r}) { ... on Work { id } } }`, "BAD_INPUT", "repositories"},
-			{"secret in the URL", `mutation { createRemote(input: {name: "x", url: "http://a:b@c/PULP_MANIFEST"}) { id } }`, "BAD_INPUT", "url"},
-			{"unknown task", `mutation { cancel(id: "task-99") { ... on Work { id } } }`, "NOT_FOUND", ""},
-		}
-		for _, tt := range tests {
-			_, errs := ask[any](p, tt.document, map[string]any{"r": map[string]any{"all": true, "names": []string{"x"}}})
-			if len(errs) != 1 || errs[0].Extensions.Code != tt.code || errs[0].Extensions.Field != tt.field {
-				t.Errorf("%s: got %+v, want code %s and field %q", tt.name, errs, tt.code, tt.field)
-			}
-		}
-		empty := query[struct {
-			Sync struct {
-				Typename string `json:"__typename"`
-				Finished bool
-			}
-		}](p, `mutation { sync(input: {repositories: {all: true}}) { __typename ... on Work { finished } } }`, nil).Sync
-		if empty.Typename != "TaskGroup" || !empty.Finished {
-			t.Errorf("a selector that matches nothing: got %+v, want a finished group", empty)
-		}
-	})
-}

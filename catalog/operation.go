@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -173,7 +174,11 @@ func selected(ctx context.Context, tx *db.Tx, s Selector) ([]*content.Repository
 	case s.Labels != nil && *s.Labels == "":
 		return nil, fault.Input("repositories.labels", "it is empty: use all to select every repository")
 	case s.Labels != nil:
-		return tx.SelectRepositories(ctx, *s.Labels)
+		found, err := tx.SelectRepositories(ctx, *s.Labels)
+		if f, ok := errors.AsType[*fault.Error](err); ok && f.Field == "labels" {
+			err = fault.Input("repositories.labels", "%s", f.Message)
+		}
+		return found, err
 	case len(s.IDs) > 0:
 		found, err := tx.RepositoriesByID(ctx, s.IDs)
 		if err != nil {

@@ -20,12 +20,22 @@ func knownID[K ~int64](noun, id string) (K, error) {
 	return key, nil
 }
 
-// optionalID reads an id that may be left out. It is nil then.
+// referredID reads an id in a field that refers to a noun.
+func referredID[K ~int64](field, noun, id string) (K, error) {
+	key, err := content.ParseID[K](noun, id)
+	if err != nil {
+		return 0, fault.Input(field, "there is no %s %.80q: ids look like %s-12", noun, id, noun)
+	}
+	return key, nil
+}
+
+// optionalID reads an id that may be left out, from the field of the noun's
+// name. It is nil then.
 func optionalID[K ~int64](noun string, id *string) (*K, error) {
 	if id == nil {
 		return nil, nil
 	}
-	key, err := knownID[K](noun, *id)
+	key, err := referredID[K](noun, noun, *id)
 	return &key, err
 }
 
@@ -96,7 +106,7 @@ func selector(in *graph.RepositorySelector) (catalog.Selector, error) {
 		s.IDs = make([]content.RepositoryID, len(in.Ids))
 		for i, id := range in.Ids {
 			var err error
-			if s.IDs[i], err = knownID[content.RepositoryID]("repository", id); err != nil {
+			if s.IDs[i], err = referredID[content.RepositoryID]("repositories.ids", "repository", id); err != nil {
 				return s, err
 			}
 		}
