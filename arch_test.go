@@ -53,6 +53,7 @@ var libraries = map[string][]string{
 	"github.com/vektah/gqlparser":      {"graph", "resolvers", "web"}, // web: its examples' test
 	"github.com/vikstrous/dataloadgen": {"resolvers"},
 	"github.com/hashicorp/golang-lru":  {"origin", "resolvers"},
+	"github.com/chromedp":              {}, // the main package's tests alone
 }
 
 // offline are the packages that may not speak HTTP. Their tests may.

@@ -1,0 +1,235 @@
+package main_test
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// browserVariable is the environment variable with the path of a Chromium.
+// Without it, no test uses a browser.
+const browserVariable = "REAM_TEST_BROWSER"
+
+// tab is an open page of a browser, and what it asked for and complained of.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu         sync.Mutex
+	asked      map[string]bool // URLs
+	complaints []string
+}
+
+// newTab starts a browser, which ends with the test.
+func newTab(t *testing.T) *tab {
+	t.Helper()
+	path := os.Getenv(browserVariable)
+	if path == "" {
+		t.Skip(browserVariable + " is unset")
+	}
+	b := &tab{t: t, asked: map[string]bool{}}
+	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
+		chromedp.NoSandbox, // it needs what containers seldom give, and the pages are ours
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.WindowSize(1280, 800),
+	)
+	allocator, stop := chromedp.NewExecAllocator(limited, options...)
+	t.Cleanup(stop)
+	var end context.CancelFunc
+	b.ctx, end = chromedp.NewContext(allocator, chromedp.WithListener(b.listen))
+	t.Cleanup(end)
+	return b
+}
+
+// listen notes what the page does. Other goroutines call it.
+func (b *tab) listen(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		b.asked[e.Request.URL] = true
+	case *network.EventWebSocketCreated:
+		b.asked[e.URL] = true
+	case *runtime.EventExceptionThrown:
+		b.complaints = append(b.complaints, e.ExceptionDetails.Text)
+	case *log.EventEntryAdded: // what the policy of the page refused, for one
+		b.complaints = append(b.complaints, string(e.Entry.Level)+": "+e.Entry.Text)
+	}
+}
+
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// eval runs an expression in the page and returns its value.
+func eval[T any](b *tab, expression string) T {
+	b.t.Helper()
+	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.t.Fatalf("%s: %v\nwhat the page complained of: %q", expression, err, b.complaints)
+	}
+	return value
+}
+
+// until waits until an expression is true in the page.
+func (b *tab) until(expression string) {
+	b.t.Helper()
+	eval[bool](b, `new Promise((resolve) => {
+		const look = () => (`+expression+`) ? resolve(true) : requestAnimationFrame(look);
+		look();
+	})`)
+}
+
+// quoted is text as a JavaScript expression.
+func quoted(text string) string {
+	b, err := json.Marshal(text)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// The editors of the playground: where operations are, and where answers are.
+const (
+	operations = `document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror`
+	answer     = `document.querySelector('.result-window .CodeMirror').CodeMirror`
+)
+
+// execute runs the operation of that name as a person does: with the cursor in
+// it, by Ctrl-Enter.
+func (b *tab) execute(name string) {
+	b.t.Helper()
+	eval[bool](b, `(() => {
+		const editor = `+operations+`;
+		const line = editor.getValue().split('\n').findIndex((text) => text.match(`+quoted(`^\w+ `+name+`\b`)+`));
+		editor.focus();
+		editor.setCursor(line, 1);
+		return true;
+	})()`)
+	b.do(chromedp.KeyEvent("\r", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+}
+
+func TestPlaygroundInABrowser(t *testing.T) {
+	t.Parallel()
+	b := newTab(t)
+	p := start(t, "--data", t.TempDir())
+	up := newUpstream(t, someFiles(9))
+	release := make(chan struct{})
+	up.before = func(_ http.ResponseWriter, path string) bool {
+		if path != "PULP_MANIFEST" {
+			<-release
+		}
+		return false
+	}
+
+	b.do(chromedp.Navigate(p.address+"/"), chromedp.Click(`a[href="/playground"]`))
+	b.until(`location.pathname === '/playground' && document.querySelector('.CodeMirror .cm-keyword')`)
+	eval[bool](b, `(`+operations+`.setValue(`+operations+`.getValue().replace('https://example.org/PULP_MANIFEST', `+quoted(up.URL+"/PULP_MANIFEST")+`)), true)`)
+	b.do(chromedp.Click(`button[aria-label="Show Documentation Explorer"]`))
+	b.until(`document.querySelector('.graphiql-doc-explorer').innerText.includes('Subscription')`)
+	for _, step := range []struct{ operation, answer string }{
+		{"CreateRemote", `"id": "remote-1"`},
+		{"CreateRepository", `"id": "repository-1"`},
+		{"Mirror", `"id": "group-1"`},
+	} {
+		b.execute(step.operation)
+		b.until(answer + `.getValue().includes(` + quoted(step.answer) + `)`)
+	}
+
+	// While upstream holds the files back, the group runs; then it ends.
+	eval[bool](b, `(window.frames = [], `+answer+`.on('change', (editor) => window.frames.push(editor.getValue())), true)`)
+	b.execute("Watch")
+	b.until(answer + `.getValue().includes('"state": "RUNNING"')`)
+	close(release)
+	b.until(`document.querySelector('.graphiql-execute-button').ariaLabel.startsWith('Execute')`)
+	b.checkFrames(eval[[]string](b, `window.frames.filter((frame) => frame !== '')`))
+	b.checkRequests(p.address, "/", "/playground", "/playground/graphiql.js", "/playground/graphiql.css", "/graphql", "ws/graphql")
+}
+
+// checkFrames holds what the page showed of a mirror to what subscriptions
+// promise: each frame is newer than the one before, and only the last is final.
+func (b *tab) checkFrames(frames []string) {
+	b.t.Helper()
+	revision := -1
+	for i, text := range frames {
+		var frame struct {
+			Data struct {
+				TaskOrGroup struct {
+					State    string
+					Finished bool
+					Counts   struct{ Completed, Total, Revision int }
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(text), &frame); err != nil {
+			b.t.Fatalf("the page showed %s: %v", text, err)
+		}
+		work := frame.Data.TaskOrGroup
+		if work.Counts.Revision < revision || work.Counts.Total != 3 {
+			b.t.Errorf("frame %d: got revision %d after %d and %d tasks of 3", i, work.Counts.Revision, revision, work.Counts.Total)
+		}
+		revision = work.Counts.Revision
+		last := i == len(frames)-1
+		if work.Finished != last || last && (work.State != "COMPLETED" || work.Counts.Completed != 3) {
+			b.t.Errorf("frame %d of %d: got %s", i+1, len(frames), text)
+		}
+	}
+	if len(frames) < 2 {
+		b.t.Errorf("got %d frames, want the running group and the finished one", len(frames))
+	}
+}
+
+// checkRequests fails the test if the pages asked another host than the server
+// for anything, did not ask for the paths, or complained.
+func (b *tab) checkRequests(server string, paths ...string) {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	seen := map[string]bool{}
+	for address := range b.asked {
+		u, err := url.Parse(address)
+		if err != nil {
+			b.t.Errorf("the page asked for %q: %v", address, err)
+			continue
+		}
+		switch {
+		case u.Scheme == "data" || u.Scheme == "blob": // bytes that it has already
+		case "http://"+u.Host == server && u.Scheme == "ws":
+			seen["ws"+u.Path] = true
+		case "http://"+u.Host == server:
+			seen[u.Path] = true
+		default:
+			b.t.Errorf("the page asked another host: %s", address)
+		}
+	}
+	for _, path := range paths {
+		if !seen[path] {
+			b.t.Errorf("the page did not ask for %s, only for %q", path, slices.Sorted(maps.Keys(seen)))
+		}
+	}
+	for _, complaint := range b.complaints {
+		b.t.Errorf("the page complained: %s", complaint)
+	}
+}
