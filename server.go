@@ -417,7 +417,7 @@ func (s *server) run(ctx context.Context, listener net.Listener, ready func(stri
 
 // startForDemo starts a server on a free port for the demo.
 func startForDemo(ctx context.Context, dir string) (address string, stop func() error, err error) {
-	logFile, err := os.Create(filepath.Join(dir, "server.log"))
+	logFile, err := os.Create(filepath.Join(dir, cli.LogName))
 	if err != nil {
 		return "", nil, err
 	}

@@ -9,17 +9,21 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 // Env is what the commands have of the world around them.
 type Env struct {
 	Stdout, Stderr io.Writer
-	// Start starts a server with its state in dir, and returns its address and
-	// what stops it.
+	// Start starts a server with its state in dir and its log in the file LogName
+	// there, and returns its address and what stops it.
 	Start func(ctx context.Context, dir string) (address string, stop func() error, err error)
 	// Getenv reads a variable of the environment; os.Getenv if it is nil.
 	Getenv func(name string) string
 }
+
+// LogName is the file that a server started for a command logs to.
+const LogName = "server.log"
 
 // Main runs a command and returns the exit status: 0 if it did what it was
 // asked to, 1 if not, 2 if the command line is wrong. It blocks until the work
@@ -50,7 +54,7 @@ func Main(ctx context.Context, name string, args []string, env Env) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(env.Stderr, "ream %s: %s\n", name, clean(err.Error()))
+	fmt.Fprintf(env.Stderr, "ream %s: %s\n", name, clean(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	if _, ok := errors.AsType[misuse](err); ok {
 		fmt.Fprintf(env.Stderr, "\"ream %s --help\" tells how to use it.\n", name)
 		return 2

@@ -9,8 +9,12 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"ream/cli/client"
@@ -42,9 +46,17 @@ checks it. Then the server stays up, to look around, until Ctrl-C.`)
 	if len(words) > 0 {
 		return misuse(fmt.Sprintf("it takes no %q", words[0]))
 	}
+	// Whoever reads the output may go away, and the terminal may be closed: that
+	// ends the demo, but not before it has removed what it stored.
+	signal.Ignore(syscall.SIGPIPE)
+	if !signal.Ignored(syscall.SIGHUP) {
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(ctx, syscall.SIGHUP)
+		defer stop()
+	}
 	dir, err := os.MkdirTemp("", "ream-demo-")
 	if err != nil {
-		return fmt.Errorf("create a directory: %w", err)
+		return fmt.Errorf("create a directory; the variable TMPDIR says where: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	pace := demoPace
@@ -56,7 +68,8 @@ checks it. Then the server stays up, to look around, until Ctrl-C.`)
 		return err
 	}
 	defer func() { err = errors.Join(err, stopSource()) }()
-	address, stopServer, err := env.Start(ctx, dir)
+	// The server outlives ctx, so that the work can be canceled then.
+	address, stopServer, err := env.Start(context.WithoutCancel(ctx), dir)
 	if err != nil {
 		return fmt.Errorf("start the server: %w", err)
 	}
@@ -71,23 +84,58 @@ checks it. Then the server stays up, to look around, until Ctrl-C.`)
 	group, err := mirrorAll(limited, c, source, env)
 	switch {
 	case ctx.Err() != nil:
-		return errors.New("interrupted")
+		return errors.Join(errors.New("interrupted"), abandon(ctx, c, group))
 	case limited.Err() != nil:
-		return fmt.Errorf("it did not end within %s", duration(demoLimit))
-	case err != nil:
-		return err
-	case *exit:
+		err = fmt.Errorf("it did not end within %s", duration(demoLimit))
+	}
+	if err != nil {
+		return errors.Join(err, abandon(ctx, c, group), showLog(env.Stderr, dir))
+	}
+	if *exit {
 		return nil
 	}
-	if err := addresses(env.Stdout, c, group); err != nil {
+	if err := addresses(env.Stdout, os.Args[0], c.URL(""), group); err != nil {
 		return err
 	}
 	<-ctx.Done()
 	return nil
 }
 
+// abandonLimit bounds how long work that nobody waits for may take to stop.
+const abandonLimit = 5 * time.Second
+
+// abandon cancels a group, if there is one, so that the server need not wait
+// for it when it stops. It does so also after the end of ctx.
+func abandon(ctx context.Context, c *client.Client, group string) error {
+	if group == "" {
+		return nil
+	}
+	limited, end := context.WithTimeout(context.WithoutCancel(ctx), abandonLimit)
+	defer end()
+	_, err := client.Cancel(limited, c, group)
+	return err
+}
+
+// shownLog is how many of the server's last warnings tell why the demo failed.
+const shownLog = 5
+
+// showLog prints the last warnings of the server whose state is in dir.
+func showLog(out io.Writer, dir string) error {
+	text, err := os.ReadFile(filepath.Join(dir, LogName))
+	if err != nil {
+		return err
+	}
+	lines := slices.DeleteFunc(strings.Split(string(text), "\n"), func(one string) bool {
+		return !strings.Contains(one, " level=WARN ") && !strings.Contains(one, " level=ERROR ")
+	})
+	for _, one := range lines[max(len(lines)-shownLog, 0):] {
+		fmt.Fprintln(out, clean(one))
+	}
+	return nil
+}
+
 // mirrorAll mirrors the upstream's repositories as one group, whose id it
-// returns, and checks one file of what is served then.
+// returns once there is one, and checks one file of what is served then.
 func mirrorAll(ctx context.Context, c *client.Client, source string, env Env) (group string, err error) {
 	all := collections()
 	if _, err := fmt.Fprintf(env.Stdout, "Mirroring %d repositories from %s to %s\n\n", len(all), source, c.URL("")); err != nil {
@@ -109,11 +157,11 @@ func mirrorAll(ctx context.Context, c *client.Client, source string, env Env) (g
 	}
 	group = queued.Mirror.Id
 	if err := finish(ctx, c, group, env); err != nil {
-		return "", err
+		return group, err
 	}
 	checked, err := check(ctx, c.URL("/content/"+all[0].name+"/"))
 	if err != nil {
-		return "", fmt.Errorf("check what is served: %w", err)
+		return group, fmt.Errorf("check what is served: %w", err)
 	}
 	_, err = fmt.Fprintf(env.Stdout, "\nFetched     %s: its SHA-256 is the one that is published\n", checked)
 	return group, err
@@ -172,17 +220,17 @@ func get(ctx context.Context, address string) ([]byte, error) {
 	return io.ReadAll(answer.Body)
 }
 
-// addresses tells where to look around.
-func addresses(out io.Writer, c *client.Client, group string) error {
+// addresses tells where to look around, and how with the program.
+func addresses(out io.Writer, program, server, group string) error {
 	_, err := fmt.Fprintf(out, `
-Playground  %[1]s/playground
-Content     %[1]s/content/%[2]s/%[4]s
-Try         ream watch --server %[1]s %[3]s
-            ream sync --server %[1]s --all
-            curl -s %[1]s/graphql -H 'Content-Type: application/json' \
+Playground  %[2]s/playground
+Content     %[2]s/content/%[4]s/
+Try         %[1]s watch --server %[2]s %[3]s
+            %[1]s sync --server %[2]s --all
+            curl -s %[2]s/graphql -H 'Content-Type: application/json' \
               -d '{"query": "{ taskGroup(id: \"%[3]s\") { name state counts { completed total } } }"}'
 
 Ctrl-C ends the demo and removes what it stored.
-`, c.URL(""), collections()[0].name, group, manifestName)
+`, program, server, group, collections()[0].name)
 	return err
 }
