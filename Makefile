@@ -2,6 +2,8 @@
 # needs, elsewhere it says what is missing.
 
 SHELL := /bin/bash
+# Go's own archive is unpacked there, which is not in every PATH.
+export PATH := $(PATH):/usr/local/go/bin
 .DEFAULT_GOAL := help
 .PHONY: help generate web build run demo check test
 
@@ -9,34 +11,37 @@ help: ## Shows what there is to make.
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 generate: ## Writes the generated code anew, from the schema.
+	@.ci/require go
 	go tool gqlgen generate
 	go generate ./...
 
 web: web/dist/graphiql.js.gz ## Fetches the playground's files, to be built in.
 
 web/dist/graphiql.js.gz: web/playground/package-lock.json .ci/playground
+	@.ci/require npm
 	.ci/playground
 
 build: $(if $(shell command -v npm),web) ## Builds bin/ream; with the playground if npm is there.
+	@.ci/require go
 	CGO_ENABLED=0 go build -trimpath -o bin/ream .
 
-run: build ## Starts the server on http://127.0.0.1:8080, with its state in bin/data.
-	bin/ream serve --data bin/data
+run: build ## Serves on http://127.0.0.1:8080, with its state in bin/data; ARGS adds flags.
+	bin/ream serve --data bin/data $(ARGS)
 
-demo: ## Starts a server with an upstream to mirror, to look around.
-	.ci/require go npm
-	$(MAKE) build
-	bin/ream demo
+demo: ## Mirrors an upstream of its own, to look around; ARGS=--exit ends by itself.
+	@.ci/require go npm
+	@$(MAKE) --no-print-directory build
+	bin/ream demo $(ARGS)
 
 check: ## Checks what needs no running: generated code, format, vet, staticcheck, architecture.
-	.ci/require go
+	@.ci/require go
 	.ci/generated
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
 	go test -count=1 -run '^TestArchitecture' .
 
-test: ## Runs all tests, with the race detector and a PostgreSQL of their own.
-	.ci/require go gcc npm curl $(if $(REAM_TEST_POSTGRES),,pg_virtualenv)
-	$(MAKE) web
+test: ## Runs all tests, with the race detector, a PostgreSQL of their own and a browser.
+	@.ci/require go gcc npm $(if $(REAM_TEST_POSTGRES),,postgresql) $(if $(REAM_TEST_BROWSER),,chromium)
+	@$(MAKE) --no-print-directory web
 	.ci/test
