@@ -39,7 +39,7 @@ check: ## Checks what needs no running: generated code, format, vet, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
-	go test -count=1 -run '^TestArchitecture' .
+	go test -count=1 arch_test.go
 
 test: ## Runs all tests, with the race detector, a PostgreSQL of their own and a browser.
 	@.ci/require go gcc npm $(if $(REAM_TEST_POSTGRES),,postgresql) $(if $(REAM_TEST_BROWSER),,chromium)
