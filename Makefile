@@ -23,6 +23,7 @@ web/dist/graphiql.js.gz: web/playground/package-lock.json .ci/playground
 
 build: $(if $(shell command -v npm),web) ## Builds bin/ream; with the playground if npm is there.
 	@.ci/require go
+	$(if $(shell command -v npm),,@echo 'npm is missing, so the playground may be left out: make web fetches it')
 	CGO_ENABLED=0 go build -trimpath -o bin/ream .
 
 run: build ## Serves on http://127.0.0.1:8080, with its state in bin/data; ARGS adds flags.

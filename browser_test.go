@@ -44,7 +44,8 @@ func newTab(t *testing.T) *tab {
 	t.Cleanup(cancel)
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // it needs what containers seldom give, and the pages are ours
+		chromedp.Env("TMPDIR="+t.TempDir()), // it leaves files behind
+		chromedp.NoSandbox,                  // it needs what containers seldom give, and the pages are ours
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
