@@ -145,8 +145,11 @@ func TestPlaygroundInABrowser(t *testing.T) {
 		return false
 	}
 
-	b.do(chromedp.Navigate(p.address+"/"), chromedp.Click(`a[href="/playground"]`))
-	b.until(`location.pathname === '/playground' && document.querySelector('.CodeMirror .cm-keyword')`)
+	b.do(chromedp.Navigate(p.address + "/"))
+	if page, err := chromedp.RunResponse(b.ctx, chromedp.Click(`a[href="/playground"]`)); err != nil || page.URL != p.address+"/playground" {
+		t.Fatalf("the link to the playground: got %+v, %v", page, err)
+	}
+	b.until(`document.querySelector('.CodeMirror .cm-keyword')`)
 	eval[bool](b, `(`+operations+`.setValue(`+operations+`.getValue().replace('https://example.org/PULP_MANIFEST', `+quoted(up.URL+"/PULP_MANIFEST")+`)), true)`)
 	b.do(chromedp.Click(`button[aria-label="Show Documentation Explorer"]`))
 	b.until(`document.querySelector('.graphiql-doc-explorer').innerText.includes('Subscription')`)
