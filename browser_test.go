@@ -32,20 +32,18 @@ type tab struct {
 	complaints []string
 }
 
-// newTab starts a browser, which ends with the test.
-func newTab(t *testing.T) *tab {
+// newTab starts the browser at path, which ends with the test.
+func newTab(t *testing.T, path string) *tab {
 	t.Helper()
-	path := os.Getenv(browserVariable)
-	if path == "" {
-		t.Skip(browserVariable + " is unset")
-	}
 	b := &tab{t: t, asked: map[string]bool{}}
 	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
+	// It leaves files behind, so it has a directory of its own. Its sandbox needs
+	// what containers seldom give, and the pages are Ream's.
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
-		chromedp.Env("TMPDIR="+t.TempDir()), // it leaves files behind
-		chromedp.NoSandbox,                  // it needs what containers seldom give, and the pages are ours
+		chromedp.Env("TMPDIR="+t.TempDir()),
+		chromedp.NoSandbox,
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
@@ -69,9 +67,15 @@ func (b *tab) listen(event any) {
 	case *network.EventWebSocketCreated:
 		b.asked[e.URL] = true
 	case *runtime.EventExceptionThrown:
-		b.complaints = append(b.complaints, e.ExceptionDetails.Text)
+		complaint := e.ExceptionDetails.Text
+		if thrown := e.ExceptionDetails.Exception; thrown != nil {
+			complaint += " " + thrown.Description
+		}
+		b.complaints = append(b.complaints, complaint)
 	case *log.EventEntryAdded: // what the policy of the page refused, for one
-		b.complaints = append(b.complaints, string(e.Entry.Level)+": "+e.Entry.Text)
+		if e.Entry.Level == log.EntryLevelError {
+			b.complaints = append(b.complaints, e.Entry.Text)
+		}
 	}
 }
 
@@ -134,13 +138,19 @@ func (b *tab) execute(name string) {
 
 func TestPlaygroundInABrowser(t *testing.T) {
 	t.Parallel()
-	b := newTab(t)
+	path := os.Getenv(browserVariable)
+	if path == "" {
+		t.Skip(browserVariable + " is unset")
+	}
 	p := start(t, "--data", t.TempDir())
+	b := newTab(t, path)
 	up := newUpstream(t, someFiles(9))
-	release := make(chan struct{})
+	held := make(chan struct{})
+	release := sync.OnceFunc(func() { close(held) })
+	t.Cleanup(release)
 	up.before = func(_ http.ResponseWriter, path string) bool {
 		if path != "PULP_MANIFEST" {
-			<-release
+			<-held
 		}
 		return false
 	}
@@ -163,12 +173,12 @@ func TestPlaygroundInABrowser(t *testing.T) {
 	}
 
 	// While upstream holds the files back, the group runs; then it ends.
-	eval[bool](b, `(window.frames = [], `+answer+`.on('change', (editor) => window.frames.push(editor.getValue())), true)`)
+	eval[bool](b, `(window.shown = [], `+answer+`.on('change', (editor) => window.shown.push(editor.getValue())), true)`)
 	b.execute("Watch")
 	b.until(answer + `.getValue().includes('"state": "RUNNING"')`)
-	close(release)
+	release()
 	b.until(`document.querySelector('.graphiql-execute-button').ariaLabel.startsWith('Execute')`)
-	b.checkFrames(eval[[]string](b, `window.frames.filter((frame) => frame !== '')`))
+	b.checkFrames(eval[[]string](b, `window.shown.filter((frame) => frame !== '')`))
 	b.checkRequests(p.address, "/", "/playground", "/playground/graphiql.js", "/playground/graphiql.css", "/graphql", "ws/graphql")
 }
 
