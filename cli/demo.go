@@ -102,7 +102,7 @@ checks it. Then the server stays up, to look around, until Ctrl-C.`)
 }
 
 // abandonLimit bounds how long work that nobody waits for may take to stop.
-const abandonLimit = 5 * time.Second
+const abandonLimit = 30 * time.Second
 
 // abandon cancels a group, if there is one, so that the server need not wait
 // for it when it stops. It does so also after the end of ctx.
