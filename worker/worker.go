@@ -130,7 +130,10 @@ func (w *Worker) live(ctx context.Context) error {
 		host = "unknown"
 	}
 	id, err := w.queue.Register(ctx, task.Worker{Host: host, PID: os.Getpid(), Version: w.o.Version, Slots: w.o.Slots})
-	if err != nil {
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return nil // it was stopped before it began
+	case err != nil:
 		return fmt.Errorf("register the worker: %w", err)
 	}
 	var handlers sync.WaitGroup
