@@ -72,6 +72,9 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if address == "" {
+		return nil, fault.New(fault.BadInput, "the database has no address: want the path of a SQLite file, or a postgres:// URL")
+	}
 	db := &DB{address: address, log: o.Log}
 	var err error
 	switch {

@@ -42,6 +42,13 @@ func TestOpenServesOneProcess(t *testing.T) {
 	dbtest.Open(t, path, db.Options{})
 }
 
+func TestOpenWantsAnAddress(t *testing.T) {
+	t.Parallel()
+	if _, err := db.Open(t.Context(), "", db.Options{}); !fault.Is(err, fault.BadInput) {
+		t.Errorf("got %v, want BAD_INPUT", err)
+	}
+}
+
 func TestOpenRefusesNewerSchema(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"ream/task"
@@ -63,39 +64,53 @@ const sampleColumns = `taken_at, waiting, running, completed, failed, canceled, 
 func (r sampleRow) finished() int { return r.Completed + r.Failed + r.Canceled + r.Skipped }
 
 // Tend does now and then what keeps the queue observable and fast: it remembers
-// the counts over everything, and sees to it that PostgreSQL's planner knows
-// how long the queue is. Any process may call it, at any time.
+// the counts over everything, and sweeps up behind the engine on PostgreSQL.
+// Any process may call it, at any time.
 func (db *DB) Tend(ctx context.Context) error {
 	if err := db.sample(ctx); err != nil {
 		return err
 	}
-	return db.analyze(ctx)
+	return db.sweep(ctx)
 }
 
-// analyze takes new statistics of the engine's tables if the queue is much
-// longer or shorter than the last ones say. Autovacuum looks once a minute:
-// meanwhile a queue that was empty then, and has 100,000 rows now, would be
-// searched row by row.
-func (db *DB) analyze(ctx context.Context) error {
+// hotTables are those whose rows come and go with the tasks.
+var hotTables = []string{"task_queue", "reservation", "resource", "task_after", "task_group", "queue_counts"}
+
+// sweep vacuums the tables that have many dead rows, or of which the planner
+// believes something far from the truth. Autovacuum looks once a minute, and in
+// a minute the engine leaves millions of rows behind, over which every claim
+// steps.
+func (db *DB) sweep(ctx context.Context) error {
 	if db.d != &postgres {
 		return nil
 	}
-	var rows struct {
+	var tables []struct {
+		Name     string  `db:"relname"`
+		Dead     float64 `db:"dead"`
+		Live     float64 `db:"live"`
 		Believed float64 `db:"believed"`
-		Real     float64 `db:"real"`
 	}
-	if err := db.get(ctx, &rows, `SELECT (SELECT reltuples FROM pg_class WHERE oid = 'task_queue'::regclass) AS believed,
-		(SELECT SUM(waiting + running + canceling) FROM queue_counts) AS real`); err != nil {
-		return db.d.classify(err)
+	if err := db.sel(ctx, &tables, `SELECT s.relname, s.n_dead_tup AS dead, c.reltuples AS believed,
+			CASE s.relname WHEN 'task_queue' THEN (SELECT SUM(waiting + running + canceling) FROM queue_counts) ELSE s.n_live_tup END AS live
+		FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid WHERE s.schemaname = current_schema() AND `+db.d.in("s.relname"), list(db.d, hotTables)); err != nil {
+		return err
 	}
-	const small, times = 1000, 4
-	if max(rows.Believed, rows.Real)+small < times*(min(rows.Believed, rows.Real)+small) {
+	var names []string
+	for _, t := range tables {
+		const small, times = 1000, 4
+		littered := t.Dead > 20*small && t.Dead > t.Live/2
+		mistaken := max(t.Believed, t.Live)+small > times*(min(max(t.Believed, 0), t.Live)+small)
+		if littered || mistaken {
+			names = append(names, t.Name)
+		}
+	}
+	if len(names) == 0 {
 		return nil
 	}
-	return db.InTx(ctx, func(tx *Tx) error {
-		_, err := tx.exec(ctx, `ANALYZE task_queue, reservation, resource, task_after`)
-		return err
-	})
+	// Without TRUNCATE it locks nobody out; a table that another process sweeps
+	// is left to it.
+	_, err := db.exec(ctx, `VACUUM (ANALYZE, TRUNCATE OFF, SKIP_LOCKED) `+strings.Join(names, ", "))
+	return db.d.classify(err)
 }
 
 // sample remembers the counts over everything, unless it was done within the
