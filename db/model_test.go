@@ -466,6 +466,7 @@ func (x *rehearsal) cycle() {
 				x.end(t, o)
 			}
 		}
+		x.m.advance() // at once: a batch is one transaction
 	}
 	want := x.m.claim(room)
 	// A canceled task that claims to have completed ends after the claim.
@@ -480,7 +481,8 @@ func (x *rehearsal) cycle() {
 	x.late()
 }
 
-// surprises are canceled tasks whose handlers completed all the same.
+// end is what becomes of a task that a worker has done with. A canceled one
+// that completed all the same is recorded after the claim: see late.
 func (x *rehearsal) end(t *modelTask, o task.Outcome) {
 	switch {
 	case t.state == task.Canceling && o.State == task.Completed:
@@ -497,9 +499,9 @@ func (x *rehearsal) end(t *modelTask, o task.Outcome) {
 			t.errorCode = o.Error.Code
 		}
 	}
-	x.m.advance()
 }
 
+// late records the canceled tasks whose handlers completed all the same.
 func (x *rehearsal) late() {
 	for _, t := range x.m.tasks {
 		if t.state == "surprising" {
