@@ -54,6 +54,7 @@ var libraries = map[string][]string{
 	"github.com/vikstrous/dataloadgen": {"resolvers"},
 	"github.com/hashicorp/golang-lru":  {"origin", "resolvers"},
 	"github.com/chromedp":              {}, // the main package's tests alone
+	"github.com/netresearch/go-cron":   {"task"},
 }
 
 // offline are the packages that may not speak HTTP. Their tests may.
