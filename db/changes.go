@@ -15,6 +15,7 @@ type Changes struct {
 	Ready       bool           // tasks may have become ready for workers
 	Cancels     bool           // running tasks were canceled
 	Content     bool           // what distributions serve changed
+	Schedules   bool           // when schedules fire changed
 	All         bool           // changes may have been missed: look at everything again
 }
 
@@ -25,8 +26,9 @@ type changes struct {
 	remote    *notifier // other processes; nil on SQLite
 }
 
-// OnChange calls f after each commit that changed a task, a group, or what is
-// served, in this process or, on PostgreSQL, in another one. f must not block.
+// OnChange calls f after each commit that changed a task, a group, what is
+// served, or when schedules fire, in this process or, on PostgreSQL, in another
+// one. f must not block.
 func (db *DB) OnChange(f func(Changes)) {
 	db.changes.mu.Lock()
 	defer db.changes.mu.Unlock()
@@ -43,11 +45,12 @@ func (c *changes) tell(ch Changes) {
 
 // touched collects what a transaction changes.
 type touched struct {
-	tasks   map[task.ID]bool // whether it changed for the last time
-	groups  map[task.GroupID]bool
-	ready   bool
-	cancels bool
-	content bool
+	tasks     map[task.ID]bool // whether it changed for the last time
+	groups    map[task.GroupID]bool
+	ready     bool
+	cancels   bool
+	content   bool
+	schedules bool
 }
 
 func (t *touched) task(id task.ID, ended bool) {
@@ -69,7 +72,7 @@ func (t *touched) group(id task.GroupID, ended bool) {
 
 // changes are what was touched, for those who are told.
 func (t touched) changes() Changes {
-	ch := Changes{Ready: t.ready, Cancels: t.cancels, Content: t.content}
+	ch := Changes{Ready: t.ready, Cancels: t.cancels, Content: t.content, Schedules: t.schedules}
 	ch.Tasks, ch.EndedTasks = parted(t.tasks)
 	ch.Groups, ch.EndedGroups = parted(t.groups)
 	return ch
@@ -77,7 +80,7 @@ func (t touched) changes() Changes {
 
 // none reports whether nothing changed that anybody is told of.
 func (t touched) none() bool {
-	return len(t.tasks)+len(t.groups) == 0 && !t.ready && !t.cancels && !t.content
+	return len(t.tasks)+len(t.groups) == 0 && !t.ready && !t.cancels && !t.content && !t.schedules
 }
 
 // publish tells of a committed transaction.

@@ -78,7 +78,7 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	db := &DB{address: address, log: o.Log}
 	var err error
 	switch {
-	case isPostgres(address):
+	case IsPostgres(address):
 		err = db.openPostgres(ctx)
 	case isOtherURL(address):
 		err = errors.New("the database's address: want the path of a SQLite file or a postgres:// URL")
@@ -96,7 +96,9 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	return db, nil
 }
 
-func isPostgres(address string) bool {
+// IsPostgres reports whether an address is that of a PostgreSQL, which any
+// number of processes can use, rather than of a SQLite file.
+func IsPostgres(address string) bool {
 	return strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
 }
 

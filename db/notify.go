@@ -53,6 +53,7 @@ type notice struct {
 	Ready       bool           `json:"r,omitempty"`
 	Cancels     bool           `json:"c,omitempty"`
 	Content     bool           `json:"s,omitempty"`
+	Schedules   bool           `json:"d,omitempty"`
 	All         bool           `json:"a,omitempty"`
 }
 
@@ -83,6 +84,7 @@ func (n *notifier) add(ch Changes) {
 		t.group(id, true)
 	}
 	t.ready, t.cancels, t.content = t.ready || ch.Ready, t.cancels || ch.Cancels, t.content || ch.Content
+	t.schedules = t.schedules || ch.Schedules
 	n.pending <- t
 	select {
 	case n.signal <- struct{}{}:
@@ -97,7 +99,9 @@ func (n *notifier) take() touched {
 }
 
 // everything is what may have changed while nobody listened.
-func everything() Changes { return Changes{All: true, Ready: true, Cancels: true, Content: true} }
+func everything() Changes {
+	return Changes{All: true, Ready: true, Cancels: true, Content: true, Schedules: true}
+}
 
 // Listen exchanges notices of changes with the other processes on PostgreSQL
 // until ctx ends; on SQLite it only waits. Losing the connection loses no
@@ -195,7 +199,7 @@ func (db *DB) receive(n *pq.Notification, self int64) {
 	}
 	if got.From != self {
 		db.changes.tell(Changes{Tasks: got.Tasks, EndedTasks: got.EndedTasks, Groups: got.Groups, EndedGroups: got.EndedGroups,
-			Ready: got.Ready, Cancels: got.Cancels, Content: got.Content, All: got.All})
+			Ready: got.Ready, Cancels: got.Cancels, Content: got.Content, Schedules: got.Schedules, All: got.All})
 	}
 }
 
@@ -235,7 +239,7 @@ func (db *DB) sendNotice(ctx context.Context, self int64) error {
 		return nil
 	}
 	ch := t.changes()
-	out := notice{From: self, Ready: ch.Ready, Cancels: ch.Cancels, Content: ch.Content}
+	out := notice{From: self, Ready: ch.Ready, Cancels: ch.Cancels, Content: ch.Content, Schedules: ch.Schedules}
 	if len(t.tasks)+len(t.groups) > maxNotice {
 		out.All = true
 	} else {
