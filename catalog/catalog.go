@@ -32,6 +32,7 @@ const (
 	SyncKind       task.Kind = "repository.sync"
 	PublishKind    task.Kind = "repository.publish"
 	DistributeKind task.Kind = "distribution.update"
+	PurgeKind      task.Kind = "history.purge"
 )
 
 // Handlers are what a worker runs for the catalog's tasks.
@@ -40,6 +41,7 @@ func (c *Catalog) Handlers() map[task.Kind]task.Handler {
 		SyncKind:       c.sync,
 		PublishKind:    c.publish,
 		DistributeKind: c.distribute,
+		PurgeKind:      c.purge,
 	}
 }
 
@@ -51,6 +53,7 @@ func Limits(slots int) map[task.Kind]task.Limits {
 		SyncKind:       {Slots: max(1, slots-(slots+3)/4), Deadline: 24 * time.Hour, Stall: 30 * time.Minute},
 		PublishKind:    {Deadline: 6 * time.Hour, Stall: 30 * time.Minute},
 		DistributeKind: {Deadline: 5 * time.Minute},
+		PurgeKind:      {Deadline: 24 * time.Hour, Stall: 30 * time.Minute},
 	}
 }
 

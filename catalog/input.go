@@ -54,36 +54,61 @@ type DistributionChange struct {
 
 // Selector selects repositories, in exactly one way.
 type Selector struct {
-	IDs    []content.RepositoryID
-	Names  []string
-	Labels *string // "env=prod,team!=web,mirror,!old"
-	All    bool
+	IDs    []content.RepositoryID `json:"ids,omitzero"`
+	Names  []string               `json:"names,omitzero"`
+	Labels *string                `json:"labels,omitzero"` // "env=prod,team!=web,mirror,!old"
+	All    bool                   `json:"all,omitzero"`
 }
 
 // SyncRequest asks for syncs.
 type SyncRequest struct {
-	Repositories   Selector
-	Mirror         bool // remove what upstream dropped
-	Priority       task.Priority
-	MaxRunning     int    // how many members of the group may run at once; 0 for no limit
-	IdempotencyKey string // empty for none
+	Repositories   Selector      `json:"repositories"`
+	Mirror         bool          `json:"mirror"` // remove what upstream dropped
+	Priority       task.Priority `json:"priority"`
+	MaxRunning     int           `json:"maxRunning,omitzero"` // how many members of the group may run at once; 0 for no limit
+	IdempotencyKey string        `json:"-"`                   // empty for none
 }
 
 // PublishRequest asks for publications.
 type PublishRequest struct {
-	Repositories   Selector
-	Version        int // its number; 0 for the newest
-	Priority       task.Priority
-	MaxRunning     int
-	IdempotencyKey string
+	Repositories   Selector      `json:"repositories"`
+	Version        int           `json:"version,omitzero"` // its number; 0 for the newest
+	Priority       task.Priority `json:"priority"`
+	MaxRunning     int           `json:"maxRunning,omitzero"`
+	IdempotencyKey string        `json:"-"`
 }
 
 // MirrorRequest asks for syncs, publications and distributions.
 type MirrorRequest struct {
-	Repositories   Selector
-	Path           string // of the distribution; empty for the repository's name
-	Mirror         bool
-	Priority       task.Priority
-	MaxRunning     int
-	IdempotencyKey string
+	Repositories   Selector      `json:"repositories"`
+	Path           string        `json:"path,omitzero"` // of the distribution; empty for the repository's name
+	Mirror         bool          `json:"mirror"`
+	Priority       task.Priority `json:"priority"`
+	MaxRunning     int           `json:"maxRunning,omitzero"`
+	IdempotencyKey string        `json:"-"`
+}
+
+// PurgeRequest asks to delete the history of work.
+type PurgeRequest struct {
+	OlderThanDays  int           `json:"olderThanDays"` // since it finished; 0 for all that has
+	Priority       task.Priority `json:"priority"`
+	IdempotencyKey string        `json:"-"`
+}
+
+// ScheduleInput is what a new schedule needs.
+type ScheduleInput struct {
+	Name      string
+	Cron      string
+	TimeZone  string
+	Operation Operation
+	Paused    bool
+}
+
+// ScheduleChange is what changes in a schedule. Nil fields stay.
+type ScheduleChange struct {
+	Name      *string
+	Cron      *string
+	TimeZone  *string
+	Operation *Operation
+	Paused    *bool
 }

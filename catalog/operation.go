@@ -1,9 +1,9 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -13,10 +13,126 @@ import (
 	"ream/task"
 )
 
+// Operation is what a mutation or the firing of a schedule queues. Exactly one
+// field is set. As JSON it is stored with schedules.
+type Operation struct {
+	Sync    *SyncRequest    `json:"sync,omitzero"`
+	Publish *PublishRequest `json:"publish,omitzero"`
+	Mirror  *MirrorRequest  `json:"mirror,omitzero"`
+	Purge   *PurgeRequest   `json:"purge,omitzero"`
+}
+
+// request is one operation with its options.
+type request interface {
+	// check rejects what is wrong whatever exists, and returns what selects the
+	// repositories that the request is about; nil if it is about none.
+	check() (*Selector, error)
+	// plan says what to queue. It rejects what cannot be done with what exists.
+	plan(context.Context, *db.Tx) (plan, error)
+}
+
+// plan is what an operation queues.
+type plan struct {
+	tasks []task.New
+	group string // the name of the tasks' group; empty for one task of its own
+	limit int    // how many of the group may run at once; 0 for no limit
+}
+
+// request returns the only field that is set, with its name.
+func (o Operation) request() (name string, r request, err error) {
+	switch {
+	case o.Sync != nil:
+		return "sync", o.Sync, nil
+	case o.Publish != nil:
+		return "publish", o.Publish, nil
+	case o.Mirror != nil:
+		return "mirror", o.Mirror, nil
+	case o.Purge != nil:
+		return "purge", o.Purge, nil
+	}
+	return "", nil, fault.New(fault.Conflict, "this version of the program does not know the operation: run the newer one")
+}
+
+// queue queues an operation and returns the ID, as clients see it, of the task
+// or the group.
+func (o Operation) queue(ctx context.Context, tx *db.Tx) (string, error) {
+	_, r, err := o.request()
+	if err != nil {
+		return "", err
+	}
+	if _, err := r.check(); err != nil {
+		return "", err
+	}
+	p, err := r.plan(ctx, tx)
+	if err != nil {
+		return "", err
+	}
+	if p.group == "" {
+		id, err := tx.Enqueue(ctx, p.tasks[0])
+		return id.String(), err
+	}
+	for i := range p.tasks {
+		p.tasks[i].Dedupe = ""
+	}
+	id, err := tx.EnqueueGroup(ctx, task.NewGroup{Name: p.group, MaxRunning: p.limit, Tasks: p.tasks})
+	return id.String(), err
+}
+
+// answer queues an operation in a transaction and returns the work. With a key
+// that was used for the same operation it returns the first answer again.
+func (c *Catalog) answer(ctx context.Context, o Operation, key string) (work task.Work, err error) {
+	if len(key) > 200 {
+		return nil, fault.Input("idempotencyKey", "it has more than 200 bytes")
+	}
+	fingerprint, err := json.Marshal(o)
+	if err != nil {
+		return nil, fmt.Errorf("fingerprint of the request: %w", err)
+	}
+	err = c.DB.InTx(ctx, func(tx *db.Tx) (err error) {
+		var id string
+		if key != "" {
+			if id, err = tx.Answered(ctx, key, string(fingerprint)); err != nil {
+				return err
+			}
+		}
+		if id == "" {
+			if id, err = o.queue(ctx, tx); err != nil {
+				return err
+			}
+			if key != "" {
+				if err := tx.Answer(ctx, key, string(fingerprint), id); err != nil {
+					return err
+				}
+			}
+		}
+		work, err = workByID(ctx, tx, id)
+		return err
+	})
+	return work, err
+}
+
+// workByID reads a task or a group by the ID that clients see.
+func workByID(ctx context.Context, tx *db.Tx, id string) (task.Work, error) {
+	if key, err := task.ParseGroupID(id); err == nil {
+		return one(tx.GroupsByID(ctx, []task.GroupID{key}))
+	}
+	key, err := task.ParseID(id)
+	if err != nil {
+		return nil, err
+	}
+	return one(tx.TasksByID(ctx, []task.ID{key}))
+}
+
 // Sync queues a sync of each selected repository: one task if one repository
 // is named, a group otherwise.
 func (c *Catalog) Sync(ctx context.Context, in SyncRequest) (task.Work, error) {
-	return c.queue(ctx, "sync", in, in.IdempotencyKey, in.MaxRunning, in.Repositories, func(tx *db.Tx, r *content.Repository) ([]task.New, error) {
+	return c.answer(ctx, Operation{Sync: &in}, in.IdempotencyKey)
+}
+
+func (in *SyncRequest) check() (*Selector, error) { return &in.Repositories, nil }
+
+func (in *SyncRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
+	return expand(ctx, tx, "sync", in.Repositories, in.MaxRunning, func(r *content.Repository) ([]task.New, error) {
 		t, err := newSync(r, in.Mirror, in.Priority)
 		return []task.New{t}, err
 	})
@@ -24,13 +140,21 @@ func (c *Catalog) Sync(ctx context.Context, in SyncRequest) (task.Work, error) {
 
 // Publish queues a publication of each selected repository.
 func (c *Catalog) Publish(ctx context.Context, in PublishRequest) (task.Work, error) {
+	return c.answer(ctx, Operation{Publish: &in}, in.IdempotencyKey)
+}
+
+func (in *PublishRequest) check() (*Selector, error) {
 	if in.Version < 0 {
 		return nil, fault.Input("version", "want the number of a version: 1, 2, …")
 	}
 	if in.Version > 0 && !in.Repositories.single() {
 		return nil, fault.Input("version", "a version can be named only with one repository")
 	}
-	return c.queue(ctx, "publish", in, in.IdempotencyKey, in.MaxRunning, in.Repositories, func(tx *db.Tx, r *content.Repository) ([]task.New, error) {
+	return &in.Repositories, nil
+}
+
+func (in *PublishRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
+	return expand(ctx, tx, "publish", in.Repositories, in.MaxRunning, func(r *content.Repository) ([]task.New, error) {
 		if in.Version > 0 {
 			if _, err := tx.VersionByNumber(ctx, r.ID, in.Version); fault.Is(err, fault.NotFound) {
 				return nil, fault.Input("version", "%q has no version %d", r.Name, in.Version)
@@ -47,104 +171,77 @@ func (c *Catalog) Publish(ctx context.Context, in PublishRequest) (task.Work, er
 // Mirror queues, for each selected repository, a sync, a publication, and the
 // step that makes a distribution serve it, each after the one before.
 func (c *Catalog) Mirror(ctx context.Context, in MirrorRequest) (*task.Group, error) {
-	if in.Path != "" && !in.Repositories.single() {
-		return nil, fault.Input("path", "a path can be named only with one repository")
-	}
-	work, err := c.queue(ctx, "mirror", in, in.IdempotencyKey, in.MaxRunning, in.Repositories, func(tx *db.Tx, r *content.Repository) ([]task.New, error) {
-		path := in.Path
-		if path == "" {
-			path = r.Name
-		}
-		if err := content.CheckPath(path); err != nil {
-			return nil, fault.Input("path", "%v", err)
-		}
-		sync, err := newSync(r, in.Mirror, in.Priority)
-		if err != nil {
-			return nil, err
-		}
-		sync.Dedupe = ""
-		publish := newPublish(r, 0, in.Priority)
-		publish.After = []int{0}
-		publish.Dedupe = ""
-		distribute := newDistribute(r, path, in.Priority)
-		distribute.After = []int{1}
-		return []task.New{sync, publish, distribute}, nil
-	})
+	work, err := c.answer(ctx, Operation{Mirror: &in}, in.IdempotencyKey)
 	if err != nil {
 		return nil, err
 	}
 	return work.(*task.Group), nil
 }
 
+func (in *MirrorRequest) check() (*Selector, error) {
+	if in.Path == "" {
+		return &in.Repositories, nil
+	}
+	if !in.Repositories.single() {
+		return nil, fault.Input("path", "a path can be named only with one repository")
+	}
+	return &in.Repositories, checkPath(in.Path)
+}
+
+func (in *MirrorRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
+	return expand(ctx, tx, "mirror", in.Repositories, in.MaxRunning, func(r *content.Repository) ([]task.New, error) {
+		path := cmp.Or(in.Path, r.Name)
+		if err := checkPath(path); err != nil {
+			return nil, err
+		}
+		sync, err := newSync(r, in.Mirror, in.Priority)
+		if err != nil {
+			return nil, err
+		}
+		publish := newPublish(r, 0, in.Priority)
+		publish.After = []int{0}
+		distribute := newDistribute(r, path, in.Priority)
+		distribute.After = []int{1}
+		return []task.New{sync, publish, distribute}, nil
+	})
+}
+
+func checkPath(path string) error {
+	if err := content.CheckPath(path); err != nil {
+		return fault.Input("path", "%v", err)
+	}
+	return nil
+}
+
 // single reports whether the selector can only name one repository.
 func (s Selector) single() bool { return len(s.IDs)+len(s.Names) == 1 && s.Labels == nil && !s.All }
 
-// queue selects repositories and queues what the request expands into, all in
-// one transaction.
-func (c *Catalog) queue(ctx context.Context, verb string, request any, key string, maxRunning int, s Selector, expand expansion) (task.Work, error) {
-	fingerprint, err := json.Marshal(request)
-	if err != nil {
-		return nil, fmt.Errorf("fingerprint of the request: %w", err)
-	}
-	if len(key) > 200 {
-		return nil, fault.Input("idempotencyKey", "it has more than 200 bytes")
-	}
-	var answer string
-	err = c.DB.InTx(ctx, func(tx *db.Tx) (err error) {
-		if key == "" {
-			answer, err = enqueue(ctx, tx, verb, maxRunning, s, expand)
-			return err
-		}
-		if answer, err = tx.Answered(ctx, key, verb+string(fingerprint)); err != nil || answer != "" {
-			return err
-		}
-		if answer, err = enqueue(ctx, tx, verb, maxRunning, s, expand); err != nil {
-			return err
-		}
-		return tx.Answer(ctx, key, verb+string(fingerprint), answer)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return c.work(ctx, answer)
-}
-
-// expansion is what a request wants to be done with a repository. Tasks come
-// after others by their place in it.
-type expansion func(*db.Tx, *content.Repository) ([]task.New, error)
-
-// enqueue returns the task or the group that it queued, by the ID that clients
-// see.
-func enqueue(ctx context.Context, tx *db.Tx, verb string, maxRunning int, s Selector, expand expansion) (string, error) {
+// expand plans what is to be done for each selected repository.
+func expand(ctx context.Context, tx *db.Tx, verb string, s Selector, limit int, steps func(*content.Repository) ([]task.New, error)) (plan, error) {
+	p := plan{limit: limit}
 	repositories, err := selected(ctx, tx, s)
 	if err != nil {
-		return "", err
+		return p, err
 	}
 	if err := tx.KeepRepositories(ctx, repositories); err != nil {
-		return "", err
+		return p, err
 	}
-	var tasks []task.New
 	for _, r := range repositories {
-		steps, err := expand(tx, r)
+		added, err := steps(r)
 		if err != nil {
-			return "", err
+			return p, err
 		}
-		for _, step := range steps {
+		for _, step := range added {
 			for i := range step.After {
-				step.After[i] += len(tasks)
+				step.After[i] += len(p.tasks)
 			}
 		}
-		tasks = append(tasks, steps...)
+		p.tasks = append(p.tasks, added...)
 	}
-	if len(tasks) == 1 && s.single() {
-		id, err := tx.Enqueue(ctx, tasks[0])
-		return id.String(), err
+	if len(p.tasks) != 1 || !s.single() {
+		p.group = groupName(verb, repositories)
 	}
-	for i := range tasks {
-		tasks[i].Dedupe = ""
-	}
-	id, err := tx.EnqueueGroup(ctx, task.NewGroup{Name: groupName(verb, repositories), MaxRunning: maxRunning, Tasks: tasks})
-	return id.String(), err
+	return p, nil
 }
 
 func groupName(verb string, repositories []*content.Repository) string {
@@ -152,18 +249,6 @@ func groupName(verb string, repositories []*content.Repository) string {
 		return verb + " " + repositories[0].Name
 	}
 	return fmt.Sprintf("%s %d repositories", verb, len(repositories))
-}
-
-// work reads a task or a group by the ID that clients see.
-func (c *Catalog) work(ctx context.Context, nodeID string) (task.Work, error) {
-	if id, err := task.ParseGroupID(nodeID); err == nil {
-		return one(c.DB.GroupsByID(ctx, []task.GroupID{id}))
-	}
-	id, err := task.ParseID(nodeID)
-	if err != nil {
-		return nil, err
-	}
-	return one(c.DB.TasksByID(ctx, []task.ID{id}))
 }
 
 // selected are the repositories that a request is about.
@@ -175,10 +260,7 @@ func selected(ctx context.Context, tx *db.Tx, s Selector) ([]*content.Repository
 		return nil, fault.Input("repositories.labels", "it is empty: use all to select every repository")
 	case s.Labels != nil:
 		found, err := tx.SelectRepositories(ctx, *s.Labels)
-		if f, ok := errors.AsType[*fault.Error](err); ok && f.Field == "labels" {
-			err = fault.Input("repositories.labels", "%s", f.Message)
-		}
-		return found, err
+		return found, fault.Within("repositories", err)
 	case len(s.IDs) > 0:
 		found, err := tx.RepositoriesByID(ctx, s.IDs)
 		if err != nil {

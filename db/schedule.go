@@ -118,6 +118,10 @@ func (q *queries) oneSchedule(ctx context.Context, condition string, arg any) (s
 // CreateSchedule stores a new schedule and fills in its ID and times. It fails
 // with fault.Conflict if the name is taken.
 func (tx *Tx) CreateSchedule(ctx context.Context, s *task.Schedule) error {
+	// The list is in the order of the IDs: what was read of it stays complete.
+	if err := tx.alone(ctx, "new schedules"); err != nil {
+		return err
+	}
 	now := micros(tx.now())
 	found, err := tx.found(ctx, &s.ID, `INSERT INTO schedule(name, cron, time_zone, operation, paused, next_at, created_at, updated_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING id`,

@@ -65,6 +65,18 @@ func Wrap(err error, kind Kind, format string, args ...any) *Error {
 	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...), Err: err}
 }
 
+// Within returns err with the field that its fault names as one of a part of
+// the request: sync.version for the version within sync.
+func Within(part string, err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Field == "" {
+		return err
+	}
+	deeper := *e
+	deeper.Field = part + "." + e.Field
+	return &deeper
+}
+
 // KindOf returns the kind of the first fault in err's chain, and Internal if
 // there is none.
 func KindOf(err error) Kind {
