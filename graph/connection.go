@@ -48,6 +48,8 @@ type (
 	TaskEdge                    = Edge[*task.Task]
 	TaskGroupConnection         = Connection[*task.Group]
 	TaskGroupEdge               = Edge[*task.Group]
+	ScheduleConnection          = Connection[*task.Schedule]
+	ScheduleEdge                = Edge[*task.Schedule]
 )
 
 // Connect gives a page the form of a connection.

@@ -9,6 +9,10 @@ import (
 	"ream/task"
 )
 
+// What a schedule queues, with its options.
+type ScheduledOperation interface {
+}
+
 // What a new distribution needs: a path, and either a repository or a publication.
 type CreateDistributionInput struct {
 	// Relative: debian/stable. No distribution's path may lie below another's.
@@ -41,6 +45,20 @@ type CreateRepositoryInput struct {
 	Remote *string `json:"remote,omitempty"`
 	// To select it by.
 	Labels []*LabelInput `json:"labels"`
+}
+
+// What a new schedule needs.
+type CreateScheduleInput struct {
+	// Unique: up to 200 letters, digits and . _ - and spaces.
+	Name string `json:"name"`
+	// When it fires: five fields, such as "30 2 * * 1-5", or @hourly, @daily, @weekly, @monthly or @yearly.
+	Cron string `json:"cron"`
+	// The IANA name of the time zone whose clock `cron` is read by.
+	TimeZone string `json:"timeZone"`
+	// What it queues. Repositories that it names must exist.
+	Operation *ScheduledOperationInput `json:"operation"`
+	// Whether it does not fire by itself yet.
+	Paused bool `json:"paused"`
 }
 
 // A key and a value that select repositories.
@@ -81,6 +99,28 @@ type PublishInput struct {
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
+// What to delete of the history.
+type PurgeInput struct {
+	// How long ago the work finished, in days, 0 to 36525. With 0 everything goes that has finished when the purge runs.
+	OlderThanDays int32 `json:"olderThanDays"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// How repositories are selected: as a RepositorySelector that was given. Exactly one field is not null.
+type RepositorySelection struct {
+	// By their ids.
+	Ids []string `json:"ids,omitempty"`
+	// By their names.
+	Names []string `json:"names,omitempty"`
+	// By labels: "env=prod,team!=web,mirror,!old" selects those that fit every term.
+	Labels *string `json:"labels,omitempty"`
+	// True: all of them.
+	All *bool `json:"all,omitempty"`
+}
+
 // Selects repositories, in exactly one way.
 type RepositorySelector struct {
 	// By their ids. An unknown one is an error, and nothing is queued.
@@ -92,6 +132,72 @@ type RepositorySelector struct {
 	// True: all of them.
 	All *bool `json:"all,omitempty"`
 }
+
+// Queues what `mirror` does.
+type ScheduledMirror struct {
+	// Which repositories.
+	Repositories *RepositorySelection `json:"repositories"`
+	// Where to serve the repository; null for its name.
+	Path *string `json:"path,omitempty"`
+	// True removes what upstream dropped; false only adds.
+	Mirror bool `json:"mirror"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+	// How many members of the group may run at once; null for no limit.
+	MaxRunning *int32 `json:"maxRunning,omitempty"`
+}
+
+func (ScheduledMirror) IsScheduledOperation() {}
+
+// What a schedule queues: exactly one operation, with the input that its mutation takes, but for the idempotencyKey.
+type ScheduledOperationInput struct {
+	// Syncs the repositories.
+	Sync *SyncInput `json:"sync,omitempty"`
+	// Publishes the repositories.
+	Publish *PublishInput `json:"publish,omitempty"`
+	// Syncs, publishes and serves the repositories.
+	Mirror *MirrorInput `json:"mirror,omitempty"`
+	// Deletes old history.
+	Purge *PurgeInput `json:"purge,omitempty"`
+}
+
+// Queues what `publish` does.
+type ScheduledPublish struct {
+	// Which repositories.
+	Repositories *RepositorySelection `json:"repositories"`
+	// The number of the version to publish; null for the newest.
+	Version *int32 `json:"version,omitempty"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+	// How many members of the group may run at once; null for no limit.
+	MaxRunning *int32 `json:"maxRunning,omitempty"`
+}
+
+func (ScheduledPublish) IsScheduledOperation() {}
+
+// Queues what `purge` does.
+type ScheduledPurge struct {
+	// How long ago work finished that is deleted, in days.
+	OlderThanDays int32 `json:"olderThanDays"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+}
+
+func (ScheduledPurge) IsScheduledOperation() {}
+
+// Queues what `sync` does.
+type ScheduledSync struct {
+	// Which repositories.
+	Repositories *RepositorySelection `json:"repositories"`
+	// True removes what upstream dropped; false only adds.
+	Mirror bool `json:"mirror"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+	// How many members of the group may run at once; null for no limit.
+	MaxRunning *int32 `json:"maxRunning,omitempty"`
+}
+
+func (ScheduledSync) IsScheduledOperation() {}
 
 // What to sync and how.
 type SyncInput struct {
@@ -161,4 +267,20 @@ type UpdateRepositoryInput struct {
 	Remote graphql.Omittable[*string] `json:"remote,omitempty"`
 	// Replaces all labels.
 	Labels []*LabelInput `json:"labels,omitempty"`
+}
+
+// What changes in a schedule. Whatever is left out stays. Firings that it would have had under other times, or while it was paused, are not made up for.
+type UpdateScheduleInput struct {
+	// The schedule.
+	ID string `json:"id"`
+	// Its new name.
+	Name *string `json:"name,omitempty"`
+	// When it fires from now on.
+	Cron *string `json:"cron,omitempty"`
+	// The time zone whose clock `cron` is read by.
+	TimeZone *string `json:"timeZone,omitempty"`
+	// What it queues from now on.
+	Operation *ScheduledOperationInput `json:"operation,omitempty"`
+	// True pauses it, false lets it go on with the next of its times.
+	Paused *bool `json:"paused,omitempty"`
 }

@@ -180,6 +180,66 @@ func UnmarshalPublishInput(ctx context.Context, raw any) (PublishInput, error) {
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputPurgeInput(ctx context.Context, obj any) (PurgeInput, error) {
+	var it PurgeInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	if _, present := asMap["priority"]; !present {
+		asMap["priority"] = "NORMAL"
+	}
+
+	fieldsInOrder := [...]string{"olderThanDays", "priority", "idempotencyKey"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "olderThanDays":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("olderThanDays"))
+			data, err := ec.unmarshalNInt2int32(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OlderThanDays = data
+		case "priority":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
+			data, err := ec.unmarshalNPriority2reamᚋtaskᚐPriority(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Priority = data
+		case "idempotencyKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("idempotencyKey"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.IdempotencyKey = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalPurgeInput unmarshals raw into the PurgeInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalPurgeInput(ctx context.Context, raw any) (PurgeInput, error) {
+	var out PurgeInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "PurgeInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputSyncInput(ctx context.Context, obj any) (SyncInput, error) {
 	var it SyncInput
 	if obj == nil {
@@ -279,9 +339,46 @@ func (ec *executionContext) unmarshalNPublishInput2reamᚋgraphᚐPublishInput(c
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNPurgeInput2reamᚋgraphᚐPurgeInput(ctx context.Context, v any) (PurgeInput, error) {
+	res, err := ec.unmarshalInputPurgeInput(ctx, v)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNSyncInput2reamᚋgraphᚐSyncInput(ctx context.Context, v any) (SyncInput, error) {
 	res, err := ec.unmarshalInputSyncInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOMirrorInput2ᚖreamᚋgraphᚐMirrorInput(ctx context.Context, v any) (*MirrorInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputMirrorInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOPublishInput2ᚖreamᚋgraphᚐPublishInput(ctx context.Context, v any) (*PublishInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputPublishInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOPurgeInput2ᚖreamᚋgraphᚐPurgeInput(ctx context.Context, v any) (*PurgeInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputPurgeInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalOSyncInput2ᚖreamᚋgraphᚐSyncInput(ctx context.Context, v any) (*SyncInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputSyncInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 // endregion ***************************** type.gotpl *****************************

@@ -31,6 +31,7 @@ type ResolverRoot interface {
 	Repository() RepositoryResolver
 	RepositoryVersion() RepositoryVersionResolver
 	Reservation() ReservationResolver
+	Schedule() ScheduleResolver
 	Subscription() SubscriptionResolver
 	Task() TaskResolver
 	TaskGroup() TaskGroupResolver
@@ -66,15 +67,19 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("CreateDistributionInput", ec.unmarshalInputCreateDistributionInput),
 			graphql.NewInputUnmarshaler("CreateRemoteInput", ec.unmarshalInputCreateRemoteInput),
 			graphql.NewInputUnmarshaler("CreateRepositoryInput", ec.unmarshalInputCreateRepositoryInput),
+			graphql.NewInputUnmarshaler("CreateScheduleInput", ec.unmarshalInputCreateScheduleInput),
 			graphql.NewInputUnmarshaler("LabelInput", ec.unmarshalInputLabelInput),
 			graphql.NewInputUnmarshaler("MirrorInput", ec.unmarshalInputMirrorInput),
 			graphql.NewInputUnmarshaler("PublishInput", ec.unmarshalInputPublishInput),
+			graphql.NewInputUnmarshaler("PurgeInput", ec.unmarshalInputPurgeInput),
 			graphql.NewInputUnmarshaler("RepositorySelector", ec.unmarshalInputRepositorySelector),
+			graphql.NewInputUnmarshaler("ScheduledOperationInput", ec.unmarshalInputScheduledOperationInput),
 			graphql.NewInputUnmarshaler("SyncInput", ec.unmarshalInputSyncInput),
 			graphql.NewInputUnmarshaler("TaskFilter", ec.unmarshalInputTaskFilter),
 			graphql.NewInputUnmarshaler("UpdateDistributionInput", ec.unmarshalInputUpdateDistributionInput),
 			graphql.NewInputUnmarshaler("UpdateRemoteInput", ec.unmarshalInputUpdateRemoteInput),
 			graphql.NewInputUnmarshaler("UpdateRepositoryInput", ec.unmarshalInputUpdateRepositoryInput),
+			graphql.NewInputUnmarshaler("UpdateScheduleInput", ec.unmarshalInputUpdateScheduleInput),
 		)
 	}
 	first := true
@@ -167,7 +172,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "operation.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "work.graphqls"
+//go:embed "operation.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "schedule.graphqls" "work.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -227,6 +232,7 @@ type Subscription
 	{Name: "publication.graphqls", Input: sourceData("publication.graphqls"), BuiltIn: false},
 	{Name: "remote.graphqls", Input: sourceData("remote.graphqls"), BuiltIn: false},
 	{Name: "repository.graphqls", Input: sourceData("repository.graphqls"), BuiltIn: false},
+	{Name: "schedule.graphqls", Input: sourceData("schedule.graphqls"), BuiltIn: false},
 	{Name: "work.graphqls", Input: sourceData("work.graphqls"), BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
@@ -497,6 +503,20 @@ func (ec *executionContext) childFields_RepositoryEdge(ctx context.Context, fiel
 	return nil, fmt.Errorf("no field named %q was found under type RepositoryEdge", field.Name)
 }
 
+func (ec *executionContext) childFields_RepositorySelection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "ids":
+		return ec.fieldContext_RepositorySelection_ids(ctx, field)
+	case "names":
+		return ec.fieldContext_RepositorySelection_names(ctx, field)
+	case "labels":
+		return ec.fieldContext_RepositorySelection_labels(ctx, field)
+	case "all":
+		return ec.fieldContext_RepositorySelection_all(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RepositorySelection", field.Name)
+}
+
 func (ec *executionContext) childFields_RepositoryVersion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -563,6 +583,62 @@ func (ec *executionContext) childFields_Reservation(ctx context.Context, field g
 		return ec.fieldContext_Reservation_waiting(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Reservation", field.Name)
+}
+
+func (ec *executionContext) childFields_Schedule(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_Schedule_id(ctx, field)
+	case "name":
+		return ec.fieldContext_Schedule_name(ctx, field)
+	case "cron":
+		return ec.fieldContext_Schedule_cron(ctx, field)
+	case "timeZone":
+		return ec.fieldContext_Schedule_timeZone(ctx, field)
+	case "operation":
+		return ec.fieldContext_Schedule_operation(ctx, field)
+	case "paused":
+		return ec.fieldContext_Schedule_paused(ctx, field)
+	case "nextFiringAt":
+		return ec.fieldContext_Schedule_nextFiringAt(ctx, field)
+	case "upcoming":
+		return ec.fieldContext_Schedule_upcoming(ctx, field)
+	case "lastFiredAt":
+		return ec.fieldContext_Schedule_lastFiredAt(ctx, field)
+	case "lastWork":
+		return ec.fieldContext_Schedule_lastWork(ctx, field)
+	case "lastError":
+		return ec.fieldContext_Schedule_lastError(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_Schedule_createdAt(ctx, field)
+	case "updatedAt":
+		return ec.fieldContext_Schedule_updatedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Schedule", field.Name)
+}
+
+func (ec *executionContext) childFields_ScheduleConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ScheduleConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ScheduleConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ScheduleConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ScheduleConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ScheduleConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ScheduleEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ScheduleEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ScheduleEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ScheduleEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_StateCounts(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

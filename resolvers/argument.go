@@ -88,18 +88,11 @@ func pageSize(argument string, n *int32) (int, error) {
 	return int(*n), nil
 }
 
-// selector decodes a selection of repositories. GraphQL itself checks that
-// exactly one field is given in literals, but not in variables.
+// selector decodes a selection of repositories.
 func selector(in *graph.RepositorySelector) (catalog.Selector, error) {
 	var s catalog.Selector
-	given := 0
-	for _, is := range []bool{in.Ids != nil, in.Names != nil, in.Labels != nil, in.All != nil} {
-		if is {
-			given++
-		}
-	}
-	if given != 1 {
-		return s, fault.Input("repositories", "exactly one of ids, names, labels and all must be given, not %d", given)
+	if err := exactlyOne("repositories", "ids, names, labels and all", in.Ids != nil, in.Names != nil, in.Labels != nil, in.All != nil); err != nil {
+		return s, err
 	}
 	switch {
 	case in.Ids != nil:
@@ -120,6 +113,21 @@ func selector(in *graph.RepositorySelector) (catalog.Selector, error) {
 		s.All = true
 	}
 	return s, nil
+}
+
+// exactlyOne checks that one of an input's fields is given. GraphQL itself
+// checks literals for that, but not variables.
+func exactlyOne(input, fields string, given ...bool) error {
+	n := 0
+	for _, is := range given {
+		if is {
+			n++
+		}
+	}
+	if n != 1 {
+		return fault.Input(input, "exactly one of %s must be given, not %d", fields, n)
+	}
+	return nil
 }
 
 func labels(in []*graph.LabelInput) []content.Label {
@@ -145,6 +153,15 @@ func value[T any](p *T) T {
 		return zero
 	}
 	return *p
+}
+
+// optional is the opposite of value: nil for the zero value.
+func optional[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
 }
 
 // number widens an optional Int.

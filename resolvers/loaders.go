@@ -31,6 +31,7 @@ type loaders struct {
 	tasks              *dataloadgen.Loader[task.ID, *task.Task]
 	groups             *dataloadgen.Loader[task.GroupID, *task.Group]
 	workers            *dataloadgen.Loader[task.WorkerID, *task.Worker]
+	schedules          *dataloadgen.Loader[task.ScheduleID, *task.Schedule]
 
 	ahead        *dataloadgen.Loader[task.ID, int]
 	reservations *dataloadgen.Loader[task.ID, []*task.Reservation]
@@ -51,6 +52,7 @@ func newLoaders(s Store, wait time.Duration) *loaders {
 		tasks:              newLoader(s.TasksByID, wait),
 		groups:             newLoader(s.GroupsByID, wait),
 		workers:            newLoader(s.WorkersByID, wait),
+		schedules:          newLoader(s.SchedulesByID, wait),
 		ahead:              newLoader(s.Ahead, wait),
 		reservations:       newLoader(s.Reservations, wait),
 		holders:            newLoader(s.Holders, wait),
@@ -132,6 +134,8 @@ func (l *loaders) node(ctx context.Context, id string) func() (graph.Node, error
 		return start(ctx, l.groups, noun, id)
 	case "worker":
 		return start(ctx, l.workers, noun, id)
+	case "schedule":
+		return start(ctx, l.schedules, noun, id)
 	}
 	return nothing
 }

@@ -52,13 +52,17 @@ func (r *requests) CancelGroup(_ context.Context, id task.GroupID) (*task.Group,
 	return &task.Group{ID: id}, nil
 }
 
+// mutation is a mutation, the request that the catalog gets for it, and the
+// answer.
+type mutation struct {
+	name, query string
+	request     any
+	want        string
+}
+
 func TestMutations(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		name, query string
-		request     any
-		want        string
-	}{
+	checkMutations(t, []mutation{
 		{"sync", `sync(input: {repositories: {names: ["a"]}, idempotencyKey: "k"}){__typename ... on Node{id}}`,
 			catalog.SyncRequest{Repositories: catalog.Selector{Names: []string{"a"}}, Mirror: true, Priority: task.Normal, IdempotencyKey: "k"},
 			`{"sync":{"__typename":"Task","id":"task-1"}}`},
@@ -79,7 +83,11 @@ func TestMutations(t *testing.T) {
 			`{"updateRepository":{"id":"repository-1"}}`},
 		{"another publication", `updateDistribution(input: {id: "distribution-1", publication: "publication-5"}){id}`,
 			catalog.DistributionChange{Publication: new(content.PublicationID(5))}, `{"updateDistribution":{"id":"distribution-1"}}`},
-	}
+	})
+}
+
+func checkMutations(t *testing.T, tests []mutation) {
+	t.Helper()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -34,6 +34,7 @@ type Store interface {
 	Publications
 	Distributions
 	Tasks
+	Schedules
 }
 
 // Remotes reads remotes.
@@ -93,12 +94,20 @@ type Tasks interface {
 	Samples(context.Context) ([]*task.Sample, error)
 }
 
+// Schedules reads schedules.
+type Schedules interface {
+	Schedules(context.Context, page.Request) (*page.Of[*task.Schedule], error)
+	SchedulesByID(context.Context, []task.ScheduleID) ([]*task.Schedule, error)
+	ScheduleByName(ctx context.Context, name string) (*task.Schedule, error)
+}
+
 // Catalog changes things. It validates what it is given, and returns faults
 // for what it rejects. It must be safe for concurrent use.
 type Catalog interface {
 	RemoteEditor
 	RepositoryEditor
 	DistributionEditor
+	ScheduleEditor
 	Operator
 }
 
@@ -123,11 +132,21 @@ type DistributionEditor interface {
 	DeleteDistribution(context.Context, content.DistributionID) (*content.Distribution, error)
 }
 
+// ScheduleEditor creates, changes and deletes schedules, and queues what they
+// would.
+type ScheduleEditor interface {
+	CreateSchedule(context.Context, catalog.ScheduleInput) (*task.Schedule, error)
+	UpdateSchedule(context.Context, task.ScheduleID, catalog.ScheduleChange) (*task.Schedule, error)
+	DeleteSchedule(context.Context, task.ScheduleID) (*task.Schedule, error)
+	FireSchedule(context.Context, task.ScheduleID) (task.Work, error)
+}
+
 // Operator queues work, cancels it, and does it again.
 type Operator interface {
 	Sync(context.Context, catalog.SyncRequest) (task.Work, error)
 	Publish(context.Context, catalog.PublishRequest) (task.Work, error)
 	Mirror(context.Context, catalog.MirrorRequest) (*task.Group, error)
+	Purge(context.Context, catalog.PurgeRequest) (task.Work, error)
 	CancelTask(context.Context, task.ID) (*task.Task, error)
 	CancelGroup(context.Context, task.GroupID) (*task.Group, error)
 	RetryTask(context.Context, task.ID) (*task.Task, error)
