@@ -14,24 +14,19 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
+	_ "time/tzdata" // for schedules where the system has no time zones
 
 	"golang.org/x/sync/errgroup"
 
-	"ream/blob"
-	"ream/catalog"
 	"ream/cli"
 	"ream/db"
 	"ream/event"
-	"ream/fault"
-	"ream/fetch"
 	"ream/origin"
 	"ream/resolvers"
 	"ream/task"
 	"ream/web"
-	"ream/worker"
 )
 
 // version is what the program calls itself; the build sets it.
@@ -40,6 +35,7 @@ var version = "dev"
 const usage = `ream mirrors, versions and publishes package repositories.
 
   ream serve     run the server: API, content and workers in one process
+  ream worker    run tasks only, in more processes on one PostgreSQL
   ream demo      mirror a small upstream of its own, and show it live
   ream mirror    sync, publish and serve repositories
   ream sync      fetch what upstream has now
@@ -67,18 +63,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch command, rest := args[0], args[1:]; command {
 	case "serve":
 		o, err := serveOptions(rest, stderr)
-		switch {
-		case errors.Is(err, flag.ErrHelp):
-			return 0
-		case err != nil:
-			fmt.Fprintln(stderr, "ream serve:", err)
-			return 2
-		}
-		if err := serve(ctx, o, stderr, nil); err != nil {
-			fmt.Fprintln(stderr, "ream serve:", err)
-			return 1
-		}
-		return 0
+		return runCommand(command, err, stderr, func() error { return serve(ctx, o, stderr, nil) })
+	case "worker":
+		o, err := workerOptions(rest, stderr)
+		return runCommand(command, err, stderr, func() error { return runWorker(ctx, o, stderr) })
 	case "version", "--version":
 		fmt.Fprintln(stdout, "ream", version)
 		return 0
@@ -90,78 +78,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 }
 
-// options are the flags of serve.
-type options struct {
-	listen    string
-	data      string
-	database  string
-	storage   string
-	workers   int
-	slots     slots
-	anonymous bool
-	log       string
-
-	clientStall time.Duration
-}
-
-// serveOptions reads flags; each has a REAM_* variable for its default.
-func serveOptions(args []string, stderr io.Writer) (options, error) {
-	var o options
-	flags := flag.NewFlagSet("ream serve", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to listen on")
-	flags.StringVar(&o.data, "data", "ream-data", "directory for the database and the storage, unless they are elsewhere")
-	flags.StringVar(&o.database, "database", "", "a SQLite file or a postgres:// URL (default: ream.db below --data)")
-	flags.StringVar(&o.storage, "storage", "", "directory of the artifacts (default: artifacts below --data)")
-	flags.IntVar(&o.workers, "workers", 8, "how many tasks to run at once; 0 for none")
-	flags.Var(&o.slots, "slots", "how many tasks of a kind to run at once, as `KIND=N`, several with commas (default: syncs leave every fourth worker to other work)")
-	flags.BoolVar(&o.anonymous, "allow-anonymous", false, "listen beyond loopback although everybody who reaches the server may do everything")
-	flags.StringVar(&o.log, "log", "info", "debug, info, warn or error")
-	flags.DurationVar(&o.clientStall, "client-stall", 10*time.Second, "disconnect a subscriber that takes nothing for so long")
-	var err error
-	flags.VisitAll(func(f *flag.Flag) {
-		name := "REAM_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if value, ok := os.LookupEnv(name); ok {
-			if e := f.Value.Set(value); e != nil {
-				err = fmt.Errorf("%s: %w", name, e)
-			}
-		}
-	})
-	if e := flags.Parse(args); e != nil {
-		return o, e
+// runCommand runs a command whose flags were read, unless that failed. It returns
+// the exit status.
+func runCommand(command string, err error, stderr io.Writer, f func() error) int {
+	status := 2
+	if err == nil {
+		status, err = 1, f()
 	}
-	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return 0
 	}
-	if o.database == "" {
-		o.database = filepath.Join(o.data, "ream.db")
-	}
-	if o.storage == "" {
-		o.storage = filepath.Join(o.data, "artifacts")
-	}
-	return o, errors.Join(err, o.check())
-}
-
-// check reports what no flag may say.
-func (o options) check() error {
-	var errs []error
-	if o.workers < 0 {
-		errs = append(errs, errors.New("--workers: want 0 or more"))
-	}
-	if o.clientStall <= 0 {
-		errs = append(errs, errors.New("--client-stall: want more than 0, such as 10s"))
-	}
-	return errors.Join(append(errs, o.slots.check())...)
+	fmt.Fprintf(stderr, "ream %s: %v\n", command, err)
+	return status
 }
 
 // serve runs the server until ctx ends. It calls ready, unless it is nil, with
 // the address once requests are answered.
 func serve(ctx context.Context, o options, stderr io.Writer, ready func(address string)) error {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(o.log)); err != nil {
-		return fmt.Errorf("--log: %w", err)
-	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	if err := checkListen(o); err != nil {
 		return err
 	}
@@ -170,33 +103,12 @@ func serve(ctx context.Context, o options, stderr io.Writer, ready func(address 
 		return err
 	}
 	defer listener.Close()
-	blobs, err := blob.NewDisk(o.storage)
+	e, err := openEngine(ctx, o, stderr)
 	if err != nil {
 		return err
 	}
-	store, err := db.Open(ctx, o.database, db.Options{Log: log})
-	if err != nil {
-		return errors.New(shown(err))
-	}
-	defer func() {
-		if err := store.Close(); err != nil {
-			log.Error("closing the database failed", "error", err)
-		}
-	}()
-	if err := blobs.Clean(24 * time.Hour); err != nil {
-		return err
-	}
-	s := newServer(o, store, blobs, log)
-	return s.run(ctx, listener, ready)
-}
-
-// shown is what an operator may read of an error: everything but addresses
-// with passwords, which faults do not hold.
-func shown(err error) string {
-	if fault.KindOf(err) != fault.Internal {
-		return fault.Message(err)
-	}
-	return err.Error()
+	defer e.close()
+	return newServer(o, e).run(ctx, listener, ready)
 }
 
 // checkListen refuses to open the server to others by accident.
@@ -214,23 +126,16 @@ func checkListen(o options) error {
 
 // server is everything that runs.
 type server struct {
-	store   *db.DB
+	*engine
 	hub     *event.Hub
-	worker  *worker.Worker // nil without workers
 	api     *resolvers.Handler
 	handler http.Handler
-	log     *slog.Logger
 }
 
-func newServer(o options, store *db.DB, blobs *blob.Disk, log *slog.Logger) *server {
-	operations := &catalog.Catalog{DB: store, Blobs: blobs, Fetch: fetch.New(fetch.Config{UserAgent: "ream/" + version}), Log: log}
-	s := &server{store: store, log: log, hub: event.New(snapshots(store), 100*time.Millisecond, log)}
-	if o.workers > 0 {
-		s.worker = worker.New(store, worker.Options{Slots: o.workers, Lanes: lanes(store), Version: version,
-			Handlers: operations.Handlers(), Limits: o.slots.limits(catalog.Limits(o.workers)), Log: log})
-	}
-	files := origin.New(store, blobs, origin.Options{Log: log})
-	store.OnChange(func(c db.Changes) {
+func newServer(o options, e *engine) *server {
+	s := &server{engine: e, hub: event.New(snapshots(e.store), 100*time.Millisecond, e.log)}
+	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log})
+	e.store.OnChange(func(c db.Changes) {
 		s.hub.Changed(topics(c)...)
 		s.hub.Ended(ended(c)...)
 		if c.All {
@@ -239,15 +144,9 @@ func newServer(o options, store *db.DB, blobs *blob.Disk, log *slog.Logger) *ser
 		if c.Content {
 			files.Changed()
 		}
-		if s.worker != nil && c.Ready {
-			s.worker.Wake()
-		}
-		if s.worker != nil && c.Cancels {
-			s.worker.WakeCanceled()
-		}
 	})
-	s.api = resolvers.NewHandler(resolvers.Resolver{Store: store, Catalog: operations, Hub: s.hub, Now: time.Now},
-		resolvers.Options{Log: log, WriteTimeout: o.clientStall})
+	s.api = resolvers.NewHandler(resolvers.Resolver{Store: e.store, Catalog: e.operations, Hub: s.hub, Now: e.store.Now},
+		resolvers.Options{Log: e.log, WriteTimeout: o.clientStall})
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", s.api)
 	mux.Handle("/playground", web.Playground("/graphql"))
@@ -256,7 +155,7 @@ func newServer(o options, store *db.DB, blobs *blob.Disk, log *slog.Logger) *ser
 	mux.Handle("/{$}", web.Home())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := store.Ping(r.Context()); err != nil {
+		if err := e.store.Ping(r.Context()); err != nil {
 			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
 			return
 		}
@@ -264,15 +163,6 @@ func newServer(o options, store *db.DB, blobs *blob.Disk, log *slog.Logger) *ser
 	})
 	s.handler = mux
 	return s
-}
-
-// lanes is how many cycles of a worker may be under way at once: SQLite has
-// one writer, PostgreSQL works on two while one waits for the disk.
-func lanes(store *db.DB) int {
-	if store.SingleProcess() {
-		return 1
-	}
-	return 2
 }
 
 // topics are what the hub's subscribers may have subscribed to, of what goes
@@ -343,13 +233,8 @@ const shutdownGrace = 10 * time.Second
 // run serves until ctx ends, then stops in order: no new tasks and requests,
 // subscriptions ended, what is under way finished, or returned to the queue.
 func (s *server) run(ctx context.Context, listener net.Listener, ready func(string)) error {
-	if s.store.SingleProcess() {
-		// Whoever held tasks before was a process that is gone.
-		if n, err := s.store.Recover(ctx, 0); err != nil {
-			return err
-		} else if n > 0 {
-			s.log.Info("tasks of the last run recovered", "tasks", n)
-		}
+	if err := s.takeBack(ctx); err != nil {
+		return err
 	}
 	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
 	defer endRequests()
@@ -385,13 +270,7 @@ func (s *server) run(ctx context.Context, listener net.Listener, ready func(stri
 	working, endWorking := context.WithCancel(ctx)
 	defer endWorking()
 	worked := make(chan error, 1)
-	go func() {
-		if s.worker == nil {
-			worked <- nil
-			return
-		}
-		worked <- s.worker.Run(working)
-	}()
+	go func() { worked <- s.work(working) }()
 	address := "http://" + listener.Addr().String()
 	s.log.Info("ready", "address", address, "version", version)
 	if ready != nil {

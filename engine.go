@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ream/blob"
+	"ream/catalog"
+	"ream/db"
+	"ream/fault"
+	"ream/fetch"
+	"ream/worker"
+)
+
+// engine is what serve and worker have in common: the database and the storage,
+// what works on tasks, and what fires schedules.
+type engine struct {
+	store      *db.DB
+	blobs      *blob.Disk
+	operations *catalog.Catalog
+	worker     *worker.Worker // nil without workers
+	scheduler  *worker.Scheduler
+	log        *slog.Logger
+}
+
+// openEngine opens what the options name. The caller closes it.
+func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, error) {
+	log, err := o.logger(stderr)
+	if err != nil {
+		return nil, err
+	}
+	blobs, err := blob.NewDisk(o.storage)
+	if err != nil {
+		return nil, err
+	}
+	store, err := db.Open(ctx, o.database, db.Options{Log: log, Now: o.now})
+	if err != nil {
+		return nil, errors.New(shown(err))
+	}
+	e := &engine{store: store, blobs: blobs, log: log}
+	if err := blobs.Clean(24 * time.Hour); err != nil {
+		e.close()
+		return nil, err
+	}
+	e.operations = &catalog.Catalog{DB: store, Blobs: blobs, Fetch: fetch.New(fetch.Config{UserAgent: "ream/" + version}), Log: log}
+	e.scheduler = worker.NewScheduler(e.operations, store.Now, log)
+	if o.workers > 0 {
+		e.worker = worker.New(store, worker.Options{Slots: o.workers, Lanes: lanes(store), Version: version,
+			Handlers: e.operations.Handlers(), Limits: o.slots.limits(catalog.Limits(o.workers)), Log: log})
+	}
+	store.OnChange(func(c db.Changes) {
+		if e.worker != nil && c.Ready {
+			e.worker.Wake()
+		}
+		if e.worker != nil && c.Cancels {
+			e.worker.WakeCanceled()
+		}
+		if c.Schedules {
+			e.scheduler.Wake()
+		}
+	})
+	return e, nil
+}
+
+// lanes is how many cycles of a worker may be under way at once: SQLite has
+// one writer, PostgreSQL works on two while one waits for the disk.
+func lanes(store *db.DB) int {
+	if store.SingleProcess() {
+		return 1
+	}
+	return 2
+}
+
+func (e *engine) close() {
+	if err := e.store.Close(); err != nil {
+		e.log.Error("closing the database failed", "error", err)
+	}
+}
+
+// shown is what an operator may read of an error: everything but addresses
+// with passwords, which faults do not hold.
+func shown(err error) string {
+	if fault.KindOf(err) != fault.Internal {
+		return fault.Message(err)
+	}
+	return err.Error()
+}
+
+// takeBack returns what the last process held to the queue, where only one can
+// use the database. Elsewhere workers do so for each other.
+func (e *engine) takeBack(ctx context.Context) error {
+	if !e.store.SingleProcess() {
+		return nil
+	}
+	n, err := e.store.Recover(ctx, 0)
+	if n > 0 {
+		e.log.Info("tasks of the last run recovered", "tasks", n)
+	}
+	return err
+}
+
+// work fires schedules and runs tasks until ctx ends and what runs has ended
+// or was returned to the queue.
+func (e *engine) work(ctx context.Context) error {
+	var group errgroup.Group
+	group.Go(func() error { return e.scheduler.Run(ctx) })
+	if e.worker != nil {
+		group.Go(func() error { return e.worker.Run(ctx) })
+	}
+	return group.Wait()
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"ream/db"
+)
+
+// options are the flags of serve and worker.
+type options struct {
+	data     string
+	database string
+	storage  string
+	workers  int
+	slots    slots
+	log      string
+
+	// Of serve alone.
+	listen      string
+	anonymous   bool
+	clientStall time.Duration
+
+	now func() time.Time // not a flag: the clock of a test; nil for the system's
+}
+
+// serveOptions reads the flags of serve.
+func serveOptions(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := o.flags("serve", stderr)
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to listen on")
+	flags.IntVar(&o.workers, "workers", 8, "how many tasks to run at once; 0 for none")
+	flags.BoolVar(&o.anonymous, "allow-anonymous", false, "listen beyond loopback although everybody who reaches the server may do everything")
+	flags.DurationVar(&o.clientStall, "client-stall", 10*time.Second, "disconnect a subscriber that takes nothing for so long")
+	if err := o.parse(flags, args); err != nil {
+		return o, err
+	}
+	return o, errors.Join(
+		want(o.workers >= 0, "--workers: want 0 or more"),
+		want(o.clientStall > 0, "--client-stall: want more than 0, such as 10s"),
+		o.slots.check())
+}
+
+// workerOptions reads the flags of worker.
+func workerOptions(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := o.flags("worker", stderr)
+	flags.Lookup("database").Usage = "the postgres:// URL that all processes have in common"
+	flags.Lookup("storage").Usage = "directory of the artifacts, which all processes have in common (default: artifacts below --data)"
+	flags.IntVar(&o.workers, "workers", 8, "how many tasks to run at once")
+	if err := o.parse(flags, args); err != nil {
+		return o, err
+	}
+	return o, errors.Join(
+		want(o.workers >= 1, "--workers: want 1 or more"),
+		want(db.IsPostgres(o.database), "--database: a SQLite file serves one process, and ream serve runs tasks itself (--workers): to add more processes, give all of them one PostgreSQL, postgres://…, and one --storage"),
+		o.slots.check())
+}
+
+// want reports what a flag must not say, unless it is well.
+func want(well bool, message string) error {
+	if well {
+		return nil
+	}
+	return errors.New(message)
+}
+
+// flags are those that all processes on one database and storage have.
+func (o *options) flags(command string, stderr io.Writer) *flag.FlagSet {
+	flags := flag.NewFlagSet("ream "+command, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.data, "data", "ream-data", "directory for the database and the storage, unless they are elsewhere")
+	flags.StringVar(&o.database, "database", "", "a SQLite file or a postgres:// URL (default: ream.db below --data)")
+	flags.StringVar(&o.storage, "storage", "", "directory of the artifacts (default: artifacts below --data)")
+	flags.Var(&o.slots, "slots", "how many tasks of a kind to run at once, as `KIND=N`, several with commas (default: syncs leave every fourth worker to other work)")
+	flags.StringVar(&o.log, "log", "info", "debug, info, warn or error")
+	return flags
+}
+
+// parse reads flags; each has a REAM_* variable for its default.
+func (o *options) parse(flags *flag.FlagSet, args []string) error {
+	var err error
+	flags.VisitAll(func(f *flag.Flag) {
+		name := "REAM_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if value, ok := os.LookupEnv(name); ok {
+			if e := f.Value.Set(value); e != nil {
+				err = fmt.Errorf("%s: %w", name, e)
+			}
+		}
+	})
+	if e := flags.Parse(args); e != nil {
+		return e
+	}
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if o.database == "" {
+		o.database = filepath.Join(o.data, "ream.db")
+	}
+	if o.storage == "" {
+		o.storage = filepath.Join(o.data, "artifacts")
+	}
+	return err
+}
+
+// logger writes what --log asks for.
+func (o *options) logger(stderr io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.log)); err != nil {
+		return nil, fmt.Errorf("--log: %w", err)
+	}
+	return slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})), nil
+}
