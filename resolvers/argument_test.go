@@ -29,7 +29,7 @@ func TestSelector(t *testing.T) {
 		{"nothing", graph.RepositorySelector{}, catalog.Selector{}, fault.BadInput},
 		{"two", graph.RepositorySelector{Names: []string{"a"}, All: new(true)}, catalog.Selector{}, fault.BadInput},
 		{"four", graph.RepositorySelector{Ids: []string{}, Names: []string{}, Labels: new(""), All: new(true)}, catalog.Selector{}, fault.BadInput},
-		{"another noun's id", graph.RepositorySelector{Ids: []string{"remote-3"}}, catalog.Selector{}, fault.NotFound},
+		{"another noun's id", graph.RepositorySelector{Ids: []string{"remote-3"}}, catalog.Selector{}, fault.BadInput},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestSelector(t *testing.T) {
 			if !fault.Is(err, tt.kind) {
 				t.Errorf("got %v, want %s", err, tt.kind)
 			}
-			if tt.kind == fault.BadInput && !strings.HasPrefix(fault.Message(err), "repositories: ") {
+			if tt.kind == fault.BadInput && !strings.HasPrefix(fault.Message(err), "repositories") {
 				t.Errorf("got %v, want it to name repositories", err)
 			}
 		})
