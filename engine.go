@@ -40,12 +40,11 @@ func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, erro
 	}
 	store, err := db.Open(ctx, o.database, db.Options{Log: log, Now: o.now})
 	if err != nil {
-		return nil, errors.New(shown(err))
+		return nil, errors.Join(errors.New(shown(err)), blobs.Close())
 	}
 	e := &engine{store: store, blobs: blobs, log: log}
-	if err := blobs.Clean(24 * time.Hour); err != nil {
-		e.close()
-		return nil, err
+	if err := blobs.Clean(ctx, 24*time.Hour); err != nil {
+		log.Warn("what killed processes left in the storage could not be removed", "error", err)
 	}
 	e.operations = &catalog.Catalog{DB: store, Blobs: blobs, Fetch: fetch.New(fetch.Config{UserAgent: "ream/" + version}), Log: log}
 	e.scheduler = worker.NewScheduler(e.operations, store.Now, log)
@@ -79,6 +78,9 @@ func lanes(store *db.DB) int {
 func (e *engine) close() {
 	if err := e.store.Close(); err != nil {
 		e.log.Error("closing the database failed", "error", err)
+	}
+	if err := e.blobs.Close(); err != nil {
+		e.log.Error("closing the storage failed", "error", err)
 	}
 }
 

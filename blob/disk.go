@@ -1,207 +1,181 @@
-// Package blob keeps the bytes of artifacts on disk, each once, by its SHA-256.
 package blob
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
-
-	"ream/fault"
 )
 
 // Disk is a directory of blobs. It is safe for concurrent use, also by several
 // processes.
-//
-// What is there does not count until it was committed: only digests that the
-// database names after a Commit may be trusted.
-type Disk struct{ dir string }
+type Disk struct {
+	*staging
+	dir     string
+	durable *durable
+}
 
-// NewDisk returns the blobs in dir, which it creates if it is missing.
-func NewDisk(dir string) (*Disk, error) {
+// NewDisk returns the blobs in dir, which it creates if it is missing. It fails
+// if blobs cannot be stored there, unless that is because the disk is full.
+func NewDisk(dir string) (*Disk, error) { return newDisk(dir, true) }
+
+func newDisk(dir string, whole bool) (*Disk, error) {
 	d := &Disk{dir: dir}
 	for i := range 256 {
 		if err := os.MkdirAll(filepath.Join(dir, "sha256", fmt.Sprintf("%02x", i)), 0o750); err != nil {
-			return nil, fmt.Errorf("create the storage: %w", err)
+			return nil, fmt.Errorf("create the storage: %w", full(err))
 		}
 	}
-	if err := os.MkdirAll(d.tmp(), 0o750); err != nil {
+	var err error
+	if d.staging, err = newStaging(filepath.Join(dir, "tmp")); err != nil {
 		return nil, fmt.Errorf("create the storage: %w", err)
+	}
+	if d.durable, err = newDurable(dir, whole); err != nil {
+		return nil, fmt.Errorf("create the storage: %w", err)
+	}
+	if err := d.check(); err != nil && !isFull(err) {
+		return nil, errors.Join(fmt.Errorf("store blobs in %s: %w", dir, err), d.Close())
+	}
+	if err := d.durable.parents(filepath.Join(dir, "sha256"), dir, filepath.Dir(dir)); err != nil {
+		return nil, errors.Join(fmt.Errorf("create the storage: %w", err), d.Close())
 	}
 	return d, nil
 }
 
-func (d *Disk) tmp() string { return filepath.Join(d.dir, "tmp") }
-
-// Path is where the blob with this digest lies, whether or not it exists. The
-// digest must be 64 digits of lower-case hex.
-func (d *Disk) Path(sha256 string) string {
-	return filepath.Join(d.dir, "sha256", sha256[:2], sha256[2:])
+// check stores something that is no blob, as a blob is stored.
+func (d *Disk) check() error {
+	w, err := d.Create()
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	if _, err := w.Write([]byte("Can this be stored?\n")); err != nil {
+		return err
+	}
+	s, err := w.Finish()
+	if err != nil {
+		return err
+	}
+	defer d.Discard(s)
+	lock, err := lockPath(d.lockPath(), true)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	// Were the directories on several file systems, this would tell.
+	probe := filepath.Join(d.dir, "sha256", "probe")
+	if err := rename(s.path, probe); err != nil {
+		return err
+	}
+	return gone(os.Remove(probe)) // gone if another process checks at the same time
 }
 
-// Open opens a blob for reading. It returns NotFound if there is none, also for
-// what is no digest.
-func (d *Disk) Open(sha256 string) (*os.File, error) {
+func (d *Disk) path(sha256 string) string {
+	return filepath.Join(d.dir, filepath.FromSlash(name(sha256)))
+}
+
+// lockPath is the lock that keeps Commit and Remove apart.
+func (d *Disk) lockPath() string { return filepath.Join(d.dir, "lock") }
+
+// Open opens a blob of size bytes for reading; what it returns is an *os.File.
+// It returns NotFound if there is none, also for what is no digest, and fails
+// if the blob has another size.
+func (d *Disk) Open(_ context.Context, sha256 string, size int64) (io.ReadSeekCloser, error) {
 	if !isDigest(sha256) {
-		return nil, fault.New(fault.NotFound, "there is no blob %.80q", sha256)
+		return nil, missing(sha256)
 	}
-	f, err := os.Open(d.Path(sha256))
+	f, err := os.Open(d.path(sha256))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.New(fault.NotFound, "there is no blob %s", sha256)
+		return nil, missing(sha256)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open a blob: %w", err)
 	}
+	info, err := f.Stat()
+	if err == nil && info.Size() != size {
+		err = fmt.Errorf("blob %s has %d bytes, not %d", sha256, info.Size(), size)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
 	return f, nil
 }
 
-// isDigest reports whether s can be part of a blob's path.
-func isDigest(s string) bool {
-	if len(s) != 2*sha256.Size {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
-}
-
-// Clean removes files that were never finished and not touched for a while:
-// what a killed process left.
-func (d *Disk) Clean(olderThan time.Duration) error {
-	entries, err := os.ReadDir(d.tmp())
-	if err != nil {
-		return fmt.Errorf("clean the storage: %w", err)
-	}
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || time.Since(info.ModTime()) < olderThan {
-			continue
-		}
-		if err := os.Remove(filepath.Join(d.tmp(), e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("clean the storage: %w", err)
-		}
-	}
-	return nil
-}
-
-// Create begins a blob. The writer must be finished or aborted.
+// Create begins a blob. The writer must be finished or aborted. A full disk is
+// Unavailable.
 func (d *Disk) Create() (*Writer, error) {
-	f, err := os.CreateTemp(d.tmp(), "blob-*")
+	mark := d.durable.mark()
+	w, err := d.create()
 	if err != nil {
-		return nil, full(fmt.Errorf("create a blob: %w", err))
+		return nil, err
 	}
-	return &Writer{f: f, hash: sha256.New()}, nil
+	w.mark, w.synced = mark, d.durable.flushAll == nil
+	return w, nil
 }
-
-// Writer takes the bytes of one blob and hashes them as they come. It is not
-// safe for concurrent use.
-type Writer struct {
-	f     *os.File
-	hash  hash.Hash
-	size  int64
-	ended bool // finished or aborted
-}
-
-// Write appends to the blob. A full disk is Unavailable.
-func (w *Writer) Write(p []byte) (int, error) {
-	n, err := w.f.Write(p)
-	w.hash.Write(p[:n])
-	w.size += int64(n)
-	if err != nil {
-		return n, full(fmt.Errorf("write a blob: %w", err))
-	}
-	return n, nil
-}
-
-// Reset drops what was written, to begin anew.
-func (w *Writer) Reset() error {
-	if err := w.f.Truncate(0); err != nil {
-		return fmt.Errorf("reset a blob: %w", err)
-	}
-	if _, err := w.f.Seek(0, 0); err != nil {
-		return fmt.Errorf("reset a blob: %w", err)
-	}
-	w.hash.Reset()
-	w.size = 0
-	return nil
-}
-
-// SHA256 is the digest of what was written so far.
-func (w *Writer) SHA256() string { return hex.EncodeToString(w.hash.Sum(nil)) }
-
-// Size is how many bytes were written so far.
-func (w *Writer) Size() int64 { return w.size }
-
-// Finish ends the blob. It counts once it is committed.
-func (w *Writer) Finish() (Staged, error) {
-	w.ended = true
-	if err := w.f.Close(); err != nil {
-		os.Remove(w.f.Name())
-		return Staged{}, full(fmt.Errorf("finish a blob: %w", err))
-	}
-	return Staged{SHA256: w.SHA256(), Size: w.size, path: w.f.Name()}, nil
-}
-
-// Abort drops the blob. It does nothing once the blob was finished.
-func (w *Writer) Abort() {
-	if w.ended {
-		return
-	}
-	w.ended = true
-	w.f.Close()
-	os.Remove(w.f.Name())
-}
-
-// Staged is a finished blob that is not committed yet.
-type Staged struct {
-	SHA256 string
-	Size   int64
-	path   string
-}
-
-// Discard drops a staged blob. After a Commit there is nothing left to drop.
-func (d *Disk) Discard(s Staged) { os.Remove(s.path) }
 
 // Commit makes blobs durable under their digests, all at the cost of about
 // one. After it returned nil, the database may name them. Their bytes are on
 // disk before they take their names, so that no name ever leads to other bytes,
-// and a blob that is already there is only replaced by the same bytes. After an
+// and a blob that is already there is only replaced by the same bytes. A full
+// disk, and one that loses what was written to it, are Unavailable. After an
 // error, what is still staged should be discarded.
 func (d *Disk) Commit(ctx context.Context, staged []Staged) error {
 	if len(staged) == 0 {
 		return nil
 	}
-	if err := d.syncFiles(staged); err != nil {
-		return full(fmt.Errorf("make blobs durable: %w", err))
+	if err := d.durable.bytes(ctx, staged); err != nil {
+		return fmt.Errorf("make blobs durable: %w", err)
 	}
-	for _, s := range staged {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := os.Rename(s.path, d.Path(s.SHA256)); err != nil {
-			return full(fmt.Errorf("name a blob: %w", err))
-		}
+	dirs, err := d.rename(ctx, staged)
+	if err != nil {
+		return full(fmt.Errorf("name a blob: %w", err))
 	}
-	if err := d.syncNames(staged); err != nil {
+	if err := d.durable.names(ctx, staged, dirs); err != nil {
 		return full(fmt.Errorf("make blobs' names durable: %w", err))
 	}
 	return nil
 }
 
-// full tells a full disk from other errors.
-func full(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fault.Wrap(err, fault.Unavailable, "the storage's disk is full: free some space and try again")
+// rename gives staged blobs their names, and returns the directories that
+// they are in. Remove, which goes by when that was, does not come between.
+func (d *Disk) rename(ctx context.Context, staged []Staged) (dirs map[string]bool, err error) {
+	lock, err := lockPath(d.lockPath(), true)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	defer lock.Close()
+	now := time.Now()
+	dirs = make(map[string]bool)
+	for _, b := range staged {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := os.Chtimes(b.path, now, now); err != nil {
+			return nil, err
+		}
+		path := d.path(b.SHA256)
+		if err := rename(b.path, path); err != nil {
+			return nil, err
+		}
+		dirs[filepath.Dir(path)] = true
+	}
+	return dirs, nil
 }
+
+// Clean removes files that were never committed, of processes that are gone:
+// what a killed one left. The files of processes on other machines, whose end
+// may not show here, must also be untouched for a while.
+func (d *Disk) Clean(_ context.Context, olderThan time.Duration) error {
+	if err := d.clean(olderThan); err != nil {
+		return fmt.Errorf("clean the storage: %w", err)
+	}
+	return nil
+}
+
+// Close drops what is staged. Nothing may be used after it.
+func (d *Disk) Close() error { return errors.Join(d.staging.close(), d.durable.close()) }

@@ -1,20 +1,18 @@
 package blob_test
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"ream/blob"
-	"ream/fault"
+	"ream/blob/blobtest"
 )
 
 func newDisk(t *testing.T) (*blob.Disk, string) {
@@ -24,264 +22,230 @@ func newDisk(t *testing.T) (*blob.Disk, string) {
 	if err != nil {
 		t.Fatalf("NewDisk: %v", err)
 	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
 	return d, dir
 }
 
-func digest(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])
-}
-
-func stage(t *testing.T, d *blob.Disk, body string) blob.Staged {
-	t.Helper()
+// try stores a body, and drops it if that fails.
+func try(t *testing.T, d *blob.Disk, body string) error {
 	w, err := d.Create()
 	if err != nil {
-		t.Fatalf("Create: %v", err)
+		return err
 	}
+	defer w.Abort()
 	if _, err := io.WriteString(w, body); err != nil {
-		t.Fatalf("Write: %v", err)
+		return err
 	}
 	s, err := w.Finish()
 	if err != nil {
-		t.Fatalf("Finish: %v", err)
+		return err
 	}
-	return s
+	defer d.Discard(s)
+	return d.Commit(t.Context(), []blob.Staged{s})
 }
 
-func checkBlob(t *testing.T, d *blob.Disk, body string) {
-	t.Helper()
-	f, err := d.Open(digest(body))
+// path is where a body lies in a storage's directory.
+func path(dir, body string) string {
+	digest := blobtest.Digest(body)
+	return filepath.Join(dir, "sha256", digest[:2], digest[2:])
+}
+
+func TestDisk(t *testing.T) {
+	t.Parallel()
+	for name, newDisk := range map[string]func(dir string) (*blob.Disk, error){
+		"at once":      blob.NewDisk,
+		"file by file": blob.NewDiskByFile,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			blobtest.Run(t, func(t *testing.T) blobtest.Opened {
+				dir := t.TempDir()
+				d, err := newDisk(dir)
+				if err != nil {
+					t.Fatalf("open the storage: %v", err)
+				}
+				t.Cleanup(func() { d.Close() })
+				return blobtest.Opened{Storage: d, Staging: filepath.Join(dir, "tmp")}
+			})
+		})
+	}
+}
+
+func TestDiskLayout(t *testing.T) {
+	t.Parallel()
+	d, dir := newDisk(t)
+	blobtest.Store(t, d, "one")
+	if got, err := os.ReadFile(path(dir, "one")); err != nil || string(got) != "one" {
+		t.Errorf("%s: got %q, %v", path(dir, "one"), got, err)
+	}
+	f, err := d.Open(t.Context(), blobtest.Digest("one"), 3)
 	if err != nil {
-		t.Fatalf("Open(%q): %v", body, err)
+		t.Fatal(err)
 	}
 	defer f.Close()
-	got, err := io.ReadAll(f)
-	if err != nil || string(got) != body {
-		t.Errorf("blob: got %q, %v, want %q", got, err, body)
+	if _, ok := f.(*os.File); !ok {
+		t.Errorf("Open: got a %T, want an *os.File, which the kernel can send", f)
 	}
 }
 
-// leftovers are the names in tmp.
-func leftovers(t *testing.T, dir string) []string {
+// thisHost is how names of this machine's staging directories begin.
+func thisHost(t *testing.T) string {
 	t.Helper()
-	entries, err := os.ReadDir(filepath.Join(dir, "tmp"))
+	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
+	return strings.ReplaceAll(host, "-", "_")
 }
 
-func TestCommit(t *testing.T) {
+func TestDiskThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
-	d, dir := newDisk(t)
-	bodies := []string{"one", "two", "", strings.Repeat("large", 100_000)}
-	var staged []blob.Staged
-	for _, body := range bodies {
-		s := stage(t, d, body)
-		if s.SHA256 != digest(body) || s.Size != int64(len(body)) {
-			t.Errorf("staged: got %s, %d bytes, want %s, %d bytes", s.SHA256, s.Size, digest(body), len(body))
-		}
-		if _, err := d.Open(s.SHA256); !fault.Is(err, fault.NotFound) {
-			t.Errorf("Open before Commit: got %v, want NotFound", err)
-		}
-		staged = append(staged, s)
-	}
-	if err := d.Commit(t.Context(), staged); err != nil {
-		t.Fatalf("Commit: %v", err)
-	}
-	for _, body := range bodies {
-		checkBlob(t, d, body)
-	}
-	want := filepath.Join(dir, "sha256", digest("one")[:2], digest("one")[2:])
-	if got := d.Path(digest("one")); got != want {
-		t.Errorf("Path: got %s, want %s", got, want)
-	}
-	if left := leftovers(t, dir); len(left) != 0 {
-		t.Errorf("temporary files: got %v, want none", left)
-	}
-	if err := d.Commit(t.Context(), nil); err != nil {
-		t.Errorf("Commit of nothing: %v", err)
-	}
-}
-
-func TestCommitSameDigest(t *testing.T) {
-	t.Parallel()
-	d, dir := newDisk(t)
-	if err := d.Commit(t.Context(), []blob.Staged{stage(t, d, "same"), stage(t, d, "same")}); err != nil {
-		t.Fatalf("Commit of one digest twice: %v", err)
-	}
-	open, err := d.Open(digest("same"))
-	if err != nil {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	defer open.Close()
-	if err := d.Commit(t.Context(), []blob.Staged{stage(t, d, "same")}); err != nil {
-		t.Fatalf("Commit of what is there: %v", err)
-	}
-	checkBlob(t, d, "same")
-	if got, err := io.ReadAll(open); err != nil || string(got) != "same" {
-		t.Errorf("reader from before: got %q, %v, want its bytes", got, err)
-	}
-	if left := leftovers(t, dir); len(left) != 0 {
-		t.Errorf("temporary files: got %v, want none", left)
+	if d, err := blob.NewDisk(file); err == nil {
+		t.Errorf("NewDisk of a file: got %v, want an error", d)
 	}
 }
 
-func TestCommitConcurrently(t *testing.T) {
+// TestCleanAbandoned cleans up after a process that is gone, and spares what
+// may not be abandoned.
+func TestCleanAbandoned(t *testing.T) {
 	t.Parallel()
 	d, dir := newDisk(t)
-	bodies := []string{"shared", "shared too"}
-	var commits, readers sync.WaitGroup
-	committed := make(chan struct{})
-	for range 8 {
-		staged := []blob.Staged{stage(t, d, bodies[0]), stage(t, d, bodies[1])}
-		commits.Go(func() {
-			if err := d.Commit(t.Context(), staged); err != nil {
+	tmp := filepath.Join(dir, "tmp")
+	host := thisHost(t)
+	old := time.Now().Add(-25 * time.Hour)
+	file := func(at string, mtime time.Time) string {
+		t.Helper()
+		at = filepath.Join(tmp, at)
+		if err := os.MkdirAll(filepath.Dir(at), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at, []byte("half a blo"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(at, mtime, mtime); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(filepath.Dir(at), mtime, mtime); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	tests := map[string]struct {
+		path string
+		kept bool
+	}{
+		"of this machine":             {path: file(host+"-GONE/blob-1", time.Now())},
+		"of this machine, lock lost":  {path: file(host+"-LOCKLESS/blob-1", time.Now())},
+		"of another machine, old":     {path: file("elsewhere-OLD/blob-1", old)},
+		"of another machine, young":   {path: file("elsewhere-YOUNG/blob-1", time.Now()), kept: true},
+		"not in a directory, old":     {path: file("blob-old", old)},
+		"not in a directory, young":   {path: file("blob-young", time.Now()), kept: true},
+		"of this machine, and locked": {path: file(host+"-LOCKED/blob-1", old), kept: true},
+	}
+	file(host+"-GONE/lock", time.Now())
+	file("elsewhere-OLD/lock", old)
+	file("elsewhere-YOUNG/lock", time.Now())
+	defer lock(t, file(host+"-LOCKED/lock", old)).Close()
+	blobtest.Store(t, d, "kept")
+	own := blobtest.Stage(t, d, "staged")
+
+	if err := d.Clean(t.Context(), 24*time.Hour); err != nil {
+		t.Fatalf("Clean: %v", err)
+	}
+	for name, tt := range tests {
+		_, err := os.Stat(tt.path)
+		if kept := err == nil; kept != tt.kept {
+			t.Errorf("%s: got kept %t, want %t", name, kept, tt.kept)
+		}
+		if _, err := os.Stat(filepath.Dir(tt.path)); err == nil != tt.kept && filepath.Dir(tt.path) != tmp {
+			t.Errorf("%s: its directory: got %v, want kept %t", name, err, tt.kept)
+		}
+	}
+	if err := d.Commit(t.Context(), []blob.Staged{own}); err != nil {
+		t.Errorf("Commit: %v", err)
+	}
+	blobtest.Check(t, d, "kept")
+	blobtest.Check(t, d, "staged")
+}
+
+// TestCleanBesideStart cleans again and again while others begin to stage: what
+// they stage is never taken for abandoned.
+func TestCleanBesideStart(t *testing.T) {
+	t.Parallel()
+	cleaner, dir := newDisk(t)
+	var done atomic.Bool
+	var cleaning sync.WaitGroup
+	cleaning.Go(func() {
+		for !done.Load() {
+			if err := cleaner.Clean(t.Context(), 0); err != nil {
+				t.Errorf("Clean: %v", err)
+			}
+		}
+	})
+	start := func() error {
+		d, err := blob.NewDisk(dir)
+		if err != nil {
+			return err
+		}
+		return errors.Join(try(t, d, "staged"), d.Close())
+	}
+	for range 30 {
+		if err := start(); err != nil {
+			t.Error(err)
+		}
+	}
+	done.Store(true)
+	cleaning.Wait()
+	if left := blobtest.Leftovers(t, filepath.Join(dir, "tmp")); len(left) != 0 {
+		t.Errorf("staged files: got %v, want none", left)
+	}
+}
+
+// TestRemoveBesideCommit commits again what is removed for its age: whatever
+// comes first, it is there after the Commit.
+func TestRemoveBesideCommit(t *testing.T) {
+	t.Parallel()
+	_, dir := newDisk(t)
+	old := time.Now().Add(-48 * time.Hour)
+	// As if by two processes.
+	var storages [2]*blob.Disk
+	for i := range storages {
+		d, err := blob.NewDisk(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		storages[i] = d
+	}
+	blobtest.Store(t, storages[0], "again")
+	for range 100 {
+		if err := os.Chtimes(path(dir, "again"), old, old); err != nil {
+			t.Fatal(err)
+		}
+		staged := blobtest.Stage(t, storages[0], "again")
+		var both sync.WaitGroup
+		both.Go(func() {
+			if _, err := storages[1].Remove(t.Context(), []string{blobtest.Digest("again")}, 24*time.Hour); err != nil {
+				t.Errorf("Remove: %v", err)
+			}
+		})
+		both.Go(func() {
+			if err := storages[0].Commit(t.Context(), []blob.Staged{staged}); err != nil {
 				t.Errorf("Commit: %v", err)
 			}
 		})
-	}
-	// Whoever opens a name meanwhile reads the whole bytes or finds none.
-	for _, body := range bodies {
-		readers.Go(func() {
-			for done := false; !done; {
-				select {
-				case <-committed:
-					done = true
-				default:
-				}
-				f, err := d.Open(digest(body))
-				if fault.Is(err, fault.NotFound) && !done {
-					continue
-				}
-				if err != nil {
-					t.Errorf("Open: %v", err)
-					return
-				}
-				got, err := io.ReadAll(f)
-				f.Close()
-				if err != nil || string(got) != body {
-					t.Errorf("read meanwhile: got %q, %v, want %q", got, err, body)
-				}
-			}
-		})
-	}
-	commits.Wait()
-	close(committed)
-	readers.Wait()
-	if left := leftovers(t, dir); len(left) != 0 {
-		t.Errorf("temporary files: got %v, want none", left)
-	}
-}
-
-func TestCommitCanceled(t *testing.T) {
-	t.Parallel()
-	d, dir := newDisk(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	s := stage(t, d, "late")
-	if err := d.Commit(ctx, []blob.Staged{s}); !errors.Is(err, context.Canceled) {
-		t.Errorf("Commit: got %v, want context.Canceled", err)
-	}
-	d.Discard(s)
-	if _, err := d.Open(s.SHA256); !fault.Is(err, fault.NotFound) {
-		t.Errorf("Open: got %v, want NotFound", err)
-	}
-	if left := leftovers(t, dir); len(left) != 0 {
-		t.Errorf("temporary files: got %v, want none", left)
-	}
-}
-
-func TestWriter(t *testing.T) {
-	t.Parallel()
-	d, dir := newDisk(t)
-	w, err := d.Create()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.WriteString(w, "a longer first attempt"); err != nil {
-		t.Fatal(err)
-	}
-	if w.Size() != 22 || w.SHA256() != digest("a longer first attempt") {
-		t.Errorf("before Reset: got %d bytes, %s", w.Size(), w.SHA256())
-	}
-	if err := w.Reset(); err != nil {
-		t.Fatalf("Reset: %v", err)
-	}
-	if w.Size() != 0 || w.SHA256() != digest("") {
-		t.Errorf("after Reset: got %d bytes, %s, want nothing", w.Size(), w.SHA256())
-	}
-	if _, err := io.WriteString(w, "second"); err != nil {
-		t.Fatal(err)
-	}
-	s, err := w.Finish()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Abort() // too late to have an effect
-	if err := d.Commit(t.Context(), []blob.Staged{s}); err != nil {
-		t.Fatalf("Commit: %v", err)
-	}
-	d.Discard(s) // likewise
-	checkBlob(t, d, "second")
-
-	w, err = d.Create()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.Abort()
-	w.Abort()
-	if left := leftovers(t, dir); len(left) != 0 {
-		t.Errorf("temporary files after Abort: got %v, want none", left)
-	}
-}
-
-func TestOpenMissing(t *testing.T) {
-	t.Parallel()
-	d, _ := newDisk(t)
-	for _, name := range []string{"", "a", digest("missing"), strings.ToUpper(digest("missing")), "../" + digest("x")[3:], strings.Repeat("/", 64)} {
-		if f, err := d.Open(name); f != nil || !fault.Is(err, fault.NotFound) {
-			t.Errorf("Open(%q): got %v, %v, want NotFound", name, f, err)
+		both.Wait()
+		blobtest.Check(t, storages[0], "again")
+		if t.Failed() {
+			return
 		}
 	}
-}
-
-func TestClean(t *testing.T) {
-	t.Parallel()
-	_, dir := newDisk(t)
-	// What a killed process left: one file of yesterday, one of just now.
-	old, young := filepath.Join(dir, "tmp", "blob-old"), filepath.Join(dir, "tmp", "blob-young")
-	for _, path := range []string{old, young} {
-		if err := os.WriteFile(path, []byte("half a blo"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	yesterday := time.Now().Add(-25 * time.Hour)
-	if err := os.Chtimes(old, yesterday, yesterday); err != nil {
-		t.Fatal(err)
-	}
-	d, err := blob.NewDisk(dir) // the next start
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Commit(t.Context(), []blob.Staged{stage(t, d, "kept")}); err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Clean(24 * time.Hour); err != nil {
-		t.Fatalf("Clean: %v", err)
-	}
-	if got := leftovers(t, dir); len(got) != 1 || got[0] != "blob-young" {
-		t.Errorf("after Clean(24h): got %v, want only blob-young", got)
-	}
-	if err := d.Clean(0); err != nil {
-		t.Fatalf("Clean: %v", err)
-	}
-	if got := leftovers(t, dir); len(got) != 0 {
-		t.Errorf("after Clean(0): got %v, want none", got)
-	}
-	checkBlob(t, d, "kept")
 }

@@ -19,10 +19,21 @@ import (
 	"ream/task"
 )
 
+// Blobs stores bytes.
+type Blobs interface {
+	// Create begins a blob. The writer must be finished or aborted.
+	Create() (*blob.Writer, error)
+	// Commit makes finished blobs durable. After it returned nil, the database
+	// may name them.
+	Commit(ctx context.Context, staged []blob.Staged) error
+	// Discard drops a finished blob. After a Commit, it does nothing.
+	Discard(staged blob.Staged)
+}
+
 // Catalog carries out operations. It is safe for concurrent use.
 type Catalog struct {
 	DB    *db.DB
-	Blobs *blob.Disk
+	Blobs Blobs
 	Fetch *fetch.Client
 	Log   *slog.Logger
 }

@@ -5,9 +5,9 @@ package origin
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -33,8 +33,10 @@ type Lookup interface {
 
 // Blobs opens stored bytes.
 type Blobs interface {
-	// Open opens the bytes with a SHA-256, in lower-case hex, for reading.
-	Open(sha256 string) (*os.File, error)
+	// Open opens the bytes with a SHA-256, in lower-case hex, for reading. There
+	// must be as many as size, or reading fails, if Open does not. If they are
+	// on disk, it returns an *os.File, which the kernel can send by itself.
+	Open(ctx context.Context, sha256 string, size int64) (io.ReadSeekCloser, error)
 }
 
 // Options tunes a Handler. Its zero value is fit for use.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -109,20 +110,11 @@ func (l *library) PublishedDir(ctx context.Context, id content.PublicationID, di
 	return entries[:min(limit, len(entries))], nil
 }
 
-var _ origin.Blobs = (*blob.Disk)(nil)
-
-// folder is a Blobs of files named by their digest.
-type folder string
-
-func (f folder) Open(sha256 string) (*os.File, error) {
-	return os.Open(filepath.Join(string(f), sha256))
-}
-
 // shelf is an origin with something on it.
 type shelf struct {
 	*origin.Handler
 	library *library
-	blobs   folder
+	blobs   storage
 	log     *bytes.Buffer // guarded by logMu
 	logMu   *sync.Mutex
 	clock   *clock
@@ -156,8 +148,60 @@ func (l lockedWriter) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
+// disk is a storage that stores quickly, as it does so without making anything
+// durable.
+type disk struct {
+	*blob.Disk
+	dir string
+}
+
+func newDisk(t testing.TB) disk {
+	t.Helper()
+	dir := t.TempDir()
+	d, err := blob.NewDisk(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return disk{d, dir}
+}
+
+func (d disk) path(body string) string {
+	digest := sum(body)
+	return filepath.Join(d.dir, "sha256", digest[:2], digest[2:])
+}
+
+func (d disk) store(t testing.TB, bodies ...string) {
+	t.Helper()
+	for _, body := range bodies {
+		if err := os.WriteFile(d.path(body), []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// storage is what a shelf's bytes are in.
+type storage interface {
+	origin.Blobs
+	store(t testing.TB, bodies ...string)
+}
+
+// eachStorage runs a test with an empty storage of each kind.
+func eachStorage(t *testing.T, test func(t *testing.T, blobs storage)) {
+	t.Run("disk", func(t *testing.T) {
+		t.Parallel()
+		test(t, newDisk(t))
+	})
+}
+
 // newShelf serves publication 1 with files at debian/stable.
 func newShelf(t testing.TB, files map[string]string) *shelf {
+	t.Helper()
+	return newShelfOn(t, newDisk(t), origin.Options{}, files)
+}
+
+// newShelfOn is newShelf with the bytes in a storage.
+func newShelfOn(t testing.TB, blobs storage, o origin.Options, files map[string]string) *shelf {
 	t.Helper()
 	s := &shelf{
 		library: &library{
@@ -165,17 +209,16 @@ func newShelf(t testing.TB, files map[string]string) *shelf {
 			publications: map[content.PublicationID]map[string]content.PublishedFile{},
 			asked:        map[string]int{},
 		},
-		blobs: folder(t.TempDir()),
+		blobs: blobs,
 		log:   new(bytes.Buffer),
 		logMu: new(sync.Mutex),
 		clock: &clock{now: modified},
 	}
 	s.publish(t, 1, files)
-	s.Handler = origin.New(s.library, s.blobs, origin.Options{
-		Log:      slog.New(slog.NewTextHandler(lockedWriter{s.logMu, s.log}, nil)),
-		PageSize: 3,
-		Now:      s.clock.Now,
-	})
+	o.Log = slog.New(slog.NewTextHandler(lockedWriter{s.logMu, s.log}, nil))
+	o.PageSize = 3
+	o.Now = s.clock.Now
+	s.Handler = origin.New(s.library, blobs, o)
 	return s
 }
 
@@ -184,13 +227,10 @@ func (s *shelf) publish(t testing.TB, id content.PublicationID, files map[string
 	s.library.mu.Lock()
 	defer s.library.mu.Unlock()
 	s.library.publications[id] = map[string]content.PublishedFile{}
+	s.blobs.store(t, slices.Collect(maps.Values(files))...)
 	for path, body := range files {
-		digest := sum(body)
-		if err := os.WriteFile(filepath.Join(string(s.blobs), digest), []byte(body), 0o600); err != nil {
-			t.Fatal(err)
-		}
 		s.library.publications[id][path] = content.PublishedFile{
-			Path: path, SHA256: content.Digest(digest), Size: int64(len(body)), ModifiedAt: modified,
+			Path: path, SHA256: content.Digest(sum(body)), Size: int64(len(body)), ModifiedAt: modified,
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,12 +16,17 @@ import (
 
 	"ream/content"
 	"ream/fault"
+	"ream/origin"
 )
 
 func TestServeFileHeaders(t *testing.T) {
 	t.Parallel()
+	eachStorage(t, testServeFileHeaders)
+}
+
+func testServeFileHeaders(t *testing.T, blobs storage) {
 	large := strings.Repeat("large ", 20_000)
-	s := newShelf(t, map[string]string{"pool/a.deb": "a small file", "big.iso": large, "empty.txt": ""})
+	s := newShelfOn(t, blobs, origin.Options{}, map[string]string{"pool/a.deb": "a small file", "big.iso": large, "empty.txt": ""})
 	tests := []struct{ name, path, body, contentType string }{
 		{"small", "pool/a.deb", "a small file", "application/vnd.debian.binary-package"},
 		{"large", "big.iso", large, "application/x-iso9660-image"},
@@ -58,9 +62,13 @@ func TestServeFileHeaders(t *testing.T) {
 
 func TestConditionsAndRanges(t *testing.T) {
 	t.Parallel()
+	eachStorage(t, testConditionsAndRanges)
+}
+
+func testConditionsAndRanges(t *testing.T, blobs storage) {
 	const small = "0123456789"
 	large := strings.Repeat(small, 10_000)
-	s := newShelf(t, map[string]string{"s": small, "l": large})
+	s := newShelfOn(t, blobs, origin.Options{}, map[string]string{"s": small, "l": large})
 	etag := map[string]string{"s": `"` + sum(small) + `"`, "l": `"` + sum(large) + `"`}
 	const date, before = "Sun, 01 Nov 2026 12:00:00 GMT", "Sat, 31 Oct 2026 12:00:00 GMT"
 	for _, file := range []string{"s", "l"} {
@@ -113,7 +121,11 @@ func TestConditionsAndRanges(t *testing.T) {
 
 func TestSeveralRanges(t *testing.T) {
 	t.Parallel()
-	s := newShelf(t, map[string]string{"f.txt": "0123456789"})
+	eachStorage(t, testSeveralRanges)
+}
+
+func testSeveralRanges(t *testing.T, blobs storage) {
+	s := newShelfOn(t, blobs, origin.Options{}, map[string]string{"f.txt": "0123456789"})
 	w := s.ask(t, "GET", "/content/debian/stable/f.txt", "Range", "bytes=0-1,8-9")
 	checkStatus(t, w, http.StatusPartialContent)
 	if got := w.Header().Get("Content-Type"); !strings.HasPrefix(got, "multipart/byteranges; boundary=") {
@@ -205,8 +217,9 @@ func TestBrokenBlobs(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := newShelf(t, map[string]string{"f": tt.body})
-			if err := tt.damage(filepath.Join(string(s.blobs), sum(tt.body))); err != nil {
+			d := newDisk(t)
+			s := newShelfOn(t, d, origin.Options{}, map[string]string{"f": tt.body})
+			if err := tt.damage(d.path(tt.body)); err != nil {
 				t.Fatal(err)
 			}
 			w := s.ask(t, "GET", "/content/debian/stable/f")

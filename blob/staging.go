@@ -1,0 +1,222 @@
+package blob
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// staging is where blobs are written before they are committed: below root, a
+// directory for each process. A process holds the lock of its own for as long
+// as it lives, so that others can tell what a killed one left.
+type staging struct {
+	root string
+	host string // the machine, as directories' names begin; without dashes, as one follows
+
+	mu   sync.Mutex
+	dir  string // of this process; empty until it is needed
+	lock *os.File
+}
+
+// lockName is the lock in each process's directory.
+const lockName = "lock"
+
+func newStaging(root string) (*staging, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return nil, fmt.Errorf("name the staging directory: %w", err)
+	}
+	s := &staging{root: root, host: strings.ReplaceAll(host, "-", "_")}
+	if err := os.MkdirAll(root, 0o750); err != nil {
+		return nil, fmt.Errorf("create the staging directory: %w", err)
+	}
+	return s, nil
+}
+
+// create opens the file of a new blob. A disk that is full is Unavailable.
+func (s *staging) create() (*Writer, error) {
+	dir, err := s.own()
+	if err != nil {
+		return nil, full(fmt.Errorf("create a blob: %w", err))
+	}
+	f, err := os.CreateTemp(dir, "blob-*")
+	if err != nil {
+		return nil, full(fmt.Errorf("create a blob: %w", err))
+	}
+	return &Writer{f: f, hash: sha256.New()}, nil
+}
+
+// own returns the directory of this process, which it makes if need be: a disk
+// that is full when the process starts must not keep it from serving.
+func (s *staging) own() (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dir != "" {
+		return s.dir, nil
+	}
+	for {
+		dir := filepath.Join(s.root, s.host+"-"+rand.Text())
+		lock, err := newLocked(dir)
+		if errors.Is(err, errCleaned) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		s.dir, s.lock = dir, lock
+		return dir, nil
+	}
+}
+
+// errCleaned says that somebody who cleans took a directory for abandoned
+// before it was locked.
+var errCleaned = errors.New("cleaned away")
+
+// newLocked makes a directory and takes its lock.
+func newLocked(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, err
+	}
+	lock, err := openLock(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errCleaned
+	}
+	if err != nil {
+		return nil, errors.Join(err, gone(os.Remove(dir)))
+	}
+	locked, err := tryLock(lock)
+	if err == nil && locked {
+		// It must still be the lock that others look at.
+		if _, err = os.Stat(lock.Name()); errors.Is(err, fs.ErrNotExist) {
+			locked, err = false, nil
+		}
+	}
+	if err == nil && !locked {
+		err = errCleaned
+	}
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return lock, nil
+}
+
+func openLock(dir string) (*os.File, error) {
+	return os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o640)
+}
+
+// Discard drops a staged blob. After a Commit there is nothing left to drop.
+func (s *staging) Discard(b Staged) { os.Remove(b.path) }
+
+// clean removes what processes left that are gone. The locks of those on other
+// machines may not be seen from here, so theirs must also be untouched for a
+// while.
+func (s *staging) clean(olderThan time.Duration) error {
+	entries, err := os.ReadDir(s.root)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	own := filepath.Base(s.dir)
+	s.mu.Unlock()
+	for _, e := range entries {
+		if e.Name() == own {
+			continue
+		}
+		path := filepath.Join(s.root, e.Name())
+		host, _, _ := strings.Cut(e.Name(), "-")
+		if !e.IsDir() || host != s.host {
+			if touched, err := lastTouched(path); err != nil {
+				return err
+			} else if time.Since(touched) < olderThan {
+				continue
+			}
+		}
+		if err := removeAbandoned(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lastTouched is when a file, or any in a directory, was last written.
+func lastTouched(path string) (last time.Time, err error) {
+	err = filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return gone(err)
+		}
+		info, err := e.Info()
+		if err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+		return gone(err)
+	})
+	return last, err
+}
+
+// removeAbandoned removes a process's directory unless its lock is held, and
+// any other file.
+func removeAbandoned(path string) error {
+	lock, err := openLock(path)
+	switch {
+	case errors.Is(err, syscall.ENOTDIR):
+		return gone(os.Remove(path))
+	case isFull(err):
+		// There is no room for the lock that is missing, and most likely
+		// nothing else in the directory: if there is, it goes another time.
+		os.Remove(path)
+		return nil
+	case err != nil:
+		return gone(err)
+	}
+	defer lock.Close()
+	if locked, err := tryLock(lock); err != nil || !locked {
+		return err
+	}
+	return removeLocked(path)
+}
+
+// removeLocked removes a process's directory, whose lock the caller holds. The
+// lock goes last, so that none of the files is ever without one.
+func removeLocked(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return gone(err)
+	}
+	for _, e := range entries {
+		if e.Name() == lockName {
+			continue
+		}
+		if err := gone(os.Remove(filepath.Join(dir, e.Name()))); err != nil {
+			return err
+		}
+	}
+	if err := gone(os.Remove(filepath.Join(dir, lockName))); err != nil {
+		return err
+	}
+	err = gone(os.Remove(dir))
+	if errors.Is(err, fs.ErrExist) {
+		return nil // somebody else cleans as well, and made a lock again
+	}
+	return err
+}
+
+// close gives up this process's directory. What is staged is lost.
+func (s *staging) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dir == "" {
+		return nil
+	}
+	err := errors.Join(removeLocked(s.dir), s.lock.Close())
+	s.dir, s.lock = "", nil
+	return err
+}

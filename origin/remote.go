@@ -1,0 +1,96 @@
+package origin
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+)
+
+// serveRemote answers with bytes that have to be fetched first. Nothing is
+// promised to the client before the first of them are here.
+func (h *Handler) serveRemote(w http.ResponseWriter, r *http.Request, f *file, b io.ReadSeeker) {
+	from := &source{ReadSeeker: b}
+	late := &lateWriter{partWriter: partWriter{w}, from: from}
+	http.ServeContent(late, r, "", f.modified, from)
+	switch err := from.failure(); {
+	case err == nil:
+		late.begin()
+	case !late.begun:
+		w.Header().Del("Content-Range")
+		h.fail(w, r, notToBlame(f, err))
+	case r.Context().Err() == nil:
+		// The client notices, as there are fewer bytes than it was promised.
+		h.log.ErrorContext(r.Context(), "content broke off", "path", r.URL.Path, "error", err)
+	}
+}
+
+// source remembers why it could not be read.
+type source struct {
+	io.ReadSeeker
+
+	mu  sync.Mutex
+	err error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.ReadSeeker.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.mu.Lock()
+		s.err = err
+		s.mu.Unlock()
+	}
+	return n, err
+}
+
+func (s *source) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// lateWriter holds the header of an answer back until there is a body.
+type lateWriter struct {
+	partWriter
+	from   *source
+	status int
+	begun  bool
+}
+
+func (l *lateWriter) WriteHeader(status int) {
+	if l.status == 0 {
+		l.status = status
+	}
+}
+
+func (l *lateWriter) begin() {
+	if !l.begun {
+		l.begun = true
+		l.partWriter.WriteHeader(l.status)
+	}
+}
+
+func (l *lateWriter) Write(p []byte) (int, error) {
+	l.begin()
+	return l.partWriter.Write(p)
+}
+
+// ReadFrom begins once it could read something.
+func (l *lateWriter) ReadFrom(r io.Reader) (int64, error) {
+	buf := buffers.Get().(*[smallFile]byte)
+	defer buffers.Put(buf)
+	first, err := io.ReadFull(r, buf[:])
+	ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	if ended {
+		err = l.from.failure()
+	}
+	if err != nil {
+		return 0, err
+	}
+	n, err := l.Write(buf[:first])
+	if err != nil || ended {
+		return int64(n), err
+	}
+	rest, err := l.partWriter.ReadFrom(r)
+	return int64(n) + rest, err
+}

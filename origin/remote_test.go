@@ -1,0 +1,147 @@
+package origin_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"ream/fault"
+	"ream/origin"
+)
+
+// TestKernelSends fails if a large file on disk is not handed to the
+// connection in a way that lets the kernel send it.
+func TestKernelSends(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, map[string]string{"f": strings.Repeat("x", 100_000)})
+	for _, part := range []string{"", "bytes=0-99998"} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/content/debian/stable/f", nil)
+		if part != "" {
+			r.Header.Set("Range", part)
+		}
+		w := &receiver{ResponseRecorder: httptest.NewRecorder()}
+		s.ServeHTTP(w, r)
+		if w.files != 1 {
+			t.Errorf("range %q: got %d files from disk, want 1", part, w.files)
+		}
+	}
+}
+
+// receiver counts what it can read from as a file, as a connection does.
+type receiver struct {
+	*httptest.ResponseRecorder
+	files int
+}
+
+func (r *receiver) ReadFrom(from io.Reader) (int64, error) {
+	if limited, ok := from.(*io.LimitedReader); ok {
+		if _, ok := limited.R.(*os.File); ok {
+			r.files++
+		}
+	}
+	return io.Copy(r.ResponseRecorder, from)
+}
+
+// faulty is a storage that fails.
+type faulty struct {
+	storage
+	open error // of Open
+	read error // after good bytes
+	good int
+}
+
+func (f *faulty) Open(ctx context.Context, sha256 string, size int64) (io.ReadSeekCloser, error) {
+	if f.open != nil {
+		return nil, f.open
+	}
+	b, err := f.storage.Open(ctx, sha256, size)
+	return &faultyBlob{ReadSeekCloser: b, f: f}, err
+}
+
+type faultyBlob struct {
+	io.ReadSeekCloser
+	f    *faulty
+	read int
+}
+
+func (b *faultyBlob) Read(p []byte) (int, error) {
+	if b.read >= b.f.good {
+		return 0, b.f.read
+	}
+	n, err := b.ReadSeekCloser.Read(p[:min(len(p), b.f.good-b.read)])
+	b.read += n
+	return n, err
+}
+
+// TestStorageFails asks for files that cannot be read: unless a part of one is
+// on its way already, the client gets an honest answer.
+func TestStorageFails(t *testing.T) {
+	t.Parallel()
+	away := fault.New(fault.Unavailable, "the storage is away")
+	large := strings.Repeat("x", 200_000)
+	tests := map[string]struct {
+		faulty faulty
+		body   string
+		header []string
+		status int
+		text   string
+	}{
+		"unavailable":                {faulty{open: away}, large, nil, 503, "the storage is away\n"},
+		"missing":                    {faulty{open: fault.New(fault.NotFound, "no blob")}, large, nil, 500, "internal error\n"},
+		"small, unavailable later":   {faulty{read: away}, "small", nil, 503, "the storage is away\n"},
+		"small, missing later":       {faulty{read: fault.New(fault.NotFound, "no blob")}, "small", nil, 500, "internal error\n"},
+		"large, unavailable later":   {faulty{read: away}, large, nil, 503, "the storage is away\n"},
+		"large, cut at once":         {faulty{read: io.ErrUnexpectedEOF}, large, nil, 500, "internal error\n"},
+		"large, cut soon":            {faulty{read: io.ErrUnexpectedEOF, good: 1000}, large, nil, 500, "internal error\n"},
+		"large, unavailable soon":    {faulty{read: away, good: 50_000}, large, nil, 503, "the storage is away\n"},
+		"a part, unavailable later":  {faulty{read: away}, large, []string{"Range", "bytes=5-9"}, 503, "the storage is away\n"},
+		"parts, unavailable later":   {faulty{read: away}, large, []string{"Range", "bytes=5-9,20-30"}, 503, "the storage is away\n"},
+		"large, defect in the midst": {faulty{read: errors.New("secret"), good: 150_000}, large, nil, 200, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := tt.faulty
+			f.storage = newDisk(t)
+			s := newShelfOn(t, &f, origin.Options{}, map[string]string{"f": tt.body})
+			w := s.ask(t, "GET", "/content/debian/stable/f", tt.header...)
+			checkStatus(t, w, tt.status)
+			if tt.status == 200 {
+				if w.Body.Len() != tt.faulty.good {
+					t.Errorf("body: got %d bytes, want the %d that could be read", w.Body.Len(), tt.faulty.good)
+				}
+			} else {
+				if got := w.Body.String(); got != tt.text {
+					t.Errorf("body: got %q, want %q", got, tt.text)
+				}
+				for _, name := range []string{"ETag", "Repr-Digest", "Last-Modified", "Content-Range", "Content-Length"} {
+					checkHeader(t, w, name, "")
+				}
+			}
+			if !strings.Contains(s.logged(), "level=ERROR") || strings.Contains(w.Body.String(), "secret") {
+				t.Errorf("log: got %q", s.logged())
+			}
+		})
+	}
+}
+
+// TestBrokenOff has a real client notice that not all of a file came.
+func TestBrokenOff(t *testing.T) {
+	t.Parallel()
+	f := faulty{storage: newDisk(t), read: errors.New("broken"), good: 150_000}
+	s := newShelfOn(t, &f, origin.Options{}, map[string]string{"f": strings.Repeat("x", 200_000)})
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	resp, err := server.Client().Get(server.URL + "/content/debian/stable/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if n, err := io.Copy(io.Discard, resp.Body); err == nil {
+		t.Errorf("read %d bytes of %s without an error", n, resp.Header.Get("Content-Length"))
+	}
+}
