@@ -50,6 +50,7 @@ var libraries = map[string][]string{
 	"github.com/Khan/genqlient":        {"cli"},
 	"github.com/gorilla/websocket":     {"resolvers", "cli"},
 	"github.com/99designs/gqlgen":      {"graph", "resolvers"},
+	"github.com/minio/minio-go":        {"blob"},
 	"github.com/vektah/gqlparser":      {"graph", "resolvers", "web"}, // web: its examples' test
 	"github.com/vikstrous/dataloadgen": {"resolvers"},
 	"github.com/hashicorp/golang-lru":  {"origin", "resolvers"},

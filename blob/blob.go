@@ -1,14 +1,17 @@
-// Package blob keeps the bytes of artifacts, each once, by its SHA-256.
+// Package blob keeps the bytes of artifacts, each once, by its SHA-256: on disk
+// or in an S3-compatible store.
 //
 // A blob is written to a file of its own, finished, and committed under its
 // digest. What is stored does not count until then: only digests that the
-// database names after a Commit may be trusted.
+// database names after a Commit may be trusted. Both storages keep a blob at
+// sha256/ab/cdef… below where they are, so that one can be copied to the other.
 package blob
 
 import (
 	"crypto/sha256"
 	"errors"
 	"io/fs"
+	"strings"
 	"syscall"
 	"time"
 
@@ -37,6 +40,16 @@ func isDigest(s string) bool {
 
 // name is where a blob lies in a storage.
 func name(sha256 string) string { return "sha256/" + sha256[:2] + "/" + sha256[2:] }
+
+// digestAt is the digest whose blob lies at a name.
+func digestAt(at string) (sha256 string, ok bool) {
+	rest, ok := strings.CutPrefix(at, "sha256/")
+	if !ok || len(rest) < 3 || rest[2] != '/' {
+		return "", false
+	}
+	sha256 = rest[:2] + rest[3:]
+	return sha256, isDigest(sha256)
+}
 
 func missing(sha256 string) error {
 	return fault.New(fault.NotFound, "there is no blob %.80q", sha256)

@@ -20,13 +20,14 @@ import (
 	"ream/blob/blobtest"
 )
 
-// victim is set, to a directory, for a copy of the test that stores blobs until
-// it is killed.
+// victim is set, to a location and a staging directory, for a copy of the test
+// that stores blobs until it is killed.
 const victim = "REAM_TEST_VICTIM"
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(victim); dir != "" {
-		if err := storeForever(context.Background(), dir, os.Stdout); err != nil {
+	if where := os.Getenv(victim); where != "" {
+		location, staging, _ := strings.Cut(where, " ")
+		if err := storeForever(context.Background(), location, staging, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		os.Exit(1)
@@ -36,8 +37,8 @@ func TestMain(m *testing.M) {
 
 // storeForever commits blobs, several batches at once, and prints the digests
 // of each batch once it is committed, as a database would note them.
-func storeForever(ctx context.Context, dir string, noted io.Writer) error {
-	s, err := blob.NewDisk(dir)
+func storeForever(ctx context.Context, location, staging string, noted io.Writer) error {
+	s, err := openAny(ctx, location, staging)
 	if err != nil {
 		return err
 	}
@@ -61,6 +62,18 @@ func storeForever(ctx context.Context, dir string, noted io.Writer) error {
 		}()
 	}
 	return <-failed
+}
+
+func openAny(ctx context.Context, location, staging string) (blobtest.Storage, error) {
+	if !strings.HasPrefix(location, "s3://") {
+		return blob.NewDisk(location)
+	}
+	o, err := blob.ParseS3(location)
+	if err != nil {
+		return nil, err
+	}
+	o.Staging, o.Part = staging, part
+	return blob.NewS3(ctx, o)
 }
 
 // storeBatch commits blobs of random bytes, some of which others store as well.
@@ -94,7 +107,7 @@ func storeBatch(ctx context.Context, s blobtest.Storage) (digests []string, err 
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	noted := killAll(t, 6, dir)
+	noted := killAll(t, 6, dir, "")
 	d, err := blob.NewDisk(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +118,7 @@ func TestKilled(t *testing.T) {
 
 // killAll kills pairs of processes that store blobs. It returns what they
 // noted.
-func killAll(t *testing.T, pairs int, dir string) (noted map[string]bool) {
+func killAll(t *testing.T, pairs int, location, staging string) (noted map[string]bool) {
 	t.Helper()
 	noted = map[string]bool{}
 	for range pairs {
@@ -114,7 +127,7 @@ func killAll(t *testing.T, pairs int, dir string) (noted map[string]bool) {
 		for range 2 {
 			batches := rand.IntN(8)
 			both.Go(func() {
-				for _, digest := range killAfter(t, dir, batches) {
+				for _, digest := range killAfter(t, location+" "+staging, batches) {
 					mu.Lock()
 					noted[digest] = true
 					mu.Unlock()
@@ -159,9 +172,9 @@ func checkNoted(t *testing.T, s blobtest.Storage, staging string, noted map[stri
 
 // killAfter starts a process that stores blobs and kills it at some moment
 // after it noted as many batches. It returns what was noted until then.
-func killAfter(t *testing.T, dir string, batches int) (noted []string) {
+func killAfter(t *testing.T, where string, batches int) (noted []string) {
 	command := exec.CommandContext(t.Context(), os.Args[0])
-	command.Env = append(os.Environ(), victim+"="+dir)
+	command.Env = append(os.Environ(), victim+"="+where)
 	command.Stderr = os.Stderr
 	out, err := command.StdoutPipe()
 	if err != nil {

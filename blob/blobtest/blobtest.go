@@ -1,4 +1,5 @@
-// Package blobtest tests storages of blobs: one suite for all of them.
+// Package blobtest tests storages of blobs: one suite for all of them, and a
+// real S3 server to run it against.
 package blobtest
 
 import (
