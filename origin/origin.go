@@ -46,6 +46,11 @@ type Options struct {
 	ServedFor time.Duration    // how long a distribution is trusted to serve the same; 1 s if 0
 	PageSize  int              // names in a page of a listing; 1,000 if 0
 	Now       func() time.Time // time.Now if nil
+
+	// Redirect returns an address where clients can get the bytes with a
+	// SHA-256 by themselves, as a media type. If it is not nil, those who want a
+	// large file are sent there.
+	Redirect func(ctx context.Context, sha256, contentType string) (string, error)
 }
 
 // Handler answers requests below Prefix. It is safe for concurrent use.
@@ -54,6 +59,7 @@ type Handler struct {
 	blobs    Blobs
 	log      *slog.Logger
 	pageSize int
+	redirect func(ctx context.Context, sha256, contentType string) (string, error)
 	served   *served
 	files    *files
 }
@@ -80,6 +86,7 @@ func New(lookup Lookup, blobs Blobs, o Options) *Handler {
 		blobs:    blobs,
 		log:      o.Log,
 		pageSize: o.PageSize,
+		redirect: o.Redirect,
 		served:   newServed(lookup, o.ServedFor, o.Now),
 		files:    newFiles(lookup, o.Files),
 	}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ream/blob"
+	"ream/blob/blobtest"
 	"ream/content"
 	"ream/fault"
 	"ream/origin"
@@ -180,6 +181,25 @@ func (d disk) store(t testing.TB, bodies ...string) {
 	}
 }
 
+// remote is a storage in another place.
+type remote struct{ *blob.S3 }
+
+func newRemote(t testing.TB) remote {
+	t.Helper()
+	server := blobtest.StartS3(t)
+	s, err := blob.NewS3(t.Context(), server.Options(t, server.Bucket(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return remote{s}
+}
+
+func (r remote) store(t testing.TB, bodies ...string) {
+	t.Helper()
+	blobtest.Store(t, r.S3, bodies...)
+}
+
 // storage is what a shelf's bytes are in.
 type storage interface {
 	origin.Blobs
@@ -191,6 +211,10 @@ func eachStorage(t *testing.T, test func(t *testing.T, blobs storage)) {
 	t.Run("disk", func(t *testing.T) {
 		t.Parallel()
 		test(t, newDisk(t))
+	})
+	t.Run("s3", func(t *testing.T) {
+		t.Parallel()
+		test(t, newRemote(t))
 	})
 }
 

@@ -94,3 +94,31 @@ func (l *lateWriter) ReadFrom(r io.Reader) (int64, error) {
 	rest, err := l.partWriter.ReadFrom(r)
 	return int64(n) + rest, err
 }
+
+// mayRedirect reports whether to send a client elsewhere for a file: not for
+// small ones, which cost less than the way there, and not when it depends on
+// headers that mean something else there.
+func mayRedirect(r *http.Request, f *file) bool {
+	if r.Method != http.MethodGet || f.size <= smallFile {
+		return false
+	}
+	part := r.Header["Range"] != nil && r.Header["If-Range"] == nil
+	return part || !isConditional(r.Header)
+}
+
+// serveElsewhere sends the client to where it can get the file by itself.
+func (h *Handler) serveElsewhere(w http.ResponseWriter, r *http.Request, f *file) {
+	address, err := h.redirect(r.Context(), f.sha256, f.contentType[0])
+	if err != nil {
+		h.fail(w, r, notToBlame(f, err))
+		return
+	}
+	header := w.Header()
+	for _, name := range []string{"Etag", "Last-Modified"} {
+		header.Del(name)
+	}
+	// The address is good for a while only: nobody may keep it.
+	header.Set("Cache-Control", "no-store")
+	header.Set("Location", address)
+	w.WriteHeader(http.StatusTemporaryRedirect)
+}

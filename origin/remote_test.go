@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -143,5 +145,67 @@ func TestBrokenOff(t *testing.T) {
 	defer resp.Body.Close()
 	if n, err := io.Copy(io.Discard, resp.Body); err == nil {
 		t.Errorf("read %d bytes of %s without an error", n, resp.Header.Get("Content-Length"))
+	}
+}
+
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	large := strings.Repeat("0123456789", 10_000)
+	blobs := newRemote(t)
+	s := newShelfOn(t, blobs, origin.Options{Redirect: blobs.Redirect}, map[string]string{"l.deb": large, "s.deb": "small"})
+	etag := `"` + sum(large) + `"`
+	tests := map[string]struct {
+		method, path string
+		header       []string
+		status       int
+	}{
+		"large":                   {"GET", "l.deb", nil, 307},
+		"a part":                  {"GET", "l.deb", []string{"Range", "bytes=3-5"}, 307},
+		"small":                   {"GET", "s.deb", nil, 200},
+		"only the header":         {"HEAD", "l.deb", nil, 200},
+		"the client has it":       {"GET", "l.deb", []string{"If-None-Match", etag}, 304},
+		"a part if it is of this": {"GET", "l.deb", []string{"Range", "bytes=3-5", "If-Range", etag}, 206},
+		"if it is this":           {"GET", "l.deb", []string{"If-Match", etag}, 200},
+		"if it is another":        {"GET", "l.deb", []string{"If-Match", `"x"`}, 412},
+	}
+	for name, tt := range tests {
+		w := s.ask(t, tt.method, "/content/debian/stable/"+tt.path, tt.header...)
+		if w.Code != tt.status {
+			t.Errorf("%s: got %d, want %d", name, w.Code, tt.status)
+		}
+		if tt.status != http.StatusTemporaryRedirect {
+			checkHeader(t, w, "Location", "")
+			continue
+		}
+		checkHeader(t, w, "Cache-Control", "no-store")
+		checkHeader(t, w, "ETag", "")
+		checkHeader(t, w, "Last-Modified", "")
+	}
+
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	for part, want := range map[string]string{"": large, "bytes=3-5": "345"} {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/content/debian/stable/l.deb", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if part != "" {
+			r.Header.Set("Range", part)
+		}
+		resp, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || string(body) != want || resp.ContentLength != int64(len(want)) {
+			t.Errorf("range %q: got %d bytes, %v, want %d", part, len(body), err, len(want))
+		}
+		if got, want := resp.Header.Get("Content-Type"), "application/vnd.debian.binary-package"; got != want {
+			t.Errorf("Content-Type: got %q, want %q", got, want)
+		}
+		if part != "" && resp.Header.Get("Content-Range") != "bytes 3-5/"+strconv.Itoa(len(large)) {
+			t.Errorf("Content-Range: got %q", resp.Header.Get("Content-Range"))
+		}
 	}
 }

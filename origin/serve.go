@@ -42,6 +42,10 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
+	if h.redirect != nil && mayRedirect(r, f) {
+		h.serveElsewhere(w, r, f)
+		return
+	}
 	b, err := h.blobs.Open(r.Context(), f.sha256, f.size)
 	if err != nil {
 		h.fail(w, r, notToBlame(f, err))
