@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"ream/blob"
 	"ream/catalog"
 	"ream/db"
 	"ream/fault"
@@ -21,7 +20,8 @@ import (
 // what works on tasks, and what fires schedules.
 type engine struct {
 	store      *db.DB
-	blobs      *blob.Disk
+	blobs      storage
+	redirect   redirecter // nil unless clients may be sent to the storage
 	operations *catalog.Catalog
 	worker     *worker.Worker // nil without workers
 	scheduler  *worker.Scheduler
@@ -34,7 +34,7 @@ func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, erro
 	if err != nil {
 		return nil, err
 	}
-	blobs, err := blob.NewDisk(o.storage)
+	blobs, redirect, err := openStorage(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, erro
 	if err != nil {
 		return nil, errors.Join(errors.New(shown(err)), blobs.Close())
 	}
-	e := &engine{store: store, blobs: blobs, log: log}
+	e := &engine{store: store, blobs: blobs, redirect: redirect, log: log}
 	if err := blobs.Clean(ctx, 24*time.Hour); err != nil {
 		log.Warn("what killed processes left in the storage could not be removed", "error", err)
 	}

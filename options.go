@@ -53,7 +53,7 @@ func workerOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := o.flags("worker", stderr)
 	flags.Lookup("database").Usage = "the postgres:// URL that all processes have in common"
-	flags.Lookup("storage").Usage = "directory of the artifacts, which all processes have in common (default: artifacts below --data)"
+	flags.Lookup("storage").Usage = "where the artifacts are, which all processes have in common: a directory, or s3://bucket/prefix?…, as for ream serve (default: artifacts below --data)"
 	flags.IntVar(&o.workers, "workers", 8, "how many tasks to run at once")
 	if err := o.parse(flags, args); err != nil {
 		return o, err
@@ -78,7 +78,7 @@ func (o *options) flags(command string, stderr io.Writer) *flag.FlagSet {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.data, "data", "ream-data", "directory for the database and the storage, unless they are elsewhere")
 	flags.StringVar(&o.database, "database", "", "a SQLite file or a postgres:// URL (default: ream.db below --data)")
-	flags.StringVar(&o.storage, "storage", "", "directory of the artifacts (default: artifacts below --data)")
+	flags.StringVar(&o.storage, "storage", "", "where the artifacts are: a directory, or s3://bucket/prefix?endpoint=…&region=…&path-style=true&redirect=true\nwith credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws (default: artifacts below --data)")
 	flags.Var(&o.slots, "slots", "how many tasks of a kind to run at once, as `KIND=N`, several with commas (default: syncs leave every fourth worker to other work)")
 	flags.StringVar(&o.log, "log", "info", "debug, info, warn or error")
 	return flags

@@ -134,7 +134,7 @@ type server struct {
 
 func newServer(o options, e *engine) *server {
 	s := &server{engine: e, hub: event.New(snapshots(e.store), 100*time.Millisecond, e.log)}
-	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log})
+	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log, Redirect: e.redirect})
 	e.store.OnChange(func(c db.Changes) {
 		s.hub.Changed(topics(c)...)
 		s.hub.Ended(ended(c)...)
