@@ -22,7 +22,8 @@ var rooms = map[string][]string{
 	"task":    {"fault"},
 	"event":   {"task", "fault"},
 	"blob":    {"fault"},
-	"fetch":   {"fault"},
+	"secret":  {},
+	"fetch":   {"fault", "secret"},
 
 	"format":      {"content", "fault"},
 	"format/file": {"format", "content", "fault"},
@@ -30,9 +31,9 @@ var rooms = map[string][]string{
 	"db":        {"content", "task", "fault", "page"},
 	"db/dbtest": {"db", "content", "task", "fault", "page"},
 	"worker":    {"task", "fault"},
-	"catalog":   {"content", "task", "fault", "format", "format/file", "db", "blob", "fetch", "page"},
+	"catalog":   {"content", "task", "fault", "format", "format/file", "db", "blob", "fetch", "secret", "page"},
 
-	"graph":     {"content", "task", "page", "fault"},
+	"graph":     {"content", "task", "page", "fault", "secret"},
 	"resolvers": {"graph", "catalog", "content", "task", "event", "fault", "page"},
 	"origin":    {"content", "blob", "fault"},
 	"cli":       {},
@@ -53,7 +54,7 @@ var libraries = map[string][]string{
 	"github.com/minio/minio-go":        {"blob"},
 	"github.com/vektah/gqlparser":      {"graph", "resolvers", "web"}, // web: its examples' test
 	"github.com/vikstrous/dataloadgen": {"resolvers"},
-	"github.com/hashicorp/golang-lru":  {"origin", "resolvers"},
+	"github.com/hashicorp/golang-lru":  {"origin", "resolvers", "fetch"},
 	"github.com/chromedp":              {}, // the main package's tests alone
 	"github.com/netresearch/go-cron":   {"task"},
 }
