@@ -12,7 +12,6 @@ import (
 	"ream/catalog"
 	"ream/db"
 	"ream/fault"
-	"ream/fetch"
 	"ream/worker"
 )
 
@@ -34,19 +33,23 @@ func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, erro
 	if err != nil {
 		return nil, err
 	}
-	blobs, redirect, err := openStorage(ctx, o)
+	client, err := o.upstreams.client(onLoopback(o.listen))
 	if err != nil {
 		return nil, err
 	}
+	blobs, redirect, err := openStorage(ctx, o)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
 	store, err := db.Open(ctx, o.database, db.Options{Log: log, Now: o.now})
 	if err != nil {
-		return nil, errors.Join(errors.New(shown(err)), blobs.Close())
+		return nil, errors.Join(errors.New(shown(err)), blobs.Close(), client.Close())
 	}
 	e := &engine{store: store, blobs: blobs, redirect: redirect, log: log}
+	e.operations = &catalog.Catalog{DB: store, Blobs: blobs, Fetch: client, Log: log}
 	if err := blobs.Clean(ctx, 24*time.Hour); err != nil {
 		log.Warn("what killed processes left in the storage could not be removed", "error", err)
 	}
-	e.operations = &catalog.Catalog{DB: store, Blobs: blobs, Fetch: fetch.New(fetch.Config{UserAgent: "ream/" + version}), Log: log}
 	e.scheduler = worker.NewScheduler(e.operations, store.Now, log)
 	if o.workers > 0 {
 		e.worker = worker.New(store, worker.Options{Slots: o.workers, Lanes: lanes(store), Version: version,
@@ -76,6 +79,9 @@ func lanes(store *db.DB) int {
 }
 
 func (e *engine) close() {
+	if err := e.operations.Fetch.Close(); err != nil {
+		e.log.Error("closing the downloads failed", "error", err)
+	}
 	if err := e.store.Close(); err != nil {
 		e.log.Error("closing the database failed", "error", err)
 	}

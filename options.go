@@ -16,12 +16,13 @@ import (
 
 // options are the flags of serve and worker.
 type options struct {
-	data     string
-	database string
-	storage  string
-	workers  int
-	slots    slots
-	log      string
+	data      string
+	database  string
+	storage   string
+	workers   int
+	slots     slots
+	log       string
+	upstreams upstreams
 
 	// Of serve alone.
 	listen      string
@@ -45,7 +46,7 @@ func serveOptions(args []string, stderr io.Writer) (options, error) {
 	return o, errors.Join(
 		want(o.workers >= 0, "--workers: want 0 or more"),
 		want(o.clientStall > 0, "--client-stall: want more than 0, such as 10s"),
-		o.slots.check())
+		o.slots.check(), o.upstreams.check())
 }
 
 // workerOptions reads the flags of worker.
@@ -61,7 +62,7 @@ func workerOptions(args []string, stderr io.Writer) (options, error) {
 	return o, errors.Join(
 		want(o.workers >= 1, "--workers: want 1 or more"),
 		want(db.IsPostgres(o.database), "--database: a SQLite file serves one process, and ream serve runs tasks itself (--workers): to add more processes, give all of them one PostgreSQL, postgres://…, and one --storage"),
-		o.slots.check())
+		o.slots.check(), o.upstreams.check())
 }
 
 // want reports what a flag must not say, unless it is well.
@@ -81,6 +82,7 @@ func (o *options) flags(command string, stderr io.Writer) *flag.FlagSet {
 	flags.StringVar(&o.storage, "storage", "", "where the artifacts are: a directory, or s3://bucket/prefix?endpoint=…&region=…&path-style=true&redirect=true\nwith credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws (default: artifacts below --data)")
 	flags.Var(&o.slots, "slots", "how many tasks of a kind to run at once, as `KIND=N`, several with commas (default: syncs leave every fourth worker to other work)")
 	flags.StringVar(&o.log, "log", "info", "debug, info, warn or error")
+	o.upstreams.add(flags)
 	return flags
 }
 

@@ -19,7 +19,7 @@ func TestReadme(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, manual, _ := strings.Cut(string(text), "## A first mirror")
-		manual = strings.NewReplacer("/tmp/files", t.TempDir(), "http://127.0.0.1:8080", p.address).Replace(manual)
+		manual = strings.ReplaceAll(manual, "/tmp/files", t.TempDir())
 		find := func(expression string) string {
 			t.Helper()
 			found := regexp.MustCompile(expression).FindStringSubmatch(manual)
@@ -28,6 +28,11 @@ func TestReadme(t *testing.T) {
 			}
 			return found[1]
 		}
+
+		p.kill()
+		p.args = append(p.args, "--allow-file", find("`REAM_ALLOW_FILE=(\\S+) make run`"))
+		p.start()
+		manual = strings.ReplaceAll(manual, "http://127.0.0.1:8080", p.address)
 
 		script := find(`\n((?:    .*\n)+)`)
 		if out, err := exec.CommandContext(t.Context(), "bash", "-ec", script).CombinedOutput(); err != nil {

@@ -113,15 +113,20 @@ func serve(ctx context.Context, o options, stderr io.Writer, ready func(address 
 
 // checkListen refuses to open the server to others by accident.
 func checkListen(o options) error {
-	host, _, err := net.SplitHostPort(o.listen)
-	if err != nil {
+	if _, _, err := net.SplitHostPort(o.listen); err != nil {
 		return fmt.Errorf("--listen: want host:port, such as 127.0.0.1:8080")
 	}
-	ip := net.ParseIP(host)
-	if host == "localhost" || ip != nil && ip.IsLoopback() || o.anonymous {
+	if onLoopback(o.listen) || o.anonymous {
 		return nil
 	}
 	return fmt.Errorf("--listen %s: everybody who reaches this address could do everything: add --allow-anonymous if that is what you want", o.listen)
+}
+
+// onLoopback reports whether only this machine can reach an address.
+func onLoopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // server is everything that runs.
@@ -300,7 +305,7 @@ func startForDemo(ctx context.Context, dir string) (address string, stop func() 
 	if err != nil {
 		return "", nil, err
 	}
-	o := options{listen: "127.0.0.1:0", data: dir, database: filepath.Join(dir, "ream.db"), storage: filepath.Join(dir, "artifacts"), workers: 8, log: "info", clientStall: 10 * time.Second}
+	o := options{listen: "127.0.0.1:0", data: dir, database: filepath.Join(dir, "ream.db"), storage: filepath.Join(dir, "artifacts"), workers: 8, log: "info", clientStall: 10 * time.Second, upstreams: upstreams{hostConnections: 64}}
 	ctx, cancel := context.WithCancel(ctx)
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {

@@ -22,7 +22,7 @@ func startWorker(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 		t.Fatal(err)
 	}
 	log := &bytes.Buffer{}
-	command := exec.Command(path, append([]string{"worker"}, args...)...)
+	command := exec.Command(path, append([]string{"worker", "--private-upstreams", "all"}, args...)...)
 	command.Stderr = log
 	if err := command.Start(); err != nil {
 		t.Fatal(err)

@@ -68,7 +68,11 @@ func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
 	if err != nil {
 		return fault.Wrap(err, fault.BadInput, "the remote's URL is not valid")
 	}
-	manifest, err := c.fetchManifest(ctx, run, remote.URL)
+	source, err := c.Fetch.Source(remote.ID.String(), fetch.Settings{URL: remote.URL, Connections: remote.Connections})
+	if err != nil {
+		return err
+	}
+	manifest, err := c.fetchManifest(ctx, run, source, remote.URL)
 	if err != nil {
 		return err
 	}
@@ -82,7 +86,7 @@ func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
 	if synced == fingerprint && version == repository.LatestID {
 		return nil
 	}
-	s := &syncing{c: c, run: run, base: base, connections: remote.Connections}
+	s := &syncing{c: c, run: run, source: source, base: base, connections: remote.Connections}
 	if err := s.fetchAll(ctx, manifest); err != nil {
 		return err
 	}
@@ -100,7 +104,7 @@ func (m fetchedManifest) remove() { m.f.Close() }
 
 // fetchManifest keeps the manifest in a file, so that whether it changed is
 // known before it is read, and memory does not grow with it.
-func (c *Catalog) fetchManifest(ctx context.Context, run *task.Run, address string) (fetchedManifest, error) {
+func (c *Catalog) fetchManifest(ctx context.Context, run *task.Run, source *fetch.Source, address string) (fetchedManifest, error) {
 	run.Progress.Report("sync.manifest", "Fetching the manifest", task.Items, 0, 1)
 	f, err := os.CreateTemp("", "ream-manifest-*")
 	if err != nil {
@@ -112,7 +116,7 @@ func (c *Catalog) fetchManifest(ctx context.Context, run *task.Run, address stri
 		return fetchedManifest{}, fmt.Errorf("unlink the file for the manifest: %w", err)
 	}
 	sink := &fileSink{f: f}
-	result, err := c.Fetch.Get(ctx, fetch.Request{URL: address, Size: -1, MaxBytes: maxManifest}, sink)
+	result, err := source.Get(ctx, fetch.Request{URL: address, Size: -1, MaxBytes: maxManifest}, sink)
 	if err != nil {
 		m.remove()
 		return fetchedManifest{}, err
@@ -154,6 +158,7 @@ func full(err error) error {
 type syncing struct {
 	c           *Catalog
 	run         *task.Run
+	source      *fetch.Source
 	base        *url.URL
 	connections int
 
@@ -329,7 +334,7 @@ func (s *syncing) fetch(ctx context.Context, u *content.Unit) (blob.Staged, erro
 		return blob.Staged{}, err
 	}
 	counted := &countingSink{Writer: w, s: s}
-	if _, err := s.c.Fetch.Get(ctx, fetch.Request{URL: s.address(u.Path), Size: u.Size, SHA256: string(u.SHA256)}, counted); err != nil {
+	if _, err := s.source.Get(ctx, fetch.Request{URL: s.address(u.Path), Size: u.Size, SHA256: string(u.SHA256)}, counted); err != nil {
 		w.Abort()
 		s.add(0, -counted.n)
 		return blob.Staged{}, err

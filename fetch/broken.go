@@ -2,57 +2,82 @@ package fetch
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
-	"net/url"
-	"time"
+	"net/http"
+
+	"ream/fault"
 )
 
-// errStalled is why a download without bytes is given up.
-var errStalled = errors.New("no bytes arrived for too long")
+// Why an attempt is given up.
+var (
+	errStalled = errors.New("no bytes arrived for too long")
+	errTooLong = errors.New("it takes too long")
+)
 
-// stallReader gives a download up when it stands still. Only the time spent
-// waiting for bytes counts, not the time that the sink takes.
-type stallReader struct {
-	from    io.Reader
-	stopped func() error // why the attempt is over, once it is
-	timer   *time.Timer
-	after   time.Duration
-}
-
-func newStallReader(ctx context.Context, from io.Reader, after time.Duration, cancel context.CancelCauseFunc) *stallReader {
-	return &stallReader{
-		from:    from,
-		stopped: func() error { return context.Cause(ctx) },
-		timer:   time.AfterFunc(after, func() { cancel(errStalled) }),
-		after:   after,
+// broken turns a failure of the network, or why ctx ended an attempt, into
+// what to do: a *passingError, or a fault for what does not pass.
+func (d *download) broken(ctx context.Context, err error) error {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errTooLong):
+		return fault.New(fault.Unavailable, "%s: it takes longer than %v", d.name, d.s.settings.Total)
+	case errors.Is(cause, errStalled):
+		err = cause
 	}
-}
-
-func (r *stallReader) Read(p []byte) (int, error) {
-	if err := r.stopped(); err != nil {
-		return 0, err
+	// What upstream says may be in the error, and repeat what it was sent.
+	cause := errors.New(d.s.scrub.Replace(err.Error()))
+	if errors.Is(err, errPrivate) {
+		return fault.Wrap(cause, fault.Forbidden, "%s: %v, and the operator does not allow it: see --private-upstreams", d.name, errPrivate)
 	}
-	r.timer.Reset(r.after)
-	n, err := r.from.Read(p)
-	r.timer.Stop()
-	return n, err
-}
-
-func (r *stallReader) stop() { r.timer.Stop() }
-
-// broken is a failure of the network. The URL that net/http puts into its
-// errors is left out, since its query may be a secret.
-func broken(err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err
+	if reason := lastingReason(err); reason != "" {
+		return fault.Wrap(cause, fault.Unavailable, "%s: %s", d.name, reason)
 	}
-	return &passingError{reason: networkReason(err), err: err}
+	return &passingError{reason: d.passingReason(err), err: cause}
 }
 
-// networkReason says in a few words, without addresses, what went wrong.
-func networkReason(err error) string {
+// lastingReason says what is wrong that will be wrong again; nothing if it may
+// pass.
+func lastingReason(err error) string {
+	if refused, ok := errors.AsType[*proxyRefusal](err); ok && refused.status/100 == 4 {
+		if refused.status == http.StatusProxyAuthRequired {
+			return "the proxy demands other credentials"
+		}
+		return refused.Error()
+	}
+	op, isOp := errors.AsType[*net.OpError](err)
+	whose := "its"
+	if isOp && isOfProxy(op) {
+		whose = "the proxy's"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return whose + " TLS certificate is for another host"
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		return whose + " TLS certificate has expired or is not valid yet"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return whose + " TLS certificate is not of an authority that is trusted: caCert names others"
+	}
+	if isOp && op.Op == "remote error" {
+		return "it refuses the TLS connection: it may demand a client certificate, or another one"
+	}
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) {
+		return "it does not speak TLS"
+	}
+	return ""
+}
+
+// passingReason says in a few words, without addresses, what went wrong.
+func (d *download) passingReason(err error) string {
+	if refused, ok := errors.AsType[*proxyRefusal](err); ok {
+		return refused.Error()
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && isOfProxy(op) {
+		return "the proxy cannot be reached or does not let it through"
+	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		if dns.IsNotFound {
 			return "there is no such host"
@@ -61,9 +86,9 @@ func networkReason(err error) string {
 	}
 	timeout, ok := errors.AsType[net.Error](err)
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, errStalled):
+	case errors.Is(err, errStalled) && d.receiving:
 		return errStalled.Error()
-	case ok && timeout.Timeout():
+	case errors.Is(err, errStalled), ok && timeout.Timeout():
 		return "it does not answer in time"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return "the connection ended in the middle"

@@ -77,7 +77,7 @@ func TestGetGoesOn(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			up := newUpstream(t, test.steps...)
-			c, _ := newClient()
+			c, _ := newSource(t, fetch.Settings{})
 			var s sink
 			got, err := c.Get(t.Context(), exactly(up.URL+"/a", whole), &s)
 			check(t, got, err, &s, whole)
@@ -119,7 +119,7 @@ func TestGetNeverMixes(t *testing.T) {
 	t.Parallel()
 	const whole = "0123456789"
 	up := newUpstream(t, cutOff("abcdefghij", 4, "ETag", `"v0"`), part(4, "456789", "ETag", `"v1"`), file(whole))
-	c, _ := newClient()
+	c, _ := newSource(t, fetch.Settings{})
 	var s sink
 	got, err := c.Get(t.Context(), anything(up.URL+"/a"), &s)
 	check(t, got, err, &s, whole)
@@ -128,11 +128,59 @@ func TestGetNeverMixes(t *testing.T) {
 func TestGetBreaksOff(t *testing.T) {
 	t.Parallel()
 	up := newUpstream(t, cutOff("0123456789", 4))
-	c, _ := newClient()
+	c, _ := newSource(t, fetch.Settings{})
 	_, err := c.Get(t.Context(), exactly(up.URL+"/a", "0123456789"), &sink{})
 	if got, want := fault.Message(err), up.URL+"/a: the connection ended in the middle (tried 5 times)"; got != want || !fault.Is(err, fault.Unavailable) {
 		t.Errorf("Get: got %v, want Unavailable %q", err, want)
 	}
+}
+
+// TestGetOfLargeFile breaks off more often than attempts are allowed, but each
+// of them comes further.
+func TestGetOfLargeFile(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	whole := strings.Repeat("0123456789abcdef", 8*mib/16)
+	serve := func(bytes int, header ...string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			for i := 0; i < len(header); i += 2 {
+				w.Header().Set(header[i], header[i+1])
+			}
+			http.ServeContent(&cutWriter{w, bytes}, r, "", time.Time{}, strings.NewReader(whole))
+		}
+	}
+	up := newUpstream(t, serve(mib+100, "ETag", `"v1"`))
+	s, w := newSource(t, fetch.Settings{Attempts: 2})
+	var into sink
+	got, err := s.Get(t.Context(), exactly(up.URL, whole), &into)
+	check(t, got, err, &into, whole)
+	if len(up.seen()) != 8 || into.resets != 0 || len(w.took) != 7 {
+		t.Errorf("got %d requests, %d resets and %d pauses, want 8, 0 and 7", len(up.seen()), into.resets, len(w.took))
+	}
+
+	for name, handler := range map[string]http.HandlerFunc{"too few bytes": serve(mib/2, "ETag", `"v1"`), "from the start each time": serve(mib + 100)} {
+		up := newUpstream(t, handler)
+		s, _ := newSource(t, fetch.Settings{Attempts: 2})
+		if _, err := s.Get(t.Context(), exactly(up.URL, whole), &sink{}); !fault.Is(err, fault.Unavailable) || len(up.seen()) != 2 {
+			t.Errorf("%s: got %v after %d requests, want Unavailable after 2", name, err, len(up.seen()))
+		}
+	}
+}
+
+// cutWriter ends the connection after some bytes.
+type cutWriter struct {
+	http.ResponseWriter
+	left int
+}
+
+func (w *cutWriter) Write(p []byte) (int, error) {
+	if len(p) > w.left {
+		w.ResponseWriter.Write(p[:w.left])                   //nolint:errcheck // the connection ends anyway
+		http.NewResponseController(w.ResponseWriter).Flush() //nolint:errcheck // the same
+		panic(http.ErrAbortHandler)
+	}
+	w.left -= len(p)
+	return w.ResponseWriter.Write(p)
 }
 
 // stall sends some bytes and then nothing until the client goes away.
@@ -159,8 +207,7 @@ func TestGetStalls(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := &waits{}
-			c := fetch.New(fetch.Config{Stall: 100 * time.Millisecond, Attempts: 2, Wait: w.wait})
+			c, _ := newSource(t, fetch.Settings{Stall: 100 * time.Millisecond, Attempts: 2})
 			up := newUpstream(t, stall("0123456789", test.sent))
 			_, err := c.Get(t.Context(), exactly(up.URL+"/a", "0123456789"), &sink{})
 			if got, want := fault.Message(err), up.URL+"/a: "+test.message+" (tried 2 times)"; got != want || !fault.Is(err, fault.Unavailable) {
@@ -190,7 +237,7 @@ func TestSlowSinkIsNoStall(t *testing.T) {
 	t.Parallel()
 	whole := strings.Repeat("0123456789", 10_000) // several reads
 	up := newUpstream(t, body(whole))
-	c := fetch.New(fetch.Config{Stall: 200 * time.Millisecond, Attempts: 1})
+	c, _ := newSource(t, fetch.Settings{Stall: 200 * time.Millisecond, Attempts: 1})
 	s := &slowSink{pause: 300 * time.Millisecond}
 	got, err := c.Get(t.Context(), exactly(up.URL+"/a", whole), s)
 	check(t, got, err, &s.sink, whole)
@@ -214,7 +261,7 @@ func TestGetCanceled(t *testing.T) {
 				held(w, r)
 			})
 			// The default stall limit of 30 s would fail the test's time limit.
-			c := fetch.New(fetch.Config{})
+			c, _ := newSource(t, fetch.Settings{})
 			began := time.Now()
 			_, err := c.Get(ctx, anything(up.URL), &cancelingSink{cancel: cancel})
 			if !errors.Is(err, context.Canceled) {
@@ -233,7 +280,10 @@ func TestGetCanceled(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		up := newUpstream(t, status(503))
-		c := fetch.New(fetch.Config{Backoff: func(int) time.Duration { cancel(); return time.Hour }})
+		config := loopback(&waits{})
+		config.Backoff = func(int) time.Duration { cancel(); return time.Hour }
+		config.Wait = nil // the real one
+		c := sourceOf(t, fetch.New(config), fetch.Settings{})
 		if _, err := c.Get(ctx, anything(up.URL), &sink{}); !errors.Is(err, context.Canceled) {
 			t.Errorf("Get: got %v, want context.Canceled", err)
 		}

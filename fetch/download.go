@@ -11,25 +11,33 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"ream/fault"
 )
 
 // download is one Get under way: what its attempts have brought so far.
 type download struct {
-	c    *Client
+	s    *Source
 	u    *url.URL
 	name string // the URL as it may be shown
 	req  Request
 	sink Sink
 	hash hash.Hash // nil if the sink hashes
 
-	got       int64  // bytes in the sink
-	validator string // by which the next attempt may go on after them; empty if it may not
-	sinkErr   error  // the error that a write of the sink ended with
+	got       int64         // bytes in the sink
+	validator string        // by which the next attempt may go on after them; empty if it may not
+	sinkErr   error         // the error that a write of the sink ended with
+	encoded   bool          // upstream says that the bytes are not the file itself
+	lied      bool          // the bytes were not those asked for, once
+	spent     time.Duration // by the attempts
+
+	host      *host // that the present attempt's bytes come from; nil for files
+	receiving bool  // whether its bytes come
 }
 
-func newDownload(c *Client, u *url.URL, req Request, sink Sink) *download {
-	d := &download{c: c, u: u, name: shown(u), req: req, sink: sink}
+func newDownload(s *Source, u *url.URL, req Request, sink Sink) *download {
+	d := &download{s: s, u: u, name: shown(u), req: req, sink: sink}
 	if _, ok := sink.(interface{ SHA256() string }); !ok {
 		d.hash = sha256.New()
 	}
@@ -46,17 +54,32 @@ type passingError struct {
 
 func (e *passingError) Error() string { return e.reason }
 
-func lie(format string, args ...any) error {
-	f := fault.New(fault.BadInput, format, args...)
-	return &passingError{reason: f.Message, lie: f}
+// lie is that the bytes are not those asked for.
+func (d *download) lie(format string, args ...any) error {
+	reason := fmt.Sprintf(format, args...)
+	if d.encoded {
+		reason += "; it comes with a Content-Encoding although none was asked for"
+	}
+	return &passingError{reason: reason, lie: fault.New(fault.BadInput, "%s: %s", d.name, reason)}
 }
 
-// attempt goes on with the download where it stands. It returns a
-// *passingError for what may pass.
+// attempt goes on with the download where it stands, once the source may have
+// one more. It returns a *passingError for what may pass.
 func (d *download) attempt(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	body, total, err := d.open(ctx)
+	if err := d.s.slots.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer d.s.slots.Release(1)
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	if total := d.s.settings.Total; total > 0 {
+		timer := time.AfterFunc(total-d.spent, func() { giveUp(errTooLong) })
+		defer timer.Stop()
+		defer func(began time.Time) { d.spent += time.Since(began) }(time.Now())
+	}
+	w := &watch{after: d.s.stall, giveUp: giveUp}
+	d.receiving = false
+	body, total, err := d.open(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -66,22 +89,30 @@ func (d *download) attempt(ctx context.Context) error {
 			return err
 		}
 	}
-	watched := newStallReader(ctx, body, d.c.config.Stall, cancel)
-	defer watched.stop()
-	return d.receive(watched, total)
+	d.receiving = true
+	return d.receive(ctx, d.paced(ctx, &watchedReader{from: body, watch: w, stopped: ctx.Err}), total)
 }
 
 // open begins to read what is still missing; total is the size of the whole,
 // -1 if upstream does not tell it.
-func (d *download) open(ctx context.Context) (body io.ReadCloser, total int64, err error) {
+func (d *download) open(ctx context.Context, w *watch) (body io.ReadCloser, total int64, err error) {
 	if d.u.Scheme == "file" {
 		return d.openFile()
 	}
-	return d.openHTTP(ctx)
+	return d.openHTTP(ctx, w)
+}
+
+// paced keeps a body to the limits of the source and of its host.
+func (d *download) paced(ctx context.Context, body io.Reader) io.Reader {
+	var ofHost *rate.Limiter
+	if d.host != nil {
+		ofHost = d.host.rate
+	}
+	return newPacedReader(body, func(pause time.Duration) error { return wait(ctx, pause) }, d.s.rate, ofHost)
 }
 
 // receive copies the body, no further than to see that it is too long.
-func (d *download) receive(body io.Reader, total int64) error {
+func (d *download) receive(ctx context.Context, body io.Reader, total int64) error {
 	if limit := d.limit(); limit >= 0 {
 		body = io.LimitReader(body, limit+1-d.got)
 	}
@@ -90,7 +121,7 @@ func (d *download) receive(body io.Reader, total int64) error {
 	case d.sinkErr != nil:
 		return d.sinkErr
 	case err != nil:
-		return broken(err)
+		return d.broken(ctx, err)
 	case total >= 0 && d.got < total && (d.limit() < 0 || d.got <= d.limit()):
 		return &passingError{reason: fmt.Sprintf("it ended after %d of %d bytes", d.got, total)}
 	}
@@ -98,7 +129,7 @@ func (d *download) receive(body io.Reader, total int64) error {
 		return err
 	}
 	if sum := d.digest(); d.req.SHA256 != "" && !strings.EqualFold(sum, d.req.SHA256) {
-		return lie("%s: its SHA-256 is %s, but the metadata says %s", d.name, sum, d.req.SHA256)
+		return d.lie("its SHA-256 is %s, but the metadata says %s", sum, d.req.SHA256)
 	}
 	return nil
 }
@@ -120,9 +151,9 @@ func (d *download) checkSize(n int64) error {
 	case d.req.MaxBytes > 0 && n > d.req.MaxBytes:
 		return fault.New(fault.BadInput, "%s: it has more than %d bytes", d.name, d.req.MaxBytes)
 	case size >= 0 && n > size:
-		return lie("%s: it has more than the %d bytes that the metadata says", d.name, size)
+		return d.lie("it has more than the %d bytes that the metadata says", size)
 	case size >= 0 && n != size:
-		return lie("%s: it has %d bytes, but the metadata says %d", d.name, n, size)
+		return d.lie("it has %d bytes, but the metadata says %d", n, size)
 	}
 	return nil
 }

@@ -7,36 +7,48 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
+	"net"
+	"os"
+	"reflect"
+	"sync"
 	"time"
 
-	"ream/fault"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// Config is how a Client downloads. Zero values mean the defaults.
+// Config is what the operator decides for all downloads. Zero values mean the
+// defaults.
 type Config struct {
-	UserAgent string
-	Attempts  int                                        // in all, for failures that may pass; 5
-	Stall     time.Duration                              // without a byte before an attempt is given up; 30 s
-	Backoff   func(attempt int) time.Duration            // before the next attempt; doubles from 500 ms to 30 s, with jitter
-	Wait      func(context.Context, time.Duration) error // lets the time between attempts pass; ends early with the context
-	Now       func() time.Time                           // that a Retry-After date is compared with
+	UserAgent          string
+	Directories        []*os.Root    // whose files file:// URLs may name, by absolute paths; none. Close closes them
+	Networks           Networks      // the private addresses that may be connected to; none
+	HostConnections    int           // downloads from one host at once, of all sources together; 64
+	HostBytesPerSecond int64         // from one host, of all sources together; no limit
+	Resolver           *net.Resolver // of host names; the system's
+
+	Backoff func(attempt int) time.Duration            // before the next attempt; doubles from 500 ms to 30 s, with jitter
+	Wait    func(context.Context, time.Duration) error // lets the time between attempts pass; ends early with the context
+	Now     func() time.Time                           // that a Retry-After date is compared with
 }
 
 // Client downloads. It is safe for concurrent use and keeps connections open.
 type Client struct {
-	config Config
-	http   *http.Client
+	config     Config
+	hosts      *hosts
+	transports *transports
+
+	mu      sync.Mutex
+	sources *simplelru.LRU[string, *Source]
 }
+
+// maxSources bounds the sources that a client remembers. One that is forgotten
+// while it is used only loses sight of its other users.
+const maxSources = 1024
 
 // New returns a client.
 func New(c Config) *Client {
-	if c.Attempts == 0 {
-		c.Attempts = 5
-	}
-	if c.Stall == 0 {
-		c.Stall = 30 * time.Second
+	if c.HostConnections == 0 {
+		c.HostConnections = 64
 	}
 	if c.Backoff == nil {
 		c.Backoff = backoff
@@ -47,7 +59,27 @@ func New(c Config) *Client {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Client{config: c, http: newHTTP(c.Stall)}
+	return &Client{config: c, hosts: newHosts(c.HostConnections, c.HostBytesPerSecond), transports: newTransports(c),
+		sources: newLRU[string, *Source](maxSources, nil)}
+}
+
+// Close closes the directories and the connections that are kept open. Nothing
+// may be downloaded any more.
+func (c *Client) Close() (err error) {
+	c.transports.close()
+	for _, dir := range c.config.Directories {
+		err = errors.Join(err, dir.Close())
+	}
+	return err
+}
+
+// newLRU returns a cache of so many entries.
+func newLRU[K comparable, V any](size int, evicted func(K, V)) *simplelru.LRU[K, V] {
+	lru, err := simplelru.NewLRU(size, evicted)
+	if err != nil {
+		panic(err) // only for sizes below one
+	}
+	return lru
 }
 
 func backoff(attempt int) time.Duration {
@@ -66,9 +98,25 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// Source returns the upstream of that name, such as the ID of a remote. All
+// who ask for it with the same settings share its limits; other settings hold
+// from then on, for those who ask. It fails as Settings.Check does.
+func (c *Client) Source(name string, settings Settings) (*Source, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s, ok := c.sources.Get(name); ok && reflect.DeepEqual(s.settings, settings) {
+		return s, nil
+	}
+	s, err := newSource(c, settings)
+	if err == nil {
+		c.sources.Add(name, s)
+	}
+	return s, err
+}
+
 // Request is what to download.
 type Request struct {
-	URL      string // http, https or file
+	URL      string // http, https or file; without credentials, which are the source's
 	Size     int64  // that it must have; -1 if unknown
 	SHA256   string // that it must have; empty if unknown
 	MaxBytes int64  // that it may have; 0 for any number
@@ -86,81 +134,4 @@ type Result struct {
 type Sink interface {
 	io.Writer
 	Reset() error
-}
-
-// Get downloads into sink. Network faults, 408, 429 and 5xx are tried again,
-// from where the bytes broke off if upstream allows it; what is wrong after
-// that is Unavailable. What upstream does not have is NotFound. A size or
-// digest that is not as asked is tried once more, from the start, and is then
-// BadInput. Errors of the sink and of ctx are returned as they are. No error
-// holds the credentials or the query of a URL.
-func (c *Client) Get(ctx context.Context, req Request, sink Sink) (Result, error) {
-	u, err := parse(req.URL)
-	if err != nil {
-		return Result{}, err
-	}
-	d := newDownload(c, u, req, sink)
-	lied := false
-	for attempt := 1; ; attempt++ {
-		err := d.attempt(ctx)
-		if err == nil {
-			return d.result(), nil
-		}
-		if ctx.Err() != nil {
-			return Result{}, ctx.Err()
-		}
-		passing, ok := errors.AsType[*passingError](err)
-		if !ok {
-			return Result{}, err
-		}
-		last := attempt >= c.config.Attempts
-		switch {
-		case passing.lie != nil && (lied || last):
-			return Result{}, passing.lie
-		case last:
-			return Result{}, fault.Wrap(passing.err, fault.Unavailable, "%s: %s (tried %d times)", d.name, passing.reason, attempt)
-		}
-		lied = lied || passing.lie != nil
-		if passing.lie != nil || d.validator == "" {
-			if err := d.restart(); err != nil {
-				return Result{}, err
-			}
-		}
-		pause := c.config.Backoff(attempt)
-		if passing.after > 0 {
-			pause = min(passing.after, maxRetryAfter)
-		}
-		if err := c.config.Wait(ctx, pause); err != nil {
-			return Result{}, err
-		}
-	}
-}
-
-// parse reads a URL that can be downloaded from. Its errors do not quote the
-// URL, which may hold credentials.
-func parse(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		return nil, fault.New(fault.BadInput, "the URL is not valid")
-	}
-	switch u.Scheme {
-	case "http", "https":
-		if u.Hostname() == "" {
-			return nil, fault.New(fault.BadInput, "the URL names no host")
-		}
-	case "file":
-		if u.Host != "" && u.Host != "localhost" || u.Opaque != "" || u.Path == "" {
-			return nil, fault.New(fault.BadInput, "the URL is no absolute path: want file:///path")
-		}
-	default:
-		return nil, fault.New(fault.BadInput, "the URL's scheme %q is not supported: want http, https or file", u.Scheme)
-	}
-	return u, nil
-}
-
-// shown is a URL without what may be secret.
-func shown(u *url.URL) string {
-	s := *u
-	s.User, s.RawQuery, s.ForceQuery, s.Fragment, s.RawFragment = nil, "", false, "", ""
-	return s.String()
 }

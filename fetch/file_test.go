@@ -6,27 +6,65 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"ream/fault"
 	"ream/fetch"
 )
 
-func TestGetFile(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	path := filepath.Join(dir, "a b%.txt")
-	if err := os.WriteFile(path, []byte("hello"), 0o600); err != nil {
+// directory lets a client read the files below a directory.
+func directory(t *testing.T, dir string) *fetch.Client {
+	t.Helper()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
+	config := loopback(&waits{})
+	config.Directories = []*os.Root{root}
+	c := fetch.New(config)
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return c
+}
+
+func TestGetFile(t *testing.T) {
+	t.Parallel()
+	outside := t.TempDir()
+	dir := filepath.Join(outside, "in")
+	for _, step := range []error{
+		os.MkdirAll(filepath.Join(dir, "sub"), 0o700),
+		os.WriteFile(filepath.Join(dir, "a b%.txt"), []byte("hello"), 0o600),
+		os.WriteFile(filepath.Join(outside, "secret"), []byte("hello"), 0o600),
+		os.MkdirAll(filepath.Join(outside, "in other"), 0o700),
+		os.WriteFile(filepath.Join(outside, "in other", "secret"), []byte("hello"), 0o600),
+		os.Symlink("../a b%.txt", filepath.Join(dir, "sub", "inside")),
+		os.Symlink("../secret", filepath.Join(dir, "relative")),
+		os.Symlink(filepath.Join(outside, "secret"), filepath.Join(dir, "absolute")),
+		os.Symlink("..", filepath.Join(dir, "up")),
+		syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600),
+	} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	c := directory(t, dir)
+	s := sourceOf(t, c, fetch.Settings{})
 	address := "file://" + dir + "/a%20b%25.txt"
-	for _, url := range []string{address, strings.Replace(address, "file://", "file://localhost", 1)} {
-		c, _ := newClient()
-		var s sink
-		got, err := c.Get(t.Context(), exactly(url, "hello"), &s)
-		check(t, got, err, &s, "hello")
+	for _, url := range []string{address, strings.Replace(address, "file://", "file://localhost", 1), "file://" + dir + "/sub/inside", "file://" + dir + "/sub/../sub/inside"} {
+		var into sink
+		got, err := s.Get(t.Context(), exactly(url, "hello"), &into)
+		check(t, got, err, &into, "hello")
+		if err := c.CheckURL(url); err != nil {
+			t.Errorf("CheckURL(%s): %v", url, err)
+		}
 	}
 
+	const notAllowed = ": it is not below a directory that the operator allowed: see --allow-file"
+	const leadsOut = ": it cannot be read, or leads out of the directory that the operator allowed"
 	for _, test := range []struct {
 		name    string
 		request fetch.Request
@@ -35,25 +73,38 @@ func TestGetFile(t *testing.T) {
 	}{
 		{"missing", anything("file://" + dir + "/b"), fault.NotFound, "/b: there is no such file"},
 		{"directory", anything("file://" + dir), fault.BadInput, ": it is no regular file"},
-		{"device", anything("file:///dev/zero"), fault.BadInput, ": it is no regular file"},
+		{"pipe", anything("file://" + dir + "/pipe"), fault.BadInput, ": it is no regular file"},
+		{"outside", anything("file://" + outside + "/secret"), fault.Forbidden, notAllowed},
+		{"upwards", anything("file://" + dir + "/../secret"), fault.Forbidden, notAllowed},
+		{"upwards, in disguise", anything("file://" + dir + "/%2e%2e/secret"), fault.Forbidden, notAllowed},
+		{"of a longer name", anything("file://" + dir + "%20other/secret"), fault.Forbidden, notAllowed},
+		{"the directory above", anything("file://" + outside), fault.Forbidden, notAllowed},
+		{"by a relative link", anything("file://" + dir + "/relative"), fault.Unavailable, leadsOut},
+		{"by an absolute link", anything("file://" + dir + "/absolute"), fault.Unavailable, leadsOut},
+		{"through a linked directory", anything("file://" + dir + "/up/secret"), fault.Unavailable, leadsOut},
 		{"wrong digest", fetch.Request{URL: address, Size: 5, SHA256: digest("jello")}, fault.BadInput, ": its SHA-256 is " + digest("hello")},
 		{"wrong size", fetch.Request{URL: address, Size: 4}, fault.BadInput, ": it has more than the 4 bytes"},
 		{"too large", fetch.Request{URL: address, Size: -1, MaxBytes: 4}, fault.BadInput, ": it has more than 4 bytes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			c, _ := newClient()
-			_, err := c.Get(t.Context(), test.request, &sink{})
+			var into sink
+			_, err := s.Get(t.Context(), test.request, &into)
 			if message := fault.Message(err); !fault.Is(err, test.kind) || !strings.Contains(message, test.message) || !strings.HasPrefix(message, "file:///") {
 				t.Errorf("Get: got %v, want %s %q", err, test.kind, test.message)
+			}
+			if err := c.CheckURL(test.request.URL); test.message == notAllowed && (!fault.Is(err, fault.BadInput) || !strings.HasPrefix(fault.Message(err), "url: it is not below")) {
+				t.Errorf("CheckURL: got %v, want BadInput", err)
 			}
 		})
 	}
 
+	nothing, _ := newSource(t, fetch.Settings{})
+	if _, err := nothing.Get(t.Context(), anything(address), &sink{}); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("Get without an allowed directory: got %v, want Forbidden", err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	c, _ := newClient()
-	if _, err := c.Get(ctx, anything(address), &sink{}); !errors.Is(err, context.Canceled) {
+	if _, err := s.Get(ctx, anything(address), &sink{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Get with a canceled context: got %v, want context.Canceled", err)
 	}
 }

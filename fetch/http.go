@@ -2,10 +2,11 @@ package fetch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,102 +17,151 @@ import (
 // maxRetryAfter bounds how long an upstream may ask us to wait.
 const maxRetryAfter = 2 * time.Minute
 
-// maxRedirects bounds how often a request may be sent elsewhere.
-const maxRedirects = 10
-
-// What is wrong with a redirect. It does not pass, and is told without the
-// address, which may hold credentials.
-var (
-	errRedirects = errors.New("it has more than 10 redirects")
-	errElsewhere = errors.New("it redirects to what is no http or https address")
-)
-
-func newHTTP(stall time.Duration) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConns = 256
-	transport.MaxIdleConnsPerHost = 64
-	transport.DisableCompression = true // the digest is of the bytes as they are stored upstream
-	transport.ResponseHeaderTimeout = stall
-	return &http.Client{Transport: checkedRedirects{transport}, CheckRedirect: func(r *http.Request, via []*http.Request) error {
-		if len(via) > maxRedirects {
-			return errRedirects
+// openHTTP asks for what is still missing, wherever upstream redirects to.
+func (d *download) openHTTP(ctx context.Context, w *watch) (io.ReadCloser, int64, error) {
+	at := hop{url: d.u, own: d.s.isOwn(d.u)}
+	for redirects := 0; ; redirects++ {
+		response, err := d.send(ctx, w, at)
+		if err != nil {
+			return nil, 0, err
 		}
-		r.Header.Del("Referer") // it would hand the query on to another host
-		return nil
-	}}
+		to, err := at.redirect(response, d.s.settings.InsecureRedirects)
+		if err == nil && to.url != nil && redirects == maxRedirects {
+			err = errRedirects
+		}
+		if err != nil {
+			response.Body.Close()
+			return nil, 0, fault.New(fault.Unavailable, "%s: %v", d.name, err)
+		}
+		if to.url == nil {
+			total, err := d.accept(response)
+			if err != nil {
+				w.discard(response.Body)
+				return nil, 0, err
+			}
+			return response.Body, total, nil
+		}
+		w.discard(response.Body)
+		to.own = at.own && d.s.isOwn(to.url) // credentials do not come back once they stayed behind
+		at = to
+	}
 }
 
-// checkedRedirects refuses redirects that the client would quote in its error.
-type checkedRedirects struct{ http.RoundTripper }
-
-func (t checkedRedirects) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := t.RoundTripper.RoundTrip(r)
-	if err != nil || response.StatusCode/100 != 3 || response.Header.Get("Location") == "" {
-		return response, err
+// send sends the request to one host, as soon as that may be asked for more.
+// The response's body gives back the host's slot.
+func (d *download) send(ctx context.Context, w *watch, at hop) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, at.url.String(), nil)
+	if err != nil {
+		return nil, fault.New(fault.BadInput, "%s: the URL is not valid", d.name)
 	}
-	to, err := response.Location()
-	if err != nil || to.Scheme != "http" && to.Scheme != "https" || to.Hostname() == "" {
-		response.Body.Close()
-		return nil, errElsewhere
+	identity := d.s.elsewhere
+	if at.own {
+		r.Header, identity = d.s.header.Clone(), d.s.own
 	}
+	d.ask(r.Header)
+	proxy, err := d.s.proxyFor(r)
+	if err != nil {
+		return nil, err
+	}
+	if proxy != nil && !d.s.c.config.Networks.allowsHost(at.url.Hostname()) {
+		return nil, d.broken(ctx, errPrivate)
+	}
+	host, err := d.s.c.hosts.enter(ctx, at.url)
+	if err != nil {
+		return nil, d.broken(ctx, err)
+	}
+	w.begin()
+	response, err := d.s.c.transports.to(identity, d.s.elsewhere, proxy).RoundTrip(r)
+	w.end()
+	if err != nil {
+		host.slots.Release(1)
+		return nil, d.broken(ctx, err)
+	}
+	d.host = host
+	response.Body = &slotBody{ReadCloser: response.Body, leave: func() { host.slots.Release(1) }}
 	return response, nil
 }
 
-func (d *download) openHTTP(ctx context.Context) (io.ReadCloser, int64, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, d.u.String(), nil)
-	if err != nil {
-		return nil, 0, fault.New(fault.BadInput, "%s: the URL is not valid", d.name)
+// ask fills in what a download's requests say.
+func (d *download) ask(h http.Header) {
+	if h.Get("User-Agent") == "" {
+		h.Set("User-Agent", d.s.c.config.UserAgent)
 	}
-	r.Header.Set("User-Agent", d.c.config.UserAgent)
+	h.Set("Accept-Encoding", "identity")
+	if d.lied { // a cache on the way may keep what is wrong
+		h.Set("Cache-Control", "no-cache")
+	}
 	if d.got > 0 {
-		r.Header.Set("Range", fmt.Sprintf("bytes=%d-", d.got))
-		r.Header.Set("If-Range", d.validator)
+		h.Set("Range", fmt.Sprintf("bytes=%d-", d.got))
+		h.Set("If-Range", d.validator)
 	}
-	response, err := d.c.http.Do(r)
-	if err != nil {
-		for _, final := range []error{errRedirects, errElsewhere} {
-			if errors.Is(err, final) {
-				return nil, 0, fault.New(fault.Unavailable, "%s: %v", d.name, final)
-			}
-		}
-		return nil, 0, broken(err)
+}
+
+// slotBody gives a slot of the host back when it is closed.
+type slotBody struct {
+	io.ReadCloser
+	leave func()
+}
+
+func (b *slotBody) Close() error {
+	err := b.ReadCloser.Close()
+	if b.leave != nil {
+		b.leave()
+		b.leave = nil
 	}
-	total, err := d.accept(response)
-	if err != nil {
-		response.Body.Close()
-		return nil, 0, err
-	}
-	return response.Body, total, nil
+	return err
 }
 
 // accept decides by a response's head whether its body goes on, begins anew or
 // is not wanted.
 func (d *download) accept(response *http.Response) (total int64, err error) {
-	status := strings.TrimSpace(fmt.Sprintf("%d %s", response.StatusCode, http.StatusText(response.StatusCode)))
 	switch s := response.StatusCode; {
 	case s == http.StatusOK:
 		if err := d.restart(); err != nil {
 			return 0, err
 		}
+		if d.encoded = isEncoded(response.Header); d.encoded && d.req.SHA256 == "" && !compressed[path.Ext(d.u.Path)] {
+			return 0, fault.New(fault.Unavailable, "%s: it comes with a Content-Encoding although none was asked for", d.name)
+		}
 		d.validator = validator(response.Header)
 		return response.ContentLength, nil
 	case s == http.StatusPartialContent && d.got > 0:
 		start, total, ok := contentRange(response.Header.Get("Content-Range"))
-		if v := validator(response.Header); ok && start == d.got && (v == "" || v == d.validator) {
+		if v := validator(response.Header); ok && start == d.got && (v == "" || v == d.validator) && isEncoded(response.Header) == d.encoded {
 			return total, nil
 		}
 		d.validator = ""
 		return 0, &passingError{reason: "it goes on with other bytes than asked for"}
 	case s == http.StatusRequestedRangeNotSatisfiable && d.got > 0:
 		d.validator = ""
-		return 0, &passingError{reason: status}
+		return 0, &passingError{reason: statusLine(s)}
 	case s == http.StatusRequestTimeout, s == http.StatusTooManyRequests, s >= 500:
-		return 0, &passingError{reason: status, after: retryAfter(response.Header.Get("Retry-After"), d.c.config.Now())}
+		return 0, &passingError{reason: statusLine(s), after: retryAfter(response.Header.Get("Retry-After"), d.s.c.config.Now())}
 	case s == http.StatusNotFound, s == http.StatusGone:
-		return 0, fault.New(fault.NotFound, "%s: %s", d.name, status)
+		return 0, fault.New(fault.NotFound, "%s: %s", d.name, statusLine(s))
+	default:
+		return 0, fault.New(fault.Unavailable, "%s: %s", d.name, statusLine(s))
 	}
-	return 0, fault.New(fault.Unavailable, "%s: %s", d.name, status)
 }
+
+// statusLine is a status with its usual text: upstream's own may say anything.
+func statusLine(status int) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
+}
+
+// isEncoded reports whether a body is not the file itself but its form under
+// an encoding.
+func isEncoded(h http.Header) bool {
+	return slices.ContainsFunc(h.Values("Content-Encoding"), func(encoding string) bool {
+		return encoding != "" && !strings.EqualFold(encoding, "identity")
+	})
+}
+
+// compressed are the endings of files that servers often declare to be encoded
+// while they send them as they are. Other encoded bodies are never unpacked,
+// since they may grow without end.
+var compressed = map[string]bool{".gz": true, ".tgz": true, ".xz": true, ".txz": true, ".bz2": true, ".tbz": true, ".tbz2": true,
+	".zst": true, ".tzst": true, ".br": true, ".lz4": true, ".lzma": true, ".Z": true}
 
 // validator is what tells exactly these bytes from later ones: a strong ETag,
 // or a Last-Modified a minute before the response, as RFC 9110 has it.

@@ -1,0 +1,206 @@
+package fetch_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ream/fault"
+	"ream/fetch"
+)
+
+// crowd is an upstream that counts who is there at once. It lets nobody go
+// before as many came as are expected, and a little longer for those who come
+// too many.
+type crowd struct {
+	expected int
+	full     chan struct{}
+
+	mu        sync.Mutex
+	now, most int
+}
+
+func (c *crowd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/elsewhere" {
+		http.Redirect(w, r, "/a", http.StatusFound)
+		return
+	}
+	c.mu.Lock()
+	c.now++
+	c.most = max(c.most, c.now)
+	if c.most == c.expected && c.now == c.most {
+		time.AfterFunc(20*time.Millisecond, func() { close(c.full) })
+		c.expected = -1
+	}
+	c.mu.Unlock()
+	select {
+	case <-c.full:
+	case <-r.Context().Done():
+	}
+	c.mu.Lock()
+	c.now--
+	c.mu.Unlock()
+	fmt.Fprint(w, "hello")
+}
+
+func TestConnections(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name          string
+		perHost       int
+		first, second int // connections of two sources; 0 for no limit of their own
+		path          string
+		most          int
+	}{
+		{"of a source", 0, 3, 3, "/a", 6},
+		{"of the host, shared by sources", 4, 3, 3, "/a", 4},
+		{"of the host alone", 5, 0, 0, "/a", 5},
+		{"through redirects", 2, 0, 0, "/elsewhere", 2},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			guests := &crowd{expected: test.most, full: make(chan struct{})}
+			up := newUpstream(t, guests.ServeHTTP)
+			config := loopback(&waits{})
+			config.HostConnections = test.perHost
+			c := fetch.New(config)
+			var group errgroup.Group
+			for i := range 20 {
+				settings := fetch.Settings{Connections: []int{test.first, test.second}[i%2]}
+				group.Go(func() error {
+					// Whoever asks by the same name and settings shares the limit.
+					s, err := c.Source(fmt.Sprintf("remote-%d", i%2), settings)
+					if err != nil {
+						return err
+					}
+					var into sink
+					got, err := s.Get(t.Context(), exactly(up.URL+test.path, "hello"), &into)
+					if err == nil && got.Size != 5 {
+						err = fmt.Errorf("got %d bytes", got.Size)
+					}
+					return err
+				})
+			}
+			if err := group.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			guests.mu.Lock()
+			defer guests.mu.Unlock()
+			if guests.most != test.most { // fewer would have waited for ever
+				t.Errorf("at once: got %d, want %d", guests.most, test.most)
+			}
+		})
+	}
+}
+
+// TestSlotsComeBack fails in each way that an attempt may fail, with one
+// connection.
+func TestSlotsComeBack(t *testing.T) {
+	t.Parallel()
+	gone := newUpstream(t)
+	gone.Close()
+	up := newUpstream(t, status(404), redirect("http://localhost:1/"), redirect("nonsense://"), redirect(gone.URL), status(403), body("wrong"), cutOff("hello", 2), body("hello"))
+	config := loopback(&waits{})
+	config.HostConnections = 1
+	s := sourceOf(t, fetch.New(config), fetch.Settings{Connections: 1, Attempts: 1})
+	for range 7 {
+		if _, err := s.Get(t.Context(), exactly(up.URL, "hello"), &sink{}); err == nil {
+			t.Fatal("it worked")
+		}
+	}
+	var into sink
+	got, err := s.Get(t.Context(), exactly(up.URL, "hello"), &into)
+	check(t, got, err, &into, "hello")
+}
+
+func TestBytesPerSecond(t *testing.T) {
+	t.Parallel()
+	whole := strings.Repeat("0123456789", 10_000) // 100 kB
+	for _, test := range []struct {
+		name               string
+		perHost, perSource int64
+		downloads          int // each by a source of its own
+		least              time.Duration
+	}{
+		{"of a source", 0, 200_000, 1, 400 * time.Millisecond},
+		{"of each source", 0, 200_000, 2, 400 * time.Millisecond},
+		{"of the host, shared by sources", 400_000, 0, 2, 400 * time.Millisecond},
+		{"the lower of both", 200_000, 400_000, 1, 400 * time.Millisecond},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			up := newUpstream(t, body(whole))
+			config := loopback(&waits{})
+			config.HostBytesPerSecond = test.perHost
+			c := fetch.New(config)
+			began := time.Now()
+			var group errgroup.Group
+			for i := range test.downloads {
+				group.Go(func() error {
+					s, err := c.Source(fmt.Sprint(i), fetch.Settings{BytesPerSecond: test.perSource, Stall: 300 * time.Millisecond})
+					if err != nil {
+						return err
+					}
+					_, err = s.Get(t.Context(), exactly(up.URL, whole), &sink{})
+					return err
+				})
+			}
+			if err := group.Wait(); err != nil {
+				t.Fatal(err)
+			}
+			// An eighth of a second's bytes may come at once; how much longer it takes is the machine's.
+			if took := time.Since(began); took < test.least-test.least/8-25*time.Millisecond {
+				t.Errorf("it took %v, want at least %v", took, test.least)
+			}
+		})
+	}
+}
+
+func TestTotal(t *testing.T) {
+	t.Parallel()
+	drip := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "1000000")
+		for r.Context().Err() == nil {
+			fmt.Fprint(w, ".")
+			http.NewResponseController(w).Flush() //nolint:errcheck // the context tells
+			select {
+			case <-r.Context().Done():
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}
+	up := newUpstream(t, drip)
+	s, _ := newSource(t, fetch.Settings{Stall: 10 * time.Second, Total: 100 * time.Millisecond})
+	_, err := s.Get(t.Context(), anything(up.URL+"/a"), &sink{})
+	if want := up.URL + "/a: it takes longer than 100ms"; fault.Message(err) != want || !fault.Is(err, fault.Unavailable) {
+		t.Errorf("a slow drip: got %v, want Unavailable %q", err, want)
+	}
+	if n := len(up.seen()); n != 1 {
+		t.Errorf("requests: got %d, want 1: the time is over", n)
+	}
+
+	up = newUpstream(t, stall("0123456789", 4))
+	s, _ = newSource(t, fetch.Settings{Stall: 60 * time.Millisecond, Total: 150 * time.Millisecond, Attempts: 10})
+	_, err = s.Get(t.Context(), anything(up.URL+"/a"), &sink{})
+	if want := up.URL + "/a: it takes longer than 150ms"; fault.Message(err) != want {
+		t.Errorf("many short attempts: got %v, want %q", err, want)
+	}
+}
+
+// TestSettingsChange asks for a source again, with other settings.
+func TestSettingsChange(t *testing.T) {
+	t.Parallel()
+	c := fetch.New(loopback(&waits{}))
+	first := sourceOf(t, c, credentials("http://a/"))
+	if again := sourceOf(t, c, credentials("http://a/")); again != first {
+		t.Error("the same settings lead to another source, which shares no limits")
+	}
+	if changed := sourceOf(t, c, credentials("http://b/")); changed == first {
+		t.Error("other settings lead to the same source")
+	}
+}
