@@ -50,6 +50,10 @@ func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, erro
 	if err := blobs.Clean(ctx, 24*time.Hour); err != nil {
 		log.Warn("what killed processes left in the storage could not be removed", "error", err)
 	}
+	if e.operations.Key, err = o.upstreams.key(ctx, o.data, store, log); err != nil {
+		e.close()
+		return nil, errors.New(shown(err))
+	}
 	e.scheduler = worker.NewScheduler(e.operations, store.Now, log)
 	if o.workers > 0 {
 		e.worker = worker.New(store, worker.Options{Slots: o.workers, Lanes: lanes(store), Version: version,

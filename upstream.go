@@ -1,22 +1,30 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"ream/db"
+	"ream/fault"
 	"ream/fetch"
+	"ream/secret"
 )
 
-// upstreams are the flags about what may be fetched, of serve and worker.
+// upstreams are the flags about what may be fetched, and by which secrets, of
+// serve and worker.
 type upstreams struct {
 	directories        directories
 	private            string
 	hostConnections    int
 	hostBytesPerSecond int64
+	keyFile            string
+	forgetSecrets      bool
 }
 
 // directories is a flag that may be given several times.
@@ -34,6 +42,8 @@ func (u *upstreams) add(flags *flag.FlagSet) {
 	flags.StringVar(&u.private, "private-upstreams", "", "which addresses that are not of the open internet, such as loopback, may be fetched from: all, none, or `networks` such as 10.1.0.0/16,192.168.7.9; of a proxy, its own address counts (default: all for ream serve while --listen is on loopback, else none)")
 	flags.IntVar(&u.hostConnections, "host-connections", 64, "how many downloads may run at once from one host, of all remotes together")
 	flags.Int64Var(&u.hostBytesPerSecond, "host-bytes-per-second", 0, "how many bytes a second may come from one host, for all remotes together; 0 for any number")
+	flags.StringVar(&u.keyFile, "secret-key-file", "", "`file` with the key that the secrets of remotes are stored under; servers that share a database have to share it (default: secret.key below --data, made at the first start)")
+	flags.BoolVar(&u.forgetSecrets, "forget-secrets", false, "delete the stored secrets of all remotes at the start, for when their key is lost")
 }
 
 // check reports what the flags may not say.
@@ -84,4 +94,34 @@ func openDirectory(dir string) (*os.Root, error) {
 		return nil, err
 	}
 	return os.OpenRoot(absolute)
+}
+
+// key returns the key of the secrets, once it is certain that it opens those
+// that the database holds.
+func (u upstreams) key(ctx context.Context, data string, store *db.DB, log *slog.Logger) (*secret.Key, error) {
+	path, load := u.keyFile, secret.Load
+	if path == "" {
+		path, load = filepath.Join(data, "secret.key"), secret.LoadOrCreate
+	}
+	key, err := load(path)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o007 != 0 {
+		log.Warn("everybody on this machine may read the secrets' key: chmod it to 0600", "file", path)
+	}
+	err = store.InTx(ctx, func(tx *db.Tx) error {
+		if u.forgetSecrets {
+			n, err := tx.ForgetSecrets(ctx)
+			if err != nil {
+				return err
+			}
+			log.Warn("the secrets of remotes were deleted", "remotes", n)
+		}
+		return tx.ClaimKey(ctx, key.ID())
+	})
+	if fault.Is(err, fault.Conflict) {
+		return nil, fmt.Errorf("%s: start with --secret-key-file and that key, which all servers of a database share; if it is lost, start once with --forget-secrets and set the secrets anew", fault.Message(err))
+	}
+	return key, err
 }

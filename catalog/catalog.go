@@ -6,9 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"regexp"
-	"strings"
 	"time"
 
 	"ream/blob"
@@ -16,6 +14,7 @@ import (
 	"ream/db"
 	"ream/fault"
 	"ream/fetch"
+	"ream/secret"
 	"ream/task"
 )
 
@@ -35,6 +34,7 @@ type Catalog struct {
 	DB    *db.DB
 	Blobs Blobs
 	Fetch *fetch.Client
+	Key   *secret.Key // seals the secrets of remotes
 	Log   *slog.Logger
 }
 
@@ -66,71 +66,6 @@ func Limits(slots int) map[task.Kind]task.Limits {
 		DistributeKind: {Deadline: 5 * time.Minute},
 		PurgeKind:      {Deadline: 24 * time.Hour, Stall: 30 * time.Minute},
 	}
-}
-
-// CreateRemote creates a remote.
-func (c *Catalog) CreateRemote(ctx context.Context, in RemoteInput) (*content.Remote, error) {
-	r := &content.Remote{Name: in.Name, URL: in.URL, Policy: in.Policy, Connections: in.Connections}
-	if err := checkRemote(r); err != nil {
-		return nil, err
-	}
-	return r, c.DB.InTx(ctx, func(tx *db.Tx) error { return tx.CreateRemote(ctx, r) })
-}
-
-// UpdateRemote changes a remote.
-func (c *Catalog) UpdateRemote(ctx context.Context, id content.RemoteID, in RemoteChange) (r *content.Remote, err error) {
-	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if r, err = one(tx.RemotesByID(ctx, []content.RemoteID{id})); err != nil {
-			return missing(err, id)
-		}
-		set(&r.Name, in.Name)
-		set(&r.URL, in.URL)
-		set(&r.Policy, in.Policy)
-		set(&r.Connections, in.Connections)
-		if err := checkRemote(r); err != nil {
-			return err
-		}
-		return tx.UpdateRemote(ctx, r)
-	})
-	return r, err
-}
-
-// DeleteRemote deletes a remote that no repository uses, and returns it.
-func (c *Catalog) DeleteRemote(ctx context.Context, id content.RemoteID) (r *content.Remote, err error) {
-	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if r, err = one(tx.RemotesByID(ctx, []content.RemoteID{id})); err != nil {
-			return missing(err, id)
-		}
-		return tx.DeleteRemote(ctx, id)
-	})
-	return r, err
-}
-
-func checkRemote(r *content.Remote) error {
-	if err := checkName(r.Name); err != nil {
-		return err
-	}
-	u, err := url.Parse(r.URL)
-	switch {
-	case err != nil || len(r.URL) > 2000:
-		return fault.Input("url", "it is no valid URL")
-	case u.User != nil:
-		return fault.Input("url", "it may not hold a user name or password: every reader of the remote would see them")
-	case u.Scheme == "file" && u.Host == "" && strings.HasPrefix(u.Path, "/"):
-	case (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
-	default:
-		return fault.Input("url", "want http://host/…, https://host/… or file:///…")
-	}
-	if u.Path == "" || strings.HasSuffix(u.Path, "/") {
-		return fault.Input("url", "it names a directory: want the URL of the PULP_MANIFEST itself")
-	}
-	if r.Policy != content.Immediate {
-		return fault.Input("policy", "want IMMEDIATE")
-	}
-	if r.Connections < 1 || r.Connections > 64 {
-		return fault.Input("connections", "want 1 to 64")
-	}
-	return nil
 }
 
 var names = regexp.MustCompile(`^[\pL\pN]([\pL\pN ._-]{0,198}[\pL\pN._-])?$`)

@@ -63,7 +63,7 @@ func TestChangesAtOnce(t *testing.T) {
 		ctx := t.Context()
 		remotes := [2]*content.Remote{}
 		for i := range remotes {
-			remotes[i] = must[*content.Remote](t)(c.CreateRemote(ctx, catalog.RemoteInput{Name: fmt.Sprint("remote ", i), URL: "http://example.org/PULP_MANIFEST", Policy: content.Immediate, Connections: 1}))
+			remotes[i] = must[*content.Remote](t)(c.CreateRemote(ctx, input(fmt.Sprint("remote ", i))))
 		}
 		repository := must[*content.Repository](t)(c.CreateRepository(ctx, catalog.RepositoryInput{Name: "r", Format: content.File}))
 		other := must[*content.Repository](t)(c.CreateRepository(ctx, catalog.RepositoryInput{Name: "other", Format: content.File}))
@@ -160,7 +160,7 @@ func follow[T any](t *testing.T, list string, want int, added <-chan struct{}, r
 func TestAnsweredRequestIsNotReadAgain(t *testing.T) {
 	each(t, func(t *testing.T, c *catalog.Catalog) {
 		ctx := t.Context()
-		remote := must[*content.Remote](t)(c.CreateRemote(ctx, catalog.RemoteInput{Name: "r", URL: "http://example.org/PULP_MANIFEST", Policy: content.Immediate, Connections: 1}))
+		remote := must[*content.Remote](t)(c.CreateRemote(ctx, input("r")))
 		repository := must[*content.Repository](t)(c.CreateRepository(ctx, catalog.RepositoryInput{Name: "r", Format: content.File, Remote: remote.ID}))
 		request := catalog.SyncRequest{Repositories: catalog.Selector{Names: []string{"r"}}, Priority: task.Normal, IdempotencyKey: "once"}
 		first := must[task.Work](t)(c.Sync(ctx, request))
@@ -177,7 +177,7 @@ func TestAnsweredRequestIsNotReadAgain(t *testing.T) {
 func TestNothingIsQueuedForWhatIsGone(t *testing.T) {
 	each(t, func(t *testing.T, c *catalog.Catalog) {
 		ctx := t.Context()
-		remote := must[*content.Remote](t)(c.CreateRemote(ctx, catalog.RemoteInput{Name: "r", URL: "http://example.org/PULP_MANIFEST", Policy: content.Immediate, Connections: 1}))
+		remote := must[*content.Remote](t)(c.CreateRemote(ctx, input("r")))
 		for i := range 20 {
 			repository := must[*content.Repository](t)(c.CreateRepository(ctx, catalog.RepositoryInput{Name: fmt.Sprint(i), Format: content.File, Remote: remote.ID}))
 			var queued, deleted error

@@ -79,7 +79,7 @@ func newHouse(t *testing.T, address string, c *clock) house {
 // repository creates a repository with a remote.
 func (h house) repository(name string, labels ...content.Label) *content.Repository {
 	h.t.Helper()
-	remote, err := h.CreateRemote(h.t.Context(), catalog.RemoteInput{Name: name, URL: "http://example.org/PULP_MANIFEST", Policy: content.Immediate, Connections: 1})
+	remote, err := h.CreateRemote(h.t.Context(), input(name))
 	if err != nil {
 		h.t.Fatal(err)
 	}

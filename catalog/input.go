@@ -1,24 +1,66 @@
 package catalog
 
 import (
+	"time"
+
 	"ream/content"
+	"ream/secret"
 	"ream/task"
 )
 
 // RemoteInput is what a new remote needs.
 type RemoteInput struct {
-	Name        string
-	URL         string
-	Policy      content.Policy
-	Connections int
+	Name              string
+	URL               string
+	Policy            content.Policy
+	Username          string
+	Password          secret.Text
+	Token             secret.Text
+	Headers           []Header
+	CACert            string
+	ClientCert        string
+	ClientKey         secret.Text
+	VerifyTLS         bool
+	ProxyURL          string
+	ProxyUsername     string
+	ProxyPassword     secret.Text
+	InsecureRedirects bool
+	Connections       int
+	BytesPerSecond    int64
+	StallTimeout      time.Duration
+	TotalTimeout      time.Duration
+	Retries           int
 }
 
-// RemoteChange is what changes in a remote. Nil fields stay.
+// RemoteChange is what changes in a remote. Nil fields stay; empty texts and
+// secrets are removed.
 type RemoteChange struct {
-	Name        *string
-	URL         *string
-	Policy      *content.Policy
-	Connections *int
+	Name              *string
+	URL               *string
+	Policy            *content.Policy
+	Username          *string
+	Password          *secret.Text
+	Token             *secret.Text
+	Headers           *[]Header // all of them
+	CACert            *string
+	ClientCert        *string
+	ClientKey         *secret.Text
+	VerifyTLS         *bool
+	ProxyURL          *string
+	ProxyUsername     *string
+	ProxyPassword     *secret.Text
+	InsecureRedirects *bool
+	Connections       *int
+	BytesPerSecond    *int64
+	StallTimeout      *time.Duration
+	TotalTimeout      *time.Duration
+	Retries           *int
+}
+
+// Header is a header of a remote's requests. A nil value stays what it is.
+type Header struct {
+	Name  string
+	Value *secret.Text
 }
 
 // RepositoryInput is what a new repository needs.

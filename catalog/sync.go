@@ -68,7 +68,7 @@ func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
 	if err != nil {
 		return fault.Wrap(err, fault.BadInput, "the remote's URL is not valid")
 	}
-	source, err := c.Fetch.Source(remote.ID.String(), fetch.Settings{URL: remote.URL, Connections: remote.Connections})
+	source, err := c.source(remote)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
 	}
 	defer manifest.remove()
 
-	fingerprint := fmt.Sprintf("%s %t %s", manifest.sha256, args.Mirror, remote.URL)
+	fingerprint := fingerprint(remote, args.Mirror, manifest.sha256)
 	synced, version, err := c.DB.Synced(ctx, repository.ID)
 	if err != nil {
 		return err
@@ -91,6 +91,14 @@ func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
 		return err
 	}
 	return s.finish(ctx, repository, args.Mirror, fingerprint)
+}
+
+// fingerprint tells whether a sync would lead to anything else than the last
+// one. Credentials, headers and the ways to connect may lead to other metadata,
+// which is fetched by them before this is asked, and not to other files of the
+// same metadata: those are known by their digests.
+func fingerprint(r *content.Remote, mirror bool, metadata string) string {
+	return fmt.Sprintf("%s %t %s %s", metadata, mirror, r.Policy, r.URL)
 }
 
 // fetchedManifest is a manifest on disk, in a file without a name: it is gone

@@ -19,17 +19,6 @@ type Policy string
 // Immediate fetches every artifact during the sync.
 const Immediate Policy = "IMMEDIATE"
 
-// Remote is where upstream is and how to fetch from it.
-type Remote struct {
-	ID          RemoteID
-	Name        string // unique
-	URL         string // of the metadata: for files, of the PULP_MANIFEST
-	Policy      Policy
-	Connections int // how many downloads may run at once
-	CreatedAt   time.Time
-	UpdatedAt   time.Time
-}
-
 // Label is a key and value that people give a repository to select it by.
 type Label struct {
 	Key   string `json:"key"`

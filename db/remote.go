@@ -2,6 +2,9 @@ package db
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"time"
 
 	"ream/content"
 	"ream/fault"
@@ -9,20 +12,68 @@ import (
 )
 
 type remoteRow struct {
-	ID          content.RemoteID `db:"id"`
-	Name        string           `db:"name"`
-	URL         string           `db:"url"`
-	Policy      content.Policy   `db:"policy"`
-	Connections int              `db:"connections"`
-	Created     int64            `db:"created_at"`
-	Updated     int64            `db:"updated_at"`
+	ID             content.RemoteID `db:"id"`
+	Name           string           `db:"name"`
+	URL            string           `db:"url"`
+	Policy         content.Policy   `db:"policy"`
+	Username       string           `db:"username"`
+	CACert         string           `db:"ca_cert"`
+	ClientCert     string           `db:"client_cert"`
+	VerifyTLS      bool             `db:"verify_tls"`
+	ProxyURL       string           `db:"proxy_url"`
+	ProxyUsername  string           `db:"proxy_username"`
+	Insecure       bool             `db:"insecure_redirects"`
+	Connections    int              `db:"connections"`
+	BytesPerSecond int64            `db:"bytes_per_second"`
+	Stall          int64            `db:"stall_timeout"`
+	Total          int64            `db:"total_timeout"`
+	Retries        int              `db:"retries"`
+	Secrets        secrets          `db:"secrets"`
+	Created        int64            `db:"created_at"`
+	Updated        int64            `db:"updated_at"`
 }
 
-const remoteColumns = `id, name, url, policy, connections, created_at, updated_at`
+// secrets are a remote's secrets as a column holds them: JSON.
+type secrets content.Secrets
+
+// Scan reads the column.
+func (s *secrets) Scan(from any) error {
+	switch text := from.(type) {
+	case string:
+		return json.Unmarshal([]byte(text), s)
+	case []byte:
+		return json.Unmarshal(text, s)
+	}
+	return fmt.Errorf("secrets are no text but %T", from)
+}
+
+// The columns of a remote's settings, and as many placeholders.
+const (
+	remoteSettings = `name, url, policy, username, ca_cert, client_cert, verify_tls, proxy_url, proxy_username, insecure_redirects,
+		connections, bytes_per_second, stall_timeout, total_timeout, retries`
+	remoteValues  = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
+	remoteColumns = `id, ` + remoteSettings + `, secrets, created_at, updated_at`
+)
+
+// settingsOf are the values of remoteSettings, and then others.
+func settingsOf(r *content.Remote, others ...any) []any {
+	return append([]any{r.Name, r.URL, r.Policy, r.Username, r.CACert, r.ClientCert, r.VerifyTLS, r.ProxyURL, r.ProxyUsername, r.InsecureRedirects,
+		r.Connections, r.BytesPerSecond, int64(r.StallTimeout / time.Second), int64(r.TotalTimeout / time.Second), r.Retries}, others...)
+}
 
 func (r remoteRow) item() (content.RemoteID, *content.Remote) {
-	return r.ID, &content.Remote{ID: r.ID, Name: r.Name, URL: r.URL, Policy: r.Policy, Connections: r.Connections,
-		CreatedAt: fromMicros(r.Created), UpdatedAt: fromMicros(r.Updated)}
+	remote := &content.Remote{
+		ID: r.ID, Name: r.Name, URL: r.URL, Policy: r.Policy,
+		Username: r.Username, CACert: r.CACert, ClientCert: r.ClientCert, VerifyTLS: r.VerifyTLS,
+		ProxyURL: r.ProxyURL, ProxyUsername: r.ProxyUsername,
+		InsecureRedirects: r.Insecure, Connections: r.Connections, BytesPerSecond: r.BytesPerSecond,
+		StallTimeout: time.Duration(r.Stall) * time.Second, TotalTimeout: time.Duration(r.Total) * time.Second, Retries: r.Retries,
+		CreatedAt: fromMicros(r.Created), UpdatedAt: fromMicros(r.Updated),
+	}
+	if len(r.Secrets) > 0 {
+		remote.Secrets = content.Secrets(r.Secrets)
+	}
+	return r.ID, remote
 }
 
 // Remotes returns a page of the remotes, oldest first.
@@ -42,24 +93,35 @@ func (q *queries) RemotesByID(ctx context.Context, ids []content.RemoteID) ([]*c
 // RemoteByName returns the remote of that name. It fails with fault.NotFound
 // if there is none.
 func (q *queries) RemoteByName(ctx context.Context, name string) (*content.Remote, error) {
+	return q.oneRemote(ctx, fault.New(fault.NotFound, "there is no remote %q", name), `name = ?`, name)
+}
+
+// LockRemote returns a remote that nobody else changes until the transaction
+// ends. It fails with fault.NotFound if there is none.
+func (tx *Tx) LockRemote(ctx context.Context, id content.RemoteID) (*content.Remote, error) {
+	return tx.oneRemote(ctx, missing(id), `id = ?`+tx.d.forUpdate, id)
+}
+
+func (q *queries) oneRemote(ctx context.Context, none error, condition string, arg any) (*content.Remote, error) {
 	var row remoteRow
-	found, err := q.found(ctx, &row, `SELECT `+remoteColumns+` FROM remote WHERE name = ?`, name)
-	if err == nil && !found {
-		err = fault.New(fault.NotFound, "there is no remote %q", name)
-	}
+	found, err := q.found(ctx, &row, `SELECT `+remoteColumns+` FROM remote WHERE `+condition, arg)
 	if err != nil {
 		return nil, err
+	}
+	if !found {
+		return nil, none
 	}
 	_, r := row.item()
 	return r, nil
 }
 
-// CreateRemote stores a new remote and fills in its ID and times. It fails
-// with fault.Conflict if the name is taken.
+// CreateRemote stores a new remote without its secrets, which need its ID to
+// be sealed, and fills in its ID and times. It fails with fault.Conflict if the
+// name is taken.
 func (tx *Tx) CreateRemote(ctx context.Context, r *content.Remote) error {
 	now := micros(tx.now())
-	found, err := tx.found(ctx, &r.ID, `INSERT INTO remote(name, url, policy, connections, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT (name) DO NOTHING RETURNING id`, r.Name, r.URL, r.Policy, r.Connections, now, now)
+	found, err := tx.found(ctx, &r.ID, `INSERT INTO remote(`+remoteSettings+`, created_at, updated_at)
+		VALUES (`+remoteValues+`, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING id`, settingsOf(r, now, now)...)
 	if err == nil && !found {
 		return nameTaken("remote", r.Name)
 	}
@@ -67,13 +129,17 @@ func (tx *Tx) CreateRemote(ctx context.Context, r *content.Remote) error {
 	return err
 }
 
-// UpdateRemote stores a remote's settings and fills in when. It fails with
-// fault.Conflict if another one has the name, and with fault.NotFound if there
-// is no such remote.
+// UpdateRemote stores a remote's settings, secrets included, and fills in
+// when. It fails with fault.Conflict if another one has the name, and with
+// fault.NotFound if there is no such remote.
 func (tx *Tx) UpdateRemote(ctx context.Context, r *content.Remote) error {
+	secrets := "{}"
+	if len(r.Secrets) > 0 {
+		secrets = encode(r.Secrets)
+	}
 	now := micros(tx.now())
-	n, err := tx.exec(ctx, `UPDATE remote SET name = ?, url = ?, policy = ?, connections = ?, updated_at = ? WHERE id = ?`,
-		r.Name, r.URL, r.Policy, r.Connections, now, r.ID)
+	n, err := tx.exec(ctx, `UPDATE remote SET (`+remoteSettings+`) = (`+remoteValues+`), secrets = ?, updated_at = ? WHERE id = ?`,
+		settingsOf(r, secrets, now, r.ID)...)
 	switch {
 	case tx.d.code(err) == uniqueViolation:
 		return nameTaken("remote", r.Name)
@@ -87,11 +153,7 @@ func (tx *Tx) UpdateRemote(ctx context.Context, r *content.Remote) error {
 // DeleteRemote deletes a remote. It fails with fault.Conflict while a
 // repository uses it, and with fault.NotFound if there is no such remote.
 func (tx *Tx) DeleteRemote(ctx context.Context, id content.RemoteID) error {
-	var name string
-	found, err := tx.found(ctx, &name, `SELECT name FROM remote WHERE id = ?`+tx.d.forUpdate, id)
-	if err == nil && !found {
-		err = missing(id)
-	}
+	r, err := tx.LockRemote(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -100,7 +162,7 @@ func (tx *Tx) DeleteRemote(ctx context.Context, id content.RemoteID) error {
 	case err != nil:
 		return err
 	case used:
-		return fault.New(fault.Conflict, "remote %q is used by repository %q: give that another remote first", name, user)
+		return fault.New(fault.Conflict, "remote %q is used by repository %q: give that another remote first", r.Name, user)
 	}
 	_, err = tx.exec(ctx, `DELETE FROM remote WHERE id = ?`, id)
 	return err

@@ -6,6 +6,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 
 	"ream/content"
+	"ream/secret"
 	"ream/task"
 )
 
@@ -27,12 +28,44 @@ type CreateDistributionInput struct {
 type CreateRemoteInput struct {
 	// Unique: up to 200 letters, digits and . _ - and spaces.
 	Name string `json:"name"`
-	// Of the metadata: http, https or file. It may not hold a user name or password.
+	// Of the metadata: http, https, or file below a directory that the operator allowed. It may not hold a user name or password. Its host alone sees credentials, headers and the client certificate: they do not follow redirects to others.
 	URL string `json:"url"`
 	// When the bytes are fetched.
 	Policy content.Policy `json:"policy"`
-	// How many downloads may run at once, 1 to 64.
+	// Who asks, by basic authentication.
+	Username *string `json:"username,omitempty"`
+	// For basic authentication. It is stored encrypted.
+	Password *secret.Text `json:"password,omitempty"`
+	// A bearer token, instead of a username. It is stored encrypted.
+	Token *secret.Text `json:"token,omitempty"`
+	// Headers that requests carry beside their own, at most 50. Their values are stored encrypted.
+	Headers []*HeaderInput `json:"headers,omitempty"`
+	// The certificates, in PEM, of the authorities that the server's own must come from, instead of those that the system trusts.
+	CaCert *string `json:"caCert,omitempty"`
+	// A certificate, in PEM, that the server is shown, with those between it and its authority.
+	ClientCert *string `json:"clientCert,omitempty"`
+	// The unencrypted private key, in PEM, of the client certificate. It is stored encrypted.
+	ClientKey *secret.Text `json:"clientKey,omitempty"`
+	// Whether the server's certificate must be valid.
+	VerifyTLS bool `json:"verifyTls"`
+	// The proxy that requests go through: http, https, socks5 or socks5h, without a user name or password. It resolves names itself, so that only its own address, and addresses in URLs, are held to what the operator allows.
+	ProxyURL *string `json:"proxyUrl,omitempty"`
+	// Who asks the proxy.
+	ProxyUsername *string `json:"proxyUsername,omitempty"`
+	// For the proxy. It is stored encrypted.
+	ProxyPassword *secret.Text `json:"proxyPassword,omitempty"`
+	// Whether https may redirect to http.
+	InsecureRedirects bool `json:"insecureRedirects"`
+	// How many downloads may run at once, 1 to 64. The operator may have set a limit for each host as well.
 	Connections int32 `json:"connections"`
+	// How many bytes a second may come: 1024 or more, or 0 for any number.
+	BytesPerSecond int64 `json:"bytesPerSecond"`
+	// After how many seconds without a byte an attempt is given up, 1 to 3600.
+	StallTimeout int32 `json:"stallTimeout"`
+	// How many seconds the attempts at a file may take in all, up to 604800 (a week); 0 for any time.
+	TotalTimeout int32 `json:"totalTimeout"`
+	// How often a download is tried again after failures that may pass, 0 to 10.
+	Retries int32 `json:"retries"`
 }
 
 // What a new repository needs.
@@ -59,6 +92,14 @@ type CreateScheduleInput struct {
 	Operation *ScheduledOperationInput `json:"operation"`
 	// Whether it does not fire by itself yet.
 	Paused bool `json:"paused"`
+}
+
+// A header of a remote's requests.
+type HeaderInput struct {
+	// Letters, digits and - _ . of ASCII. Not one that downloads set themselves, such as Host, Range or Authorization.
+	Name string `json:"name"`
+	// Up to 8 KiB on one line. May be left out in a change: then it stays what it is.
+	Value *secret.Text `json:"value,omitempty"`
 }
 
 // A key and a value that select repositories.
@@ -243,7 +284,7 @@ type UpdateDistributionInput struct {
 	Publication *string `json:"publication,omitempty"`
 }
 
-// What changes in a remote. Whatever is left out stays.
+// What changes in a remote. Whatever is left out or null stays; an empty text removes what is set. Work that runs goes on with what it began with. Secrets do not follow to another host or proxy: give them again with a URL that leads there.
 type UpdateRemoteInput struct {
 	// The remote.
 	ID string `json:"id"`
@@ -253,8 +294,40 @@ type UpdateRemoteInput struct {
 	URL *string `json:"url,omitempty"`
 	// When the bytes are fetched.
 	Policy *content.Policy `json:"policy,omitempty"`
+	// Who asks, by basic authentication.
+	Username *string `json:"username,omitempty"`
+	// For basic authentication.
+	Password *secret.Text `json:"password,omitempty"`
+	// A bearer token, instead of a username.
+	Token *secret.Text `json:"token,omitempty"`
+	// Replaces all headers. One without a value keeps the value it has.
+	Headers []*HeaderInput `json:"headers,omitempty"`
+	// The certificates, in PEM, of the authorities that the server's own must come from.
+	CaCert *string `json:"caCert,omitempty"`
+	// A certificate, in PEM, that the server is shown.
+	ClientCert *string `json:"clientCert,omitempty"`
+	// The unencrypted private key, in PEM, of the client certificate.
+	ClientKey *secret.Text `json:"clientKey,omitempty"`
+	// Whether the server's certificate must be valid.
+	VerifyTLS *bool `json:"verifyTls,omitempty"`
+	// The proxy that requests go through.
+	ProxyURL *string `json:"proxyUrl,omitempty"`
+	// Who asks the proxy.
+	ProxyUsername *string `json:"proxyUsername,omitempty"`
+	// For the proxy.
+	ProxyPassword *secret.Text `json:"proxyPassword,omitempty"`
+	// Whether https may redirect to http.
+	InsecureRedirects *bool `json:"insecureRedirects,omitempty"`
 	// How many downloads may run at once, 1 to 64.
 	Connections *int32 `json:"connections,omitempty"`
+	// How many bytes a second may come: 1024 or more, or 0 for any number.
+	BytesPerSecond *int64 `json:"bytesPerSecond,omitempty"`
+	// After how many seconds without a byte an attempt is given up, 1 to 3600.
+	StallTimeout *int32 `json:"stallTimeout,omitempty"`
+	// How many seconds the attempts at a file may take in all, up to 604800; 0 for any time.
+	TotalTimeout *int32 `json:"totalTimeout,omitempty"`
+	// How often a download is tried again after failures that may pass, 0 to 10.
+	Retries *int32 `json:"retries,omitempty"`
 }
 
 // What changes in a repository. Whatever is left out stays.

@@ -13,9 +13,15 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"ream/content"
+	"ream/secret"
 )
 
 // region    ************************** generated!.gotpl **************************
+
+type RemoteResolver interface {
+	StallTimeout(ctx context.Context, obj *content.Remote) (int32, error)
+	TotalTimeout(ctx context.Context, obj *content.Remote) (int32, error)
+}
 
 // endregion ************************** generated!.gotpl **************************
 
@@ -117,6 +123,282 @@ func (ec *executionContext) fieldContext_Remote_policy(_ context.Context, field 
 	return graphql.NewScalarFieldContext("Remote", field, false, false, "Policy")
 }
 
+func (ec *executionContext) _Remote_username(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_username(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Username, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_username(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, false, false, "String")
+}
+
+func (ec *executionContext) _Remote_hasPassword(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_hasPassword(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HasPassword(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_hasPassword(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, true, false, "Boolean")
+}
+
+func (ec *executionContext) _Remote_hasToken(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_hasToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HasToken(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_hasToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, true, false, "Boolean")
+}
+
+func (ec *executionContext) _Remote_headerNames(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_headerNames(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HeaderNames(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v []string) graphql.Marshaler {
+			return ec.marshalNString2ᚕstringᚄ(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_headerNames(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, true, false, "String")
+}
+
+func (ec *executionContext) _Remote_caCert(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_caCert(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.CACert, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_caCert(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, false, false, "String")
+}
+
+func (ec *executionContext) _Remote_clientCert(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_clientCert(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ClientCert, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_clientCert(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, false, false, "String")
+}
+
+func (ec *executionContext) _Remote_hasClientKey(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_hasClientKey(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HasClientKey(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_hasClientKey(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, true, false, "Boolean")
+}
+
+func (ec *executionContext) _Remote_verifyTls(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_verifyTls(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.VerifyTLS, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_verifyTls(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _Remote_proxyUrl(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_proxyUrl(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ProxyURL, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_proxyUrl(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, false, false, "String")
+}
+
+func (ec *executionContext) _Remote_proxyUsername(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_proxyUsername(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.ProxyUsername, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_proxyUsername(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, false, false, "String")
+}
+
+func (ec *executionContext) _Remote_hasProxyPassword(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_hasProxyPassword(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.HasProxyPassword(), nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_hasProxyPassword(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, true, false, "Boolean")
+}
+
+func (ec *executionContext) _Remote_insecureRedirects(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_insecureRedirects(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.InsecureRedirects, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_insecureRedirects(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _Remote_connections(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -137,6 +419,98 @@ func (ec *executionContext) _Remote_connections(ctx context.Context, field graph
 	)
 }
 func (ec *executionContext) fieldContext_Remote_connections(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, false, false, "Int")
+}
+
+func (ec *executionContext) _Remote_bytesPerSecond(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_bytesPerSecond(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.BytesPerSecond, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_bytesPerSecond(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, false, false, "Int64")
+}
+
+func (ec *executionContext) _Remote_stallTimeout(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_stallTimeout(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Remote().StallTimeout(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int32) graphql.Marshaler {
+			return ec.marshalNInt2int32(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_stallTimeout(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, true, true, "Int")
+}
+
+func (ec *executionContext) _Remote_totalTimeout(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_totalTimeout(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Remote().TotalTimeout(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int32) graphql.Marshaler {
+			return ec.marshalNInt2int32(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_totalTimeout(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Remote", field, true, true, "Int")
+}
+
+func (ec *executionContext) _Remote_retries(ctx context.Context, field graphql.CollectedField, obj *content.Remote) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Remote_retries(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Retries, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int) graphql.Marshaler {
+			return ec.marshalNInt2int(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Remote_retries(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Remote", field, false, false, "Int")
 }
 
@@ -378,11 +752,29 @@ func (ec *executionContext) unmarshalInputCreateRemoteInput(ctx context.Context,
 	if _, present := asMap["policy"]; !present {
 		asMap["policy"] = "IMMEDIATE"
 	}
+	if _, present := asMap["verifyTls"]; !present {
+		asMap["verifyTls"] = true
+	}
+	if _, present := asMap["insecureRedirects"]; !present {
+		asMap["insecureRedirects"] = false
+	}
 	if _, present := asMap["connections"]; !present {
 		asMap["connections"] = 16
 	}
+	if _, present := asMap["bytesPerSecond"]; !present {
+		asMap["bytesPerSecond"] = 0
+	}
+	if _, present := asMap["stallTimeout"]; !present {
+		asMap["stallTimeout"] = 30
+	}
+	if _, present := asMap["totalTimeout"]; !present {
+		asMap["totalTimeout"] = 21600
+	}
+	if _, present := asMap["retries"]; !present {
+		asMap["retries"] = 4
+	}
 
-	fieldsInOrder := [...]string{"name", "url", "policy", "connections"}
+	fieldsInOrder := [...]string{"name", "url", "policy", "username", "password", "token", "headers", "caCert", "clientCert", "clientKey", "verifyTls", "proxyUrl", "proxyUsername", "proxyPassword", "insecureRedirects", "connections", "bytesPerSecond", "stallTimeout", "totalTimeout", "retries"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -410,6 +802,90 @@ func (ec *executionContext) unmarshalInputCreateRemoteInput(ctx context.Context,
 				return it, err
 			}
 			it.Policy = data
+		case "username":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("username"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Username = data
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := ec.unmarshalOSecret2ᚖreamᚋsecretᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
+		case "token":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("token"))
+			data, err := ec.unmarshalOSecret2ᚖreamᚋsecretᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Token = data
+		case "headers":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("headers"))
+			data, err := ec.unmarshalOHeaderInput2ᚕᚖreamᚋgraphᚐHeaderInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Headers = data
+		case "caCert":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("caCert"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CaCert = data
+		case "clientCert":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("clientCert"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ClientCert = data
+		case "clientKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("clientKey"))
+			data, err := ec.unmarshalOSecret2ᚖreamᚋsecretᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ClientKey = data
+		case "verifyTls":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("verifyTls"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.VerifyTLS = data
+		case "proxyUrl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("proxyUrl"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProxyURL = data
+		case "proxyUsername":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("proxyUsername"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProxyUsername = data
+		case "proxyPassword":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("proxyPassword"))
+			data, err := ec.unmarshalOSecret2ᚖreamᚋsecretᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProxyPassword = data
+		case "insecureRedirects":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("insecureRedirects"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.InsecureRedirects = data
 		case "connections":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("connections"))
 			data, err := ec.unmarshalNInt2int32(ctx, v)
@@ -417,6 +893,34 @@ func (ec *executionContext) unmarshalInputCreateRemoteInput(ctx context.Context,
 				return it, err
 			}
 			it.Connections = data
+		case "bytesPerSecond":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("bytesPerSecond"))
+			data, err := ec.unmarshalNInt642int64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BytesPerSecond = data
+		case "stallTimeout":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("stallTimeout"))
+			data, err := ec.unmarshalNInt2int32(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.StallTimeout = data
+		case "totalTimeout":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("totalTimeout"))
+			data, err := ec.unmarshalNInt2int32(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TotalTimeout = data
+		case "retries":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retries"))
+			data, err := ec.unmarshalNInt2int32(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Retries = data
 		}
 	}
 	return it, nil
@@ -434,6 +938,55 @@ func UnmarshalCreateRemoteInput(ctx context.Context, raw any) (CreateRemoteInput
 	return out, err
 }
 
+func (ec *executionContext) unmarshalInputHeaderInput(ctx context.Context, obj any) (HeaderInput, error) {
+	var it HeaderInput
+	if obj == nil {
+		return it, nil
+	}
+
+	asMap := map[string]any{}
+	for k, v := range obj.(map[string]any) {
+		asMap[k] = v
+	}
+
+	fieldsInOrder := [...]string{"name", "value"}
+	for _, k := range fieldsInOrder {
+		v, ok := asMap[k]
+		if !ok {
+			continue
+		}
+		switch k {
+		case "name":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("name"))
+			data, err := ec.unmarshalNString2string(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Name = data
+		case "value":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("value"))
+			data, err := ec.unmarshalOSecret2ᚖreamᚋsecretᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Value = data
+		}
+	}
+	return it, nil
+}
+
+// UnmarshalHeaderInput unmarshals raw into the HeaderInput input type, using the
+// unmarshaler bound to ctx's request. Call it from a resolver to decode an input
+// object that was not passed as a field argument.
+//
+// ctx must come from a gqlgen request; outside one there is no unmarshaler to use
+// and the returned error says so.
+func UnmarshalHeaderInput(ctx context.Context, raw any) (HeaderInput, error) {
+	var out HeaderInput
+	err := graphql.UnmarshalNamedInputFromContext(ctx, "HeaderInput", raw, &out)
+	return out, err
+}
+
 func (ec *executionContext) unmarshalInputUpdateRemoteInput(ctx context.Context, obj any) (UpdateRemoteInput, error) {
 	var it UpdateRemoteInput
 	if obj == nil {
@@ -445,7 +998,7 @@ func (ec *executionContext) unmarshalInputUpdateRemoteInput(ctx context.Context,
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "url", "policy", "connections"}
+	fieldsInOrder := [...]string{"id", "name", "url", "policy", "username", "password", "token", "headers", "caCert", "clientCert", "clientKey", "verifyTls", "proxyUrl", "proxyUsername", "proxyPassword", "insecureRedirects", "connections", "bytesPerSecond", "stallTimeout", "totalTimeout", "retries"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -480,6 +1033,90 @@ func (ec *executionContext) unmarshalInputUpdateRemoteInput(ctx context.Context,
 				return it, err
 			}
 			it.Policy = data
+		case "username":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("username"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Username = data
+		case "password":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("password"))
+			data, err := ec.unmarshalOSecret2ᚖreamᚋsecretᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Password = data
+		case "token":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("token"))
+			data, err := ec.unmarshalOSecret2ᚖreamᚋsecretᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Token = data
+		case "headers":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("headers"))
+			data, err := ec.unmarshalOHeaderInput2ᚕᚖreamᚋgraphᚐHeaderInputᚄ(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Headers = data
+		case "caCert":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("caCert"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CaCert = data
+		case "clientCert":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("clientCert"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ClientCert = data
+		case "clientKey":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("clientKey"))
+			data, err := ec.unmarshalOSecret2ᚖreamᚋsecretᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ClientKey = data
+		case "verifyTls":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("verifyTls"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.VerifyTLS = data
+		case "proxyUrl":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("proxyUrl"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProxyURL = data
+		case "proxyUsername":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("proxyUsername"))
+			data, err := ec.unmarshalOString2ᚖstring(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProxyUsername = data
+		case "proxyPassword":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("proxyPassword"))
+			data, err := ec.unmarshalOSecret2ᚖreamᚋsecretᚐText(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.ProxyPassword = data
+		case "insecureRedirects":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("insecureRedirects"))
+			data, err := ec.unmarshalOBoolean2ᚖbool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.InsecureRedirects = data
 		case "connections":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("connections"))
 			data, err := ec.unmarshalOInt2ᚖint32(ctx, v)
@@ -487,6 +1124,34 @@ func (ec *executionContext) unmarshalInputUpdateRemoteInput(ctx context.Context,
 				return it, err
 			}
 			it.Connections = data
+		case "bytesPerSecond":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("bytesPerSecond"))
+			data, err := ec.unmarshalOInt642ᚖint64(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.BytesPerSecond = data
+		case "stallTimeout":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("stallTimeout"))
+			data, err := ec.unmarshalOInt2ᚖint32(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.StallTimeout = data
+		case "totalTimeout":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("totalTimeout"))
+			data, err := ec.unmarshalOInt2ᚖint32(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.TotalTimeout = data
+		case "retries":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("retries"))
+			data, err := ec.unmarshalOInt2ᚖint32(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Retries = data
 		}
 	}
 	return it, nil
@@ -526,37 +1191,119 @@ func (ec *executionContext) _Remote(ctx context.Context, sel ast.SelectionSet, o
 		case "id":
 			out.Values[i] = ec._Remote_id(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "name":
 			out.Values[i] = ec._Remote_name(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "url":
 			out.Values[i] = ec._Remote_url(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "policy":
 			out.Values[i] = ec._Remote_policy(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "username":
+			out.Values[i] = ec._Remote_username(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "hasPassword":
+			out.Values[i] = ec._Remote_hasPassword(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "hasToken":
+			out.Values[i] = ec._Remote_hasToken(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "headerNames":
+			out.Values[i] = ec._Remote_headerNames(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "caCert":
+			out.Values[i] = ec._Remote_caCert(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "clientCert":
+			out.Values[i] = ec._Remote_clientCert(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "hasClientKey":
+			out.Values[i] = ec._Remote_hasClientKey(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "verifyTls":
+			out.Values[i] = ec._Remote_verifyTls(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "proxyUrl":
+			out.Values[i] = ec._Remote_proxyUrl(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "proxyUsername":
+			out.Values[i] = ec._Remote_proxyUsername(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "hasProxyPassword":
+			out.Values[i] = ec._Remote_hasProxyPassword(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "insecureRedirects":
+			out.Values[i] = ec._Remote_insecureRedirects(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "connections":
 			out.Values[i] = ec._Remote_connections(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "bytesPerSecond":
+			out.Values[i] = ec._Remote_bytesPerSecond(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "stallTimeout":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Remote_stallTimeout(ctx, field, obj)
+				})
+		case "totalTimeout":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Remote_totalTimeout(ctx, field, obj)
+				})
+		case "retries":
+			out.Values[i] = ec._Remote_retries(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "createdAt":
 			out.Values[i] = ec._Remote_createdAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "updatedAt":
 			out.Values[i] = ec._Remote_updatedAt(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -671,6 +1418,11 @@ func (ec *executionContext) unmarshalNCreateRemoteInput2reamᚋgraphᚐCreateRem
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalNHeaderInput2ᚖreamᚋgraphᚐHeaderInput(ctx context.Context, v any) (*HeaderInput, error) {
+	res, err := ec.unmarshalInputHeaderInput(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
 func (ec *executionContext) unmarshalNPolicy2reamᚋcontentᚐPolicy(ctx context.Context, v any) (content.Policy, error) {
 	tmp, err := graphql.UnmarshalString(v)
 	res := content.Policy(tmp)
@@ -747,6 +1499,23 @@ func (ec *executionContext) unmarshalNUpdateRemoteInput2reamᚋgraphᚐUpdateRem
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
+func (ec *executionContext) unmarshalOHeaderInput2ᚕᚖreamᚋgraphᚐHeaderInputᚄ(ctx context.Context, v any) ([]*HeaderInput, error) {
+	if v == nil {
+		return nil, nil
+	}
+	vSlice := graphql.CoerceList(v)
+	var err error
+	res := make([]*HeaderInput, len(vSlice))
+	for i := range vSlice {
+		ctx := graphql.WithPathContext(ctx, graphql.NewPathWithIndex(i))
+		res[i], err = ec.unmarshalNHeaderInput2ᚖreamᚋgraphᚐHeaderInput(ctx, vSlice[i])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return res, nil
+}
+
 func (ec *executionContext) unmarshalOPolicy2ᚖreamᚋcontentᚐPolicy(ctx context.Context, v any) (*content.Policy, error) {
 	if v == nil {
 		return nil, nil
@@ -771,6 +1540,24 @@ func (ec *executionContext) marshalORemote2ᚖreamᚋcontentᚐRemote(ctx contex
 		return graphql.Null
 	}
 	return ec._Remote(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalOSecret2ᚖreamᚋsecretᚐText(ctx context.Context, v any) (*secret.Text, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := UnmarshalSecret(v)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalOSecret2ᚖreamᚋsecretᚐText(ctx context.Context, sel ast.SelectionSet, v *secret.Text) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := MarshalSecret(*v)
+	return res
 }
 
 // endregion ***************************** type.gotpl *****************************

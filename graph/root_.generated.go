@@ -28,6 +28,7 @@ type ResolverRoot interface {
 	Publication() PublicationResolver
 	Query() QueryResolver
 	Queue() QueueResolver
+	Remote() RemoteResolver
 	Repository() RepositoryResolver
 	RepositoryVersion() RepositoryVersionResolver
 	Reservation() ReservationResolver
@@ -68,6 +69,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("CreateRemoteInput", ec.unmarshalInputCreateRemoteInput),
 			graphql.NewInputUnmarshaler("CreateRepositoryInput", ec.unmarshalInputCreateRepositoryInput),
 			graphql.NewInputUnmarshaler("CreateScheduleInput", ec.unmarshalInputCreateScheduleInput),
+			graphql.NewInputUnmarshaler("HeaderInput", ec.unmarshalInputHeaderInput),
 			graphql.NewInputUnmarshaler("LabelInput", ec.unmarshalInputLabelInput),
 			graphql.NewInputUnmarshaler("MirrorInput", ec.unmarshalInputMirrorInput),
 			graphql.NewInputUnmarshaler("PublishInput", ec.unmarshalInputPublishInput),
@@ -413,8 +415,40 @@ func (ec *executionContext) childFields_Remote(ctx context.Context, field graphq
 		return ec.fieldContext_Remote_url(ctx, field)
 	case "policy":
 		return ec.fieldContext_Remote_policy(ctx, field)
+	case "username":
+		return ec.fieldContext_Remote_username(ctx, field)
+	case "hasPassword":
+		return ec.fieldContext_Remote_hasPassword(ctx, field)
+	case "hasToken":
+		return ec.fieldContext_Remote_hasToken(ctx, field)
+	case "headerNames":
+		return ec.fieldContext_Remote_headerNames(ctx, field)
+	case "caCert":
+		return ec.fieldContext_Remote_caCert(ctx, field)
+	case "clientCert":
+		return ec.fieldContext_Remote_clientCert(ctx, field)
+	case "hasClientKey":
+		return ec.fieldContext_Remote_hasClientKey(ctx, field)
+	case "verifyTls":
+		return ec.fieldContext_Remote_verifyTls(ctx, field)
+	case "proxyUrl":
+		return ec.fieldContext_Remote_proxyUrl(ctx, field)
+	case "proxyUsername":
+		return ec.fieldContext_Remote_proxyUsername(ctx, field)
+	case "hasProxyPassword":
+		return ec.fieldContext_Remote_hasProxyPassword(ctx, field)
+	case "insecureRedirects":
+		return ec.fieldContext_Remote_insecureRedirects(ctx, field)
 	case "connections":
 		return ec.fieldContext_Remote_connections(ctx, field)
+	case "bytesPerSecond":
+		return ec.fieldContext_Remote_bytesPerSecond(ctx, field)
+	case "stallTimeout":
+		return ec.fieldContext_Remote_stallTimeout(ctx, field)
+	case "totalTimeout":
+		return ec.fieldContext_Remote_totalTimeout(ctx, field)
+	case "retries":
+		return ec.fieldContext_Remote_retries(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_Remote_createdAt(ctx, field)
 	case "updatedAt":

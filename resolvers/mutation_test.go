@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"testing"
+	"time"
 
 	"ream/catalog"
 	"ream/content"
@@ -72,7 +73,9 @@ func TestMutations(t *testing.T) {
 		{"cancel a task", `cancel(id: "task-4"){__typename}`, task.ID(4), `{"cancel":{"__typename":"Task"}}`},
 		{"cancel a group", `cancel(id: "group-4"){__typename}`, task.GroupID(4), `{"cancel":{"__typename":"TaskGroup"}}`},
 		{"defaults", `createRemote(input: {name: "a", url: "http://u/"}){id}`,
-			catalog.RemoteInput{Name: "a", URL: "http://u/", Policy: content.Immediate, Connections: 16}, `{"createRemote":{"id":"remote-1"}}`},
+			catalog.RemoteInput{Name: "a", URL: "http://u/", Policy: content.Immediate, Headers: []catalog.Header{}, VerifyTLS: true,
+				Connections: 16, StallTimeout: 30 * time.Second, TotalTimeout: 6 * time.Hour, Retries: 4},
+			`{"createRemote":{"id":"remote-1"}}`},
 		{"nothing changes", `updateRepository(input: {id: "repository-1", name: null}){id}`,
 			catalog.RepositoryChange{}, `{"updateRepository":{"id":"repository-1"}}`},
 		{"another remote", `updateRepository(input: {id: "repository-1", remote: "remote-1", labels: []}){remote{id}}`,

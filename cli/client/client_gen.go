@@ -442,12 +442,44 @@ func (v *CreateRemoteCreateRemote) GetId() string { return v.Id }
 type CreateRemoteInput struct {
 	// Unique: up to 200 letters, digits and . _ - and spaces.
 	Name string `json:"name"`
-	// Of the metadata: http, https or file. It may not hold a user name or password.
+	// Of the metadata: http, https, or file below a directory that the operator allowed. It may not hold a user name or password. Its host alone sees credentials, headers and the client certificate: they do not follow redirects to others.
 	Url string `json:"url"`
 	// When the bytes are fetched.
 	Policy Policy `json:"policy"`
-	// How many downloads may run at once, 1 to 64.
+	// Who asks, by basic authentication.
+	Username string `json:"username,omitempty"`
+	// For basic authentication. It is stored encrypted.
+	Password string `json:"password,omitempty"`
+	// A bearer token, instead of a username. It is stored encrypted.
+	Token string `json:"token,omitempty"`
+	// Headers that requests carry beside their own, at most 50. Their values are stored encrypted.
+	Headers []HeaderInput `json:"headers,omitempty"`
+	// The certificates, in PEM, of the authorities that the server's own must come from, instead of those that the system trusts.
+	CaCert string `json:"caCert,omitempty"`
+	// A certificate, in PEM, that the server is shown, with those between it and its authority.
+	ClientCert string `json:"clientCert,omitempty"`
+	// The unencrypted private key, in PEM, of the client certificate. It is stored encrypted.
+	ClientKey string `json:"clientKey,omitempty"`
+	// Whether the server's certificate must be valid.
+	VerifyTls bool `json:"verifyTls,omitempty"`
+	// The proxy that requests go through: http, https, socks5 or socks5h, without a user name or password. It resolves names itself, so that only its own address, and addresses in URLs, are held to what the operator allows.
+	ProxyUrl string `json:"proxyUrl,omitempty"`
+	// Who asks the proxy.
+	ProxyUsername string `json:"proxyUsername,omitempty"`
+	// For the proxy. It is stored encrypted.
+	ProxyPassword string `json:"proxyPassword,omitempty"`
+	// Whether https may redirect to http.
+	InsecureRedirects bool `json:"insecureRedirects,omitempty"`
+	// How many downloads may run at once, 1 to 64. The operator may have set a limit for each host as well.
 	Connections int `json:"connections"`
+	// How many bytes a second may come: 1024 or more, or 0 for any number.
+	BytesPerSecond int64 `json:"bytesPerSecond,omitempty"`
+	// After how many seconds without a byte an attempt is given up, 1 to 3600.
+	StallTimeout int `json:"stallTimeout,omitempty"`
+	// How many seconds the attempts at a file may take in all, up to 604800 (a week); 0 for any time.
+	TotalTimeout int `json:"totalTimeout,omitempty"`
+	// How often a download is tried again after failures that may pass, 0 to 10.
+	Retries int `json:"retries,omitempty"`
 }
 
 // GetName returns CreateRemoteInput.Name, and is useful for accessing the field via an interface.
@@ -459,8 +491,56 @@ func (v *CreateRemoteInput) GetUrl() string { return v.Url }
 // GetPolicy returns CreateRemoteInput.Policy, and is useful for accessing the field via an interface.
 func (v *CreateRemoteInput) GetPolicy() Policy { return v.Policy }
 
+// GetUsername returns CreateRemoteInput.Username, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetUsername() string { return v.Username }
+
+// GetPassword returns CreateRemoteInput.Password, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetPassword() string { return v.Password }
+
+// GetToken returns CreateRemoteInput.Token, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetToken() string { return v.Token }
+
+// GetHeaders returns CreateRemoteInput.Headers, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetHeaders() []HeaderInput { return v.Headers }
+
+// GetCaCert returns CreateRemoteInput.CaCert, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetCaCert() string { return v.CaCert }
+
+// GetClientCert returns CreateRemoteInput.ClientCert, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetClientCert() string { return v.ClientCert }
+
+// GetClientKey returns CreateRemoteInput.ClientKey, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetClientKey() string { return v.ClientKey }
+
+// GetVerifyTls returns CreateRemoteInput.VerifyTls, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetVerifyTls() bool { return v.VerifyTls }
+
+// GetProxyUrl returns CreateRemoteInput.ProxyUrl, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetProxyUrl() string { return v.ProxyUrl }
+
+// GetProxyUsername returns CreateRemoteInput.ProxyUsername, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetProxyUsername() string { return v.ProxyUsername }
+
+// GetProxyPassword returns CreateRemoteInput.ProxyPassword, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetProxyPassword() string { return v.ProxyPassword }
+
+// GetInsecureRedirects returns CreateRemoteInput.InsecureRedirects, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetInsecureRedirects() bool { return v.InsecureRedirects }
+
 // GetConnections returns CreateRemoteInput.Connections, and is useful for accessing the field via an interface.
 func (v *CreateRemoteInput) GetConnections() int { return v.Connections }
+
+// GetBytesPerSecond returns CreateRemoteInput.BytesPerSecond, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetBytesPerSecond() int64 { return v.BytesPerSecond }
+
+// GetStallTimeout returns CreateRemoteInput.StallTimeout, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetStallTimeout() int { return v.StallTimeout }
+
+// GetTotalTimeout returns CreateRemoteInput.TotalTimeout, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetTotalTimeout() int { return v.TotalTimeout }
+
+// GetRetries returns CreateRemoteInput.Retries, and is useful for accessing the field via an interface.
+func (v *CreateRemoteInput) GetRetries() int { return v.Retries }
 
 // CreateRemoteResponse is returned by CreateRemote on success.
 type CreateRemoteResponse struct {
@@ -1609,6 +1689,20 @@ const (
 var AllFormat = []Format{
 	FormatFile,
 }
+
+// A header of a remote's requests.
+type HeaderInput struct {
+	// Letters, digits and - _ . of ASCII. Not one that downloads set themselves, such as Host, Range or Authorization.
+	Name string `json:"name"`
+	// Up to 8 KiB on one line. May be left out in a change: then it stays what it is.
+	Value string `json:"value"`
+}
+
+// GetName returns HeaderInput.Name, and is useful for accessing the field via an interface.
+func (v *HeaderInput) GetName() string { return v.Name }
+
+// GetValue returns HeaderInput.Value, and is useful for accessing the field via an interface.
+func (v *HeaderInput) GetValue() string { return v.Value }
 
 // A key and a value that select repositories.
 type LabelInput struct {

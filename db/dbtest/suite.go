@@ -18,6 +18,8 @@ func Run(t *testing.T, open func(*testing.T) *db.DB) {
 	t.Helper()
 	for name, test := range map[string]func(library){
 		"remotes":                    remotes,
+		"remote settings":            remoteSettings,
+		"secret keys":                secretKeys,
 		"pages":                      pages,
 		"pages of paths":             pagesOfPaths,
 		"bad cursors":                badCursors,
