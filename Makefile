@@ -5,7 +5,7 @@ SHELL := /bin/bash
 # Go's own archive is unpacked there, which is not in every PATH.
 export PATH := $(PATH):/usr/local/go/bin
 .DEFAULT_GOAL := help
-.PHONY: help generate web build run demo check test
+.PHONY: help generate web build run demo check test bench
 
 help: ## Shows what there is to make.
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -40,9 +40,16 @@ check: ## Checks what needs no running: generated code, format, vet, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
+	cd bench && go vet ./... && $$(go -C .. tool -n staticcheck) ./...
 	go test -count=1 arch_test.go
 
 test: ## Runs all tests, with the race detector, a PostgreSQL of their own and a browser.
 	@.ci/require go gcc npm $(if $(REAM_TEST_POSTGRES),,postgresql) $(if $(REAM_TEST_BROWSER),,chromium)
 	@$(MAKE) --no-print-directory web
 	.ci/test
+
+bench: ## Measures Ream beside its peers: SUITE=content, serve or start; QUICK=1 for 50 seconds; DIR=... to say where.
+	@: $(if $(SUITE),,$(error name what to measure: make bench SUITE=content, serve or start))
+	@.ci/require go curl nginx wrk $(if $(REAM_BENCH_POSTGRES),,postgresql)
+	@$(MAKE) --no-print-directory build
+	.ci/bench $(if $(QUICK),--quick) $(if $(DIR),--dir $(DIR)) $(SUITE)
