@@ -71,7 +71,8 @@ func (t *transports) open(own, elsewhere *identity, proxy *url.URL) *http.Transp
 		MaxIdleConns:           4 * t.idle,
 		MaxIdleConnsPerHost:    t.idle,
 		IdleConnTimeout:        90 * time.Second,
-		DisableCompression:     true, // the digest is of the bytes as they are stored upstream
+		DisableCompression:     true,     // the digest is of the bytes as they are stored upstream
+		ReadBufferSize:         16 << 10, // the head and the whole of a small file in one read
 		MaxResponseHeaderBytes: 256 << 10,
 		OnProxyConnectResponse: checkProxyAnswer,
 	}
