@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -35,13 +35,6 @@ func newSync(r *content.Repository, mirror bool, p task.Priority) (task.New, err
 	return task.New{Kind: SyncKind, Name: "sync " + r.Name, Args: syncArgs{r.ID, mirror}, Priority: p,
 		Reservations: reserve(task.Exclusive, r.ID), Dedupe: fmt.Sprintf("sync %d %t %s", r.ID, mirror, p)}, nil
 }
-
-// Files of a sync are made durable, and their rows committed, in batches of
-// at most this many files or bytes: a killed sync fetches no more than that again.
-const (
-	batchFiles = 2000
-	batchBytes = 256 << 20
-)
 
 // maxManifest bounds a manifest: ten million lines or so.
 const maxManifest = 2 << 30
@@ -86,7 +79,7 @@ func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
 	if synced == fingerprint && version == repository.LatestID {
 		return nil
 	}
-	s := &syncing{c: c, run: run, source: source, base: base, connections: remote.Connections}
+	s := &syncing{c: c, run: run, source: source, base: base, connections: remote.Connections, keeper: newKeeper(c)}
 	if err := s.fetchAll(ctx, manifest); err != nil {
 		return err
 	}
@@ -169,16 +162,22 @@ type syncing struct {
 	source      *fetch.Source
 	base        *url.URL
 	connections int
+	keeper      *keeper
 
-	units []content.UnitID // what the manifest names, known so far
-
-	mu             sync.Mutex
-	files, bytes   int64 // done
 	total, inBytes int64 // of the manifest
+
+	mu           sync.Mutex
+	files, bytes int64 // done
+	failed       error // the first failure, in the order of the manifest
+	failedLine   int
+	over         bool // no more files are begun
 }
 
+// lookAt is how many units are looked up at once.
+const lookAt = 1000
+
 // fetchAll reads the manifest twice: once to check it whole and to know the
-// totals, once to fetch, batch by batch, what is not stored yet.
+// totals, once to fetch what is not stored yet.
 func (s *syncing) fetchAll(ctx context.Context, m fetchedManifest) error {
 	if err := file.Parse(m.f, func(e file.Entry) error {
 		s.total++
@@ -191,146 +190,117 @@ func (s *syncing) fetchAll(ctx context.Context, m fetchedManifest) error {
 	if _, err := m.f.Seek(0, 0); err != nil {
 		return fmt.Errorf("read the manifest: %w", err)
 	}
-	var (
-		batch []*content.Unit
-		bytes int64
-		first error
-	)
-	flush := func() error {
-		err := s.batch(ctx, batch)
-		batch, bytes = nil, 0
-		if first == nil {
-			first = err
-		}
-		if err != nil && !ofOneFile(err) {
-			return first
-		}
-		return ctx.Err()
+	var keeping errgroup.Group
+	// Also when canceled: what is here need not be fetched again.
+	keeping.Go(func() error { return s.keeper.run(context.WithoutCancel(ctx)) })
+	var fetching sync.WaitGroup
+	missing := make(chan wanted)
+	// Not a goroutine for each file, which would grow its stack anew each time.
+	for range s.connections {
+		fetching.Go(func() {
+			for w := range missing {
+				if err := s.fetch(ctx, w); err != nil {
+					s.fail(w, err)
+				}
+			}
+		})
 	}
+	err := s.wantAll(ctx, m, missing)
+	close(missing)
+	fetching.Wait()
+	s.keeper.end()
+	kept := keeping.Wait()
+	return cmp.Or(ctx.Err(), s.failed, err, kept)
+}
+
+// wantAll asks for everything that the manifest names. What has to be fetched
+// goes to missing.
+func (s *syncing) wantAll(ctx context.Context, m fetchedManifest, missing chan<- wanted) error {
+	all, line := make([]wanted, 0, lookAt), 0
 	if err := file.Parse(m.f, func(e file.Entry) error {
-		batch = append(batch, &content.Unit{Format: content.File, Path: e.Path, SHA256: e.SHA256, Size: e.Size})
-		if bytes += e.Size; len(batch) < batchFiles && bytes < batchBytes {
+		line++
+		all = append(all, wanted{&content.Unit{Format: content.File, Path: e.Path, SHA256: e.SHA256, Size: e.Size}, line})
+		if len(all) < lookAt {
 			return nil
 		}
-		return flush()
+		err := s.want(ctx, all, missing)
+		all = all[:0]
+		return err
 	}); err != nil {
 		return err
 	}
-	if err := flush(); err != nil {
-		return err
-	}
-	return first
+	return s.want(ctx, all, missing)
 }
 
-// ofOneFile reports whether what went wrong with a file says nothing about the
-// others: those are fetched all the same, so that the next sync need not. After
-// any other failure, as of the network or a disk, no more are begun.
-func ofOneFile(err error) bool {
-	kind := fault.KindOf(err)
-	return kind == fault.NotFound || kind == fault.BadInput
-}
-
-// batch fetches what is missing of some units, makes it durable and records
-// it. After a failure it still keeps what could be verified.
-func (s *syncing) batch(ctx context.Context, units []*content.Unit) error {
-	if len(units) == 0 {
-		return nil
+// want does so for units that are looked up at once. Those whose artifacts are
+// there, or already asked for, need no more.
+func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted) error {
+	digests := make([]content.Digest, len(all))
+	for i, w := range all {
+		digests[i] = w.SHA256
 	}
-	digests := make([]content.Digest, len(units))
-	for i, u := range units {
-		digests[i] = u.SHA256
-	}
+	s.keeper.forget()
 	known, err := s.c.DB.FindArtifacts(ctx, digests)
 	if err != nil {
 		return err
 	}
-	staged, failed := s.download(ctx, units, known)
-	defer func() {
-		for _, f := range staged {
-			s.c.Blobs.Discard(f)
+	var found []*content.Unit
+	for _, w := range all {
+		size, ok := known[w.SHA256]
+		if !ok {
+			var first bool
+			if first, size = s.keeper.expect(w); first {
+				missing <- w
+				if err := s.isOver(); err != nil {
+					return err
+				}
+				continue
+			}
 		}
-	}()
-	// Also when canceled: what is here need not be fetched again.
-	keep := context.WithoutCancel(ctx)
-	if err := s.c.Blobs.Commit(keep, staged); err != nil {
+		s.done(w.Size)
+		if size >= 0 && s.fits(w, size) {
+			found = append(found, w.Unit)
+		}
+	}
+	if err := s.keeper.add(found); err != nil {
 		return err
 	}
-	artifacts := make([]content.Artifact, len(staged))
-	for i, f := range staged {
-		artifacts[i] = content.Artifact{SHA256: content.Digest(f.SHA256), Size: f.Size}
-		known[content.Digest(f.SHA256)] = f.Size
+	return ctx.Err()
+}
+
+// fetch downloads a unit's artifact and keeps every unit that waits for it.
+func (s *syncing) fetch(ctx context.Context, w wanted) error {
+	if s.isOver() != nil {
+		return nil
 	}
-	var complete []*content.Unit
-	for _, u := range units {
-		switch size, ok := known[u.SHA256]; {
-		case ok && size == u.Size:
-			complete = append(complete, u)
-		case ok && failed == nil:
-			failed = fault.New(fault.BadInput, "%s: the manifest says %d bytes, but the file with this SHA-256 has %d", u.Path, u.Size, size)
-		}
-	}
-	if err := s.c.DB.InTx(keep, func(tx *db.Tx) error {
-		if err := tx.AddArtifacts(keep, artifacts); err != nil {
-			return err
-		}
-		return tx.AddUnits(keep, complete)
-	}); err != nil {
+	staged, err := s.download(ctx, w.Unit)
+	if err != nil {
+		s.keeper.lose(w.SHA256)
 		return err
 	}
-	staged = nil
-	for _, u := range complete {
-		s.units = append(s.units, u.ID)
+	waiting, err := s.keeper.land(w.SHA256, staged)
+	if err != nil {
+		return err
 	}
-	return failed
-}
-
-// download fetches the units' artifacts that are not known, and returns the
-// first failure, in the order of the manifest.
-func (s *syncing) download(ctx context.Context, units []*content.Unit, known map[content.Digest]int64) ([]blob.Staged, error) {
-	var (
-		group  errgroup.Group
-		mu     sync.Mutex
-		staged []blob.Staged
-		fails  = make([]error, len(units))
-		asked  = map[content.Digest]bool{}
-		ends   atomic.Bool
-	)
-	group.SetLimit(s.connections)
-	for i, u := range units {
-		if _, ok := known[u.SHA256]; ok || asked[u.SHA256] {
-			s.done(u.Size)
-			continue
-		}
-		asked[u.SHA256] = true
-		group.Go(func() error {
-			if ends.Load() {
-				return nil
-			}
-			f, err := s.fetch(ctx, u)
-			if err != nil {
-				fails[i] = err
-				ends.CompareAndSwap(false, !ofOneFile(err))
-				return nil
-			}
-			mu.Lock()
-			staged = append(staged, f)
-			mu.Unlock()
-			return nil
-		})
-	}
-	group.Wait() //nolint:errcheck // the failures are in fails
-	if ctx.Err() != nil {
-		return staged, ctx.Err()
-	}
-	for _, err := range fails {
-		if err != nil {
-			return staged, err
+	var found []*content.Unit
+	for _, w := range waiting {
+		if s.fits(w, staged.Size) {
+			found = append(found, w.Unit)
 		}
 	}
-	return staged, nil
+	return s.keeper.add(found)
 }
 
-func (s *syncing) fetch(ctx context.Context, u *content.Unit) (blob.Staged, error) {
+// fits reports whether a unit's artifact, which is there, has the size that the
+// manifest says. If not, the sync fails.
+func (s *syncing) fits(w wanted, size int64) bool {
+	if w.Size != size {
+		s.fail(w, fault.New(fault.BadInput, "%s: the manifest says %d bytes, but the file with this SHA-256 has %d", w.Path, w.Size, size))
+	}
+	return w.Size == size
+}
+
+func (s *syncing) download(ctx context.Context, u *content.Unit) (blob.Staged, error) {
 	if ctx.Err() != nil {
 		return blob.Staged{}, ctx.Err()
 	}
@@ -349,6 +319,34 @@ func (s *syncing) fetch(ctx context.Context, u *content.Unit) (blob.Staged, erro
 	}
 	s.add(1, 0)
 	return w.Finish()
+}
+
+// fail remembers why a unit is missing.
+func (s *syncing) fail(w wanted, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed == nil || w.line < s.failedLine {
+		s.failed, s.failedLine = err, w.line
+	}
+	s.over = s.over || !ofOneFile(err)
+}
+
+// isOver returns a failure after which no more files are begun.
+func (s *syncing) isOver() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over {
+		return nil
+	}
+	return s.failed
+}
+
+// ofOneFile reports whether what went wrong with a file says nothing about the
+// others: those are fetched all the same, so that the next sync need not. After
+// any other failure, as of the network or a disk, no more are begun.
+func ofOneFile(err error) bool {
+	kind := fault.KindOf(err)
+	return kind == fault.NotFound || kind == fault.BadInput
 }
 
 // address is where a file lies upstream: beside the manifest.
@@ -412,12 +410,13 @@ func (s *syncing) finish(ctx context.Context, repository *content.Repository, mi
 	if err := s.c.DB.Room(); err != nil {
 		return err
 	}
-	slices.Sort(s.units)
+	units := s.keeper.units
+	slices.Sort(units)
 	members, err := s.c.DB.Members(ctx, repository.ID)
 	if err != nil {
 		return err
 	}
-	added, removed := difference(s.units, members)
+	added, removed := difference(units, members)
 	if !mirror {
 		removed = nil
 	}

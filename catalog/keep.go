@@ -1,0 +1,231 @@
+package catalog
+
+import (
+	"context"
+	"sync"
+
+	"ream/blob"
+	"ream/content"
+	"ream/db"
+)
+
+// Files are made durable, and their rows committed, in batches of at least this
+// many files or bytes, and a few times as many at most: that much is fetched
+// again after a sync was killed.
+const (
+	batchFiles = 1000
+	batchBytes = 256 << 20
+	batchMost  = 4
+)
+
+// wanted is a unit of a manifest whose artifact may have to be fetched.
+type wanted struct {
+	*content.Unit
+	line int
+}
+
+// keeper makes durable and records what a sync fetches, one batch while the
+// next is fetched: that costs about the same however many files it is, and
+// nobody who fetches waits for it.
+type keeper struct {
+	c *Catalog
+
+	mu       sync.Mutex
+	changed  sync.Cond // that something below did
+	coming   map[content.Digest]*arrival
+	recorded []content.Digest // of those that are coming
+	next     batch
+	ended    bool  // nothing will come any more
+	err      error // why nothing more can be kept
+
+	units []content.UnitID // recorded; complete once run has returned
+}
+
+// arrival is an artifact that the database may not know yet.
+type arrival struct {
+	fetched bool
+	size    int64    // once it is fetched
+	waiting []wanted // until it is fetched
+}
+
+// batch is what is kept at once.
+type batch struct {
+	staged []blob.Staged
+	bytes  int64
+	units  []*content.Unit // their artifacts are staged here, or were recorded before
+}
+
+// has reports whether there are so many times what a batch needs.
+func (b *batch) has(times int) bool {
+	return max(len(b.staged), len(b.units)) >= times*batchFiles || b.bytes >= int64(times)*batchBytes
+}
+
+func newKeeper(c *Catalog) *keeper {
+	k := &keeper{c: c, coming: map[content.Digest]*arrival{}}
+	k.changed.L = &k.mu
+	return k
+}
+
+// forget drops what was recorded from what is coming: whoever looks into the
+// database afterwards finds it there.
+func (k *keeper) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, digest := range k.recorded {
+		delete(k.coming, digest)
+	}
+	k.recorded = nil
+}
+
+// expect asks for a unit's artifact that is not in the database. The first who
+// does has to fetch it; the units of others wait for it, unless it was fetched
+// and has a size already, which is -1 otherwise.
+func (k *keeper) expect(w wanted) (first bool, size int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch a := k.coming[w.SHA256]; {
+	case a == nil:
+		k.coming[w.SHA256] = &arrival{waiting: []wanted{w}}
+		return true, -1
+	case a.fetched:
+		return false, a.size
+	default:
+		a.waiting = append(a.waiting, w)
+		return false, -1
+	}
+}
+
+// land takes an artifact that was fetched, and returns the units that waited
+// for it. It blocks while more was fetched than is kept, and fails once keeping
+// has failed.
+func (k *keeper) land(digest content.Digest, staged blob.Staged) ([]wanted, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.room(); err != nil {
+		k.c.Blobs.Discard(staged)
+		return nil, err
+	}
+	k.next.staged = append(k.next.staged, staged)
+	k.next.bytes += staged.Size
+	k.grown()
+	a := k.coming[digest]
+	waiting := a.waiting
+	*a = arrival{fetched: true, size: staged.Size}
+	return waiting, nil
+}
+
+// lose gives up an artifact that could not be fetched, with the units that
+// waited for it. Whoever expects it next may try again.
+func (k *keeper) lose(digest content.Digest) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.coming, digest)
+}
+
+// add takes units whose artifacts have landed or are recorded. It blocks and
+// fails as land does.
+func (k *keeper) add(units []*content.Unit) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.room(); err != nil {
+		return err
+	}
+	k.next.units = append(k.next.units, units...)
+	k.grown()
+	return nil
+}
+
+// room waits until the next batch may grow. The caller holds mu.
+func (k *keeper) room() error {
+	for k.next.has(batchMost) && k.err == nil {
+		k.changed.Wait()
+	}
+	return k.err
+}
+
+// grown wakes who keeps the next batch once it is worth it. The caller holds
+// mu.
+func (k *keeper) grown() {
+	if k.next.has(1) {
+		k.changed.Broadcast()
+	}
+}
+
+// end says that nothing will come any more.
+func (k *keeper) end() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ended = true
+	k.changed.Broadcast()
+}
+
+// run keeps batch after batch until the end, or until that fails.
+func (k *keeper) run(ctx context.Context) error {
+	for {
+		b, ok := k.take()
+		if !ok {
+			return nil
+		}
+		if err := k.keep(ctx, b); err != nil {
+			k.fail(err)
+			return err
+		}
+	}
+}
+
+// take waits for the next batch. It is false at the end.
+func (k *keeper) take() (b batch, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for !k.next.has(1) && !k.ended {
+		k.changed.Wait()
+	}
+	b, k.next = k.next, batch{}
+	k.changed.Broadcast()
+	return b, len(b.staged)+len(b.units) > 0
+}
+
+// keep makes a batch durable and records it.
+func (k *keeper) keep(ctx context.Context, b batch) error {
+	defer func() { k.discard(b.staged) }()
+	if err := k.c.Blobs.Commit(ctx, b.staged); err != nil {
+		return err
+	}
+	artifacts := make([]content.Artifact, len(b.staged))
+	digests := make([]content.Digest, len(b.staged))
+	for i, s := range b.staged {
+		digests[i] = content.Digest(s.SHA256)
+		artifacts[i] = content.Artifact{SHA256: digests[i], Size: s.Size}
+	}
+	if err := k.c.DB.InTx(ctx, func(tx *db.Tx) error {
+		if err := tx.AddArtifacts(ctx, artifacts); err != nil {
+			return err
+		}
+		return tx.AddUnits(ctx, b.units)
+	}); err != nil {
+		return err
+	}
+	b.staged = nil
+	for _, u := range b.units {
+		k.units = append(k.units, u.ID)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.recorded = append(k.recorded, digests...)
+	return nil
+}
+
+// fail drops what is not kept, and refuses more.
+func (k *keeper) fail(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.discard(k.next.staged)
+	k.next, k.err = batch{}, err
+	k.changed.Broadcast()
+}
+
+func (k *keeper) discard(staged []blob.Staged) {
+	for _, s := range staged {
+		k.c.Blobs.Discard(s)
+	}
+}

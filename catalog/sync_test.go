@@ -1,0 +1,242 @@
+package catalog
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"ream/blob"
+	"ream/content"
+	"ream/db"
+	"ream/db/dbtest"
+	"ream/fetch"
+	"ream/task"
+)
+
+// mirroring is a sync of an upstream whose files hold what follows the last
+// slash of their paths.
+type mirroring struct {
+	*syncing
+	*httptest.Server
+	storage string
+
+	mu     sync.Mutex
+	asked  map[string]int // by body
+	before func(w http.ResponseWriter, r *http.Request) (done bool)
+	report func(code string, done int64)
+}
+
+func newMirroring(t *testing.T, d *db.DB) *mirroring {
+	m := &mirroring{storage: t.TempDir(), asked: map[string]int{}}
+	m.Server = httptest.NewServer(m)
+	t.Cleanup(m.Close)
+	base, err := url.Parse(m.URL + "/PULP_MANIFEST")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blobs, err := blob.NewDisk(m.storage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Catalog{DB: d, Blobs: blobs, Fetch: fetch.New(fetch.Config{Attempts: 1})}
+	m.syncing = &syncing{c: c, run: &task.Run{Progress: m}, base: base, connections: 4, keeper: newKeeper(c)}
+	return m
+}
+
+func (m *mirroring) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body := filepath.Base(r.URL.Path)
+	m.mu.Lock()
+	m.asked[body]++
+	m.mu.Unlock()
+	if m.before == nil || !m.before(w, r) {
+		fmt.Fprint(w, body)
+	}
+}
+
+func (m *mirroring) Report(code, _ string, _ task.Unit, done, _ int64) {
+	if m.report != nil {
+		m.report(code, done)
+	}
+}
+
+// fetchPaths syncs the files at paths.
+func (m *mirroring) fetchPaths(ctx context.Context, t *testing.T, paths []string) error {
+	t.Helper()
+	var manifest strings.Builder
+	for _, path := range paths {
+		body := filepath.Base(path)
+		fmt.Fprintf(&manifest, "%s,%s,%d\n", path, digestOf(body), len(body))
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "manifest"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(manifest.String()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		t.Fatal(err)
+	}
+	return m.fetchAll(ctx, fetchedManifest{f: f})
+}
+
+func digestOf(body string) content.Digest {
+	return content.Digest(fmt.Sprintf("%x", sha256.Sum256([]byte(body))))
+}
+
+// checkStored checks which bodies are recorded, that their bytes are there,
+// and that nothing unfinished is left.
+func (m *mirroring) checkStored(t *testing.T, want ...string) {
+	t.Helper()
+	digests := make([]content.Digest, len(want))
+	for i, body := range want {
+		digests[i] = digestOf(body)
+	}
+	sizes, err := m.c.DB.FindArtifacts(t.Context(), digests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range want {
+		got, err := os.ReadFile(m.c.Blobs.Path(string(digestOf(body))))
+		if size, ok := sizes[digestOf(body)]; !ok || size != int64(len(body)) || err != nil || string(got) != body {
+			t.Errorf("%s: recorded %t with %d bytes, stored %q, %v", body, ok, size, got, err)
+		}
+	}
+	if left, err := os.ReadDir(filepath.Join(m.storage, "tmp")); err != nil || len(left) > 0 {
+		t.Errorf("unfinished files: got %v, %v, want none", left, err)
+	}
+}
+
+func TestSyncFetchesSharedBytesOnce(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		// More than a batch, and the same bytes close together and far apart.
+		m := newMirroring(t, d)
+		var paths, bodies []string
+		for i := range 2*lookAt + 7 {
+			paths = append(paths, fmt.Sprintf("%d/body-%d", i, i%101))
+		}
+		for i := range 101 {
+			bodies = append(bodies, fmt.Sprintf("body-%d", i))
+		}
+		if err := m.fetchPaths(t.Context(), t, paths); err != nil {
+			t.Fatal(err)
+		}
+		m.checkStored(t, bodies...)
+		for body, n := range m.asked {
+			if n != 1 {
+				t.Errorf("%s: fetched %d times", body, n)
+			}
+		}
+		units := map[content.UnitID]bool{}
+		for _, id := range m.keeper.units {
+			units[id] = true
+		}
+		if len(units) != len(paths) || len(m.keeper.units) != len(paths) || units[0] {
+			t.Errorf("units: got %d, %d of them different, want %d", len(m.keeper.units), len(units), len(paths))
+		}
+		if m.files != int64(len(paths)) || m.bytes != m.inBytes {
+			t.Errorf("progress: got %d of %d files, %d of %d bytes", m.files, len(paths), m.bytes, m.inBytes)
+		}
+	})
+}
+
+func TestSyncNamesTheFirstFailure(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		m := newMirroring(t, d)
+		later := make(chan struct{})
+		m.before = func(w http.ResponseWriter, r *http.Request) bool {
+			switch r.URL.Path {
+			case "/bad-1":
+				<-later
+			case "/bad-2":
+				defer close(later)
+			default:
+				return false
+			}
+			http.NotFound(w, r)
+			return true
+		}
+		err := m.fetchPaths(t.Context(), t, []string{"good-1", "bad-1", "good-2", "bad-2", "good-3"})
+		if err == nil || !strings.Contains(err.Error(), "/bad-1: 404") {
+			t.Errorf("got %v, want the failure of bad-1", err)
+		}
+		m.checkStored(t, "good-1", "good-2", "good-3")
+	})
+}
+
+func TestSyncKeepsWhatItHasWhenCanceled(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		m := newMirroring(t, d)
+		ctx, cancel := context.WithCancel(t.Context())
+		m.before = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/slow" {
+				<-r.Context().Done()
+			}
+			return false
+		}
+		m.report = func(code string, done int64) {
+			if code == "sync.files" && done == 2 {
+				cancel()
+			}
+		}
+		if err := m.fetchPaths(ctx, t, []string{"one", "slow", "two"}); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want context.Canceled", err)
+		}
+		m.checkStored(t, "one", "two")
+	})
+}
+
+func TestKeeperThatFailsRefusesMore(t *testing.T) {
+	t.Parallel()
+	m := newMirroring(t, dbtest.SQLite(t))
+	k := m.keeper
+	land := func(body string) error {
+		w, err := m.c.Blobs.Create()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(body)); err != nil {
+			t.Fatal(err)
+		}
+		staged, err := w.Finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		unit := &content.Unit{Format: content.File, Path: body, SHA256: digestOf(body), Size: staged.Size}
+		if first, _ := k.expect(wanted{unit, 1}); !first {
+			t.Fatalf("%s was expected before", body)
+		}
+		_, err = k.land(unit.SHA256, staged)
+		return err
+	}
+	if err := land("one"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(m.storage, "sha256")); err != nil {
+		t.Fatal(err)
+	}
+	k.end()
+	failed := k.run(t.Context())
+	if failed == nil || !strings.Contains(failed.Error(), "name a blob") {
+		t.Fatalf("run: got %v, want that no blob can be named", failed)
+	}
+	for name, err := range map[string]error{"land": land("two"), "add": k.add(nil)} {
+		if !errors.Is(err, failed) {
+			t.Errorf("%s afterwards: got %v, want %v", name, err, failed)
+		}
+	}
+	m.checkStored(t)
+}
