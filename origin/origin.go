@@ -44,6 +44,7 @@ type Options struct {
 	Log       *slog.Logger     // slog.Default() if nil
 	Files     int              // how many paths are kept in memory; 65,536 if 0
 	ServedFor time.Duration    // how long a distribution is trusted to serve the same; 1 s if 0
+	Bodies    int              // bytes of memory for small files; 16 MiB if 0
 	PageSize  int              // names in a page of a listing; 1,000 if 0
 	Now       func() time.Time // time.Now if nil
 
@@ -62,6 +63,7 @@ type Handler struct {
 	redirect func(ctx context.Context, sha256, contentType string) (string, error)
 	served   *served
 	files    *files
+	bodies   *bodies
 }
 
 // New returns a handler of the content that lookup and blobs hold.
@@ -74,6 +76,9 @@ func New(lookup Lookup, blobs Blobs, o Options) *Handler {
 	}
 	if o.ServedFor <= 0 {
 		o.ServedFor = time.Second
+	}
+	if o.Bodies <= 0 {
+		o.Bodies = 16 << 20
 	}
 	if o.PageSize <= 0 {
 		o.PageSize = 1000
@@ -89,6 +94,7 @@ func New(lookup Lookup, blobs Blobs, o Options) *Handler {
 		redirect: o.Redirect,
 		served:   newServed(lookup, o.ServedFor, o.Now),
 		files:    newFiles(lookup, o.Files),
+		bodies:   newBodies(o.Bodies),
 	}
 }
 

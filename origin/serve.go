@@ -46,31 +46,39 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file) {
 		h.serveElsewhere(w, r, f)
 		return
 	}
+	header["Content-Type"] = f.contentType
+	header["Repr-Digest"] = f.digest
+	if f.size <= smallFile && !isConditional(r.Header) {
+		h.serveSmall(w, r, f)
+		return
+	}
 	b, err := h.blobs.Open(r.Context(), f.sha256, f.size)
 	if err != nil {
 		h.fail(w, r, notToBlame(f, err))
 		return
 	}
 	defer b.Close()
-	header["Content-Type"] = f.contentType
-	header["Repr-Digest"] = f.digest
-	if f.size > smallFile || isConditional(r.Header) {
-		if onDisk, ok := b.(*os.File); ok {
-			http.ServeContent(partWriter{w}, r, "", f.modified, onDisk)
-		} else {
-			h.serveRemote(w, r, f, b)
-		}
-		return
+	if onDisk, ok := b.(*os.File); ok {
+		http.ServeContent(partWriter{w}, r, "", f.modified, onDisk)
+	} else {
+		h.serveRemote(w, r, f, b)
 	}
-	buf := buffers.Get().(*[smallFile]byte)
-	defer buffers.Put(buf)
-	body := buf[:f.size]
-	if r.Method == http.MethodGet {
-		if _, err := io.ReadFull(b, body); err != nil {
+}
+
+// serveSmall answers with a small file as a whole.
+func (h *Handler) serveSmall(w http.ResponseWriter, r *http.Request, f *file) {
+	body, ok := h.bodies.find(f.sha256)
+	if !ok {
+		buf := buffers.Get().(*[smallFile]byte)
+		defer buffers.Put(buf)
+		body = buf[:f.size]
+		if err := h.read(r.Context(), f, body); err != nil {
 			h.fail(w, r, notToBlame(f, err))
 			return
 		}
+		h.bodies.keep(f.sha256, body)
 	}
+	header := w.Header()
 	header["Accept-Ranges"] = acceptRanges
 	header["Content-Length"] = f.length
 	w.WriteHeader(http.StatusOK)
@@ -78,6 +86,17 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file) {
 		// An error means that the client went away: there is nobody to tell.
 		_, _ = w.Write(body)
 	}
+}
+
+// read fills body with the bytes of a file.
+func (h *Handler) read(ctx context.Context, f *file, body []byte) error {
+	b, err := h.blobs.Open(ctx, f.sha256, f.size)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	_, err = io.ReadFull(b, body)
+	return err
 }
 
 // notToBlame is what a client may know of why a file cannot be read. The path

@@ -236,6 +236,23 @@ func TestBrokenBlobs(t *testing.T) {
 	}
 }
 
+func TestSmallFilesStayInMemory(t *testing.T) {
+	t.Parallel()
+	d := newDisk(t)
+	s := newShelfOn(t, d, origin.Options{}, map[string]string{"f": "small"})
+	for range 2 {
+		for _, method := range []string{"GET", "HEAD"} {
+			w := s.ask(t, method, "/content/debian/stable/f")
+			checkStatus(t, w, http.StatusOK)
+			checkHeader(t, w, "Content-Length", "5")
+			if want := map[string]string{"GET": "small"}[method]; w.Body.String() != want {
+				t.Errorf("%s: got %q, want %q", method, w.Body, want)
+			}
+		}
+		_ = os.Remove(d.path("small")) // the second time it is gone
+	}
+}
+
 func TestLookupFails(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
