@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 	_ "time/tzdata" // for schedules where the system has no time zones
@@ -156,7 +157,6 @@ func newServer(o options, e *engine) *server {
 	mux.Handle("/graphql", s.api)
 	mux.Handle("/playground", web.Playground("/graphql"))
 	mux.Handle("/playground/", web.Playground("/graphql"))
-	mux.Handle(origin.Prefix, files)
 	mux.Handle("/{$}", web.Home())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -166,8 +166,21 @@ func newServer(o options, e *engine) *server {
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	s.handler = mux
+	s.handler = contentFirst(files, mux)
 	return s
+}
+
+// contentFirst hands requests for content over directly. Choosing by patterns
+// takes a tenth of the time of a small one, and the mux would send those whose
+// paths are not clean and hold escapes to where nothing is.
+func contentFirst(content http.Handler, mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, origin.Prefix) {
+			content.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // topics are what the hub's subscribers may have subscribed to, of what goes

@@ -27,6 +27,12 @@ func TestMirrorEndToEnd(t *testing.T) {
 				t.Errorf("%s: got %d bytes, status %s, ETag %s, %v", path, len(got), response.Status, response.Header.Get("ETag"), err)
 			}
 		}
+		// As clients ask that put a slash behind a base that ends with one.
+		for _, path := range []string{"/content/files//dir 0/file-0.bin", "/content//files/dir 0/./file-0.bin", "/content/files/dir 1/../dir 0/file-0.bin"} {
+			if got := p.get(path); !bytes.Equal(got, up.files["dir 0/file-0.bin"]) {
+				t.Errorf("%s: got %d bytes", path, len(got))
+			}
+		}
 	})
 }
 

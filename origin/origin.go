@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -111,7 +112,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	path, ok := strings.CutPrefix(r.URL.Path, Prefix)
-	if !ok || path == "" {
+	if path = clean(path); !ok || path == "" {
 		http.Error(w, "not found: name a distribution, as in "+Prefix+"<path>/", http.StatusNotFound)
 		return
 	}
@@ -142,4 +143,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.serveFile(w, r, f)
 	}
+}
+
+// clean resolves what is not clean in a path, such as the two slashes that
+// clients make of a base with one at its end. It stays below the topmost
+// directory.
+func clean(name string) string {
+	if !strings.Contains(name, "//") && !strings.HasPrefix(name, "/") && !strings.Contains("/"+name, "/.") {
+		return name
+	}
+	clean := path.Clean("/" + name)[1:]
+	if strings.HasSuffix(name, "/") && clean != "" {
+		clean += "/"
+	}
+	return clean
 }
