@@ -84,6 +84,7 @@ type Publication struct {
 // PublishedFile is one path of a publication.
 type PublishedFile struct {
 	Path       string
+	IsDir      bool // there is only a directory of that name, and nothing more to tell
 	SHA256     Digest
 	Size       int64
 	ModifiedAt time.Time // what clients see as Last-Modified

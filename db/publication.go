@@ -148,20 +148,25 @@ const (
 // treePath is a path as published_file has it.
 func treePath(path string) string { return strings.ReplaceAll(path, "/", below) }
 
-// PublishedFile returns the file at a path of a publication. It fails with
-// fault.NotFound if there is none.
+// PublishedFile returns the file at a path of a publication, or the directory.
+// It fails with fault.NotFound if there is neither.
 func (q *queries) PublishedFile(ctx context.Context, id content.PublicationID, path string) (*content.PublishedFile, error) {
 	none := fault.New(fault.NotFound, "%s has no file %.200q", id, path)
 	if content.CheckPath(path) != nil {
 		return nil, none
 	}
 	var row publishedRow
-	found, err := q.found(ctx, &row, `SELECT path, sha256, size, modified_at FROM published_file WHERE publication_id = ? AND path = ?`, id, treePath(path))
-	if err != nil {
+	name := treePath(path)
+	// Directly behind a name comes what is in the directory of that name.
+	found, err := q.found(ctx, &row, `SELECT path, sha256, size, modified_at FROM published_file
+		WHERE publication_id = ? AND path >= ? AND path < ? ORDER BY path LIMIT 1`, id, name, name+behind)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if !found {
+	case !found:
 		return nil, none
+	case row.Path != name:
+		return &content.PublishedFile{Path: path, IsDir: true}, nil
 	}
 	return &content.PublishedFile{Path: path, SHA256: row.SHA256, Size: row.Size, ModifiedAt: fromMicros(row.Modified)}, nil
 }

@@ -76,20 +76,15 @@ func (c *files) find(ctx context.Context, id content.PublicationID, path string)
 
 func (c *files) load(ctx context.Context, key fileKey) (*file, error) {
 	published, err := c.lookup.PublishedFile(ctx, key.publication, key.path)
-	if err == nil {
-		return newFile(published)
-	}
-	if !fault.Is(err, fault.NotFound) {
-		return nil, fmt.Errorf("find %s of %s: %w", key.path, key.publication, err)
-	}
-	below, err := c.lookup.PublishedDir(ctx, key.publication, key.path, "", 1)
 	switch {
-	case err != nil:
-		return nil, fmt.Errorf("find directory %s of %s: %w", key.path, key.publication, err)
-	case len(below) == 0:
+	case fault.Is(err, fault.NotFound):
 		return nil, notFound()
+	case err != nil:
+		return nil, fmt.Errorf("find %s of %s: %w", key.path, key.publication, err)
+	case published.IsDir:
+		return &file{isDir: true}, nil
 	}
-	return &file{isDir: true}, nil
+	return newFile(published)
 }
 
 func notFound() error { return fault.New(fault.NotFound, "not found") }

@@ -23,8 +23,8 @@ type Lookup interface {
 	// Serving returns the distribution whose path is one of paths, with what
 	// it serves now. It fails with fault.NotFound if there is none.
 	Serving(ctx context.Context, paths []string) (*content.Serving, error)
-	// PublishedFile returns the file at a path of a publication, and
-	// fault.NotFound if there is none.
+	// PublishedFile returns the file at a path of a publication, or the
+	// directory, and fault.NotFound if there is neither.
 	PublishedFile(ctx context.Context, id content.PublicationID, path string) (*content.PublishedFile, error)
 	// PublishedDir returns up to limit names directly below dir that sort
 	// behind after, by their bytes. The topmost dir is the empty one. It

@@ -73,11 +73,15 @@ func (l *library) PublishedFile(ctx context.Context, id content.PublicationID, p
 	if err := l.ask("file"); err != nil {
 		return nil, err
 	}
-	f, ok := l.publications[id][path]
-	if !ok {
-		return nil, fault.New(fault.NotFound, "file not found")
+	if f, ok := l.publications[id][path]; ok {
+		return &f, nil
 	}
-	return &f, nil
+	for other := range l.publications[id] {
+		if strings.HasPrefix(other, path+"/") {
+			return &content.PublishedFile{Path: path, IsDir: true}, nil
+		}
+	}
+	return nil, fault.New(fault.NotFound, "file not found")
 }
 
 func (l *library) PublishedDir(ctx context.Context, id content.PublicationID, dir, after string, limit int) ([]content.DirEntry, error) {

@@ -35,7 +35,7 @@ func publications(l library) {
 		want.Path = path
 		equal(l.t, path, must(l.PublishedFile(l.ctx(), p.ID, path))(l.t), &want)
 	}
-	for _, path := range []string{"", "a", "dir", "dir/", "dir\tb", "dir/b/", "/c", "c\x00", "\xff"} {
+	for _, path := range []string{"", "a", "di", "dir/", "dir\tb", "dir/b/", "/c", "c\x00", "\xff"} {
 		_, err := l.PublishedFile(l.ctx(), p.ID, path)
 		wantFault(l.t, err, fault.NotFound, fmt.Sprintf("%s has no file %q", p.ID, path))
 	}
@@ -131,6 +131,15 @@ func publishedDirectories(l library) {
 			names = append(names, name)
 		}
 		equal(l.t, fmt.Sprintf("%d of %q after %q", c.limit, c.dir, c.after), strings.Join(names, " "), c.want)
+	}
+	for path, isDir := range map[string]bool{
+		"a": true, "a/x": false, "a/y": true, "a-": true, "a-b": false, "z": false, "ä": true, "deep/one/two": true, "wide/100": true,
+	} {
+		equal(l.t, path+" is a directory", must(l.PublishedFile(l.ctx(), p.ID, path))(l.t).IsDir, isDir)
+	}
+	for _, path := range []string{"a.", "dee", "deep/one/tw", "a/y/z/", "b", "z/1", "zz", "elsewhere"} {
+		_, err := l.PublishedFile(l.ctx(), p.ID, path)
+		wantFault(l.t, err, fault.NotFound, fmt.Sprintf("%s has no file %q", p.ID, path))
 	}
 	for dir, want := range map[string]int{"flat": 600, "wide": 200} {
 		entries := must(l.PublishedDir(l.ctx(), p.ID, dir, "", 1000))(l.t)
