@@ -120,7 +120,7 @@ func TestListsMissNothing(t *testing.T) {
 		})
 		following.Go(func() {
 			follow(t, "distributions", adders*each, added, func(p page.Request) (*page.Of[*content.Distribution], error) {
-				return c.DB.Distributions(t.Context(), 0, p)
+				return c.DB.Distributions(t.Context(), p)
 			})
 		})
 		following.Wait()

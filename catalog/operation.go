@@ -156,9 +156,10 @@ func (in *PublishRequest) check() (*Selector, error) {
 func (in *PublishRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
 	return expand(ctx, tx, "publish", in.Repositories, in.MaxRunning, func(r *content.Repository) ([]task.New, error) {
 		if in.Version > 0 {
-			if _, err := tx.VersionByNumber(ctx, r.ID, in.Version); fault.Is(err, fault.NotFound) {
-				return nil, fault.Input("version", "%q has no version %d", r.Name, in.Version)
-			} else if err != nil {
+			if _, err := one(tx.VersionsByNumber(ctx, []content.VersionKey{{RepositoryID: r.ID, Number: in.Version}})); err != nil {
+				if err == error(errMissing) {
+					err = fault.Input("version", "%q has no version %d", r.Name, in.Version)
+				}
 				return nil, err
 			}
 		} else if r.LatestID == 0 {

@@ -62,7 +62,11 @@ func (c *Catalog) publish(ctx context.Context, run *task.Run) error {
 
 func (c *Catalog) versionToPublish(ctx context.Context, args publishArgs) (*content.Version, error) {
 	if args.Version > 0 {
-		return c.DB.VersionByNumber(ctx, args.Repository, args.Version)
+		version, err := one(c.DB.VersionsByNumber(ctx, []content.VersionKey{{RepositoryID: args.Repository, Number: args.Version}}))
+		if err == error(errMissing) {
+			err = fault.New(fault.NotFound, "%s has no version %d", args.Repository, args.Version)
+		}
+		return version, err
 	}
 	repository, err := one(c.DB.RepositoriesByID(ctx, []content.RepositoryID{args.Repository}))
 	if err != nil {

@@ -52,6 +52,12 @@ type Version struct {
 	CreatedAt    time.Time
 }
 
+// VersionKey names a version as people do.
+type VersionKey struct {
+	RepositoryID RepositoryID
+	Number       int
+}
+
 // Unit is one file, one package or one advisory. Path and digest together are
 // the natural key of a file.
 type Unit struct {

@@ -10,6 +10,7 @@ import (
 )
 
 type distributionRow struct {
+	owned
 	ID          content.DistributionID `db:"id"`
 	Path        string                 `db:"path"`
 	Repository  content.RepositoryID   `db:"repository_id"`
@@ -25,15 +26,18 @@ func (r distributionRow) item() (content.DistributionID, *content.Distribution) 
 		CreatedAt: fromMicros(r.Created), UpdatedAt: fromMicros(r.Updated)}
 }
 
-// Distributions returns a page of the distributions that follow a repository,
-// oldest first, or of all of them if the ID is 0.
-func (q *queries) Distributions(ctx context.Context, id content.RepositoryID, req page.Request) (*page.Of[*content.Distribution], error) {
-	l := listing{columns: distributionColumns, from: "distribution", key: "id"}
-	if id != 0 {
-		l.and(`repository_id = ?`, id)
-	}
-	return paged(ctx, q, l, req, distributionRow.item)
+// Distributions returns a page of all distributions, oldest first.
+func (q *queries) Distributions(ctx context.Context, req page.Request) (*page.Of[*content.Distribution], error) {
+	return paged(ctx, q, distributions, req, distributionRow.item)
 }
+
+// RepositoryDistributions returns a page of the distributions that follow each
+// repository, oldest first.
+func (q *queries) RepositoryDistributions(ctx context.Context, ids []content.RepositoryID, req page.Request) ([]*page.Of[*content.Distribution], error) {
+	return pagesOf(ctx, q, distributions.with(`d.repository_id = o.owner`), ownersOf(ids), req, distributionRow.item)
+}
+
+var distributions = listing{columns: distributionColumns, from: "distribution d", key: "d.id"}
 
 // DistributionsByID returns distributions in the order of the ids, nil where
 // there is none.

@@ -55,60 +55,108 @@ func paged[K ~int64 | ~string, R, T any](ctx context.Context, q *queries, l list
 // page's rows, one for one, into what they stand for.
 func pageOf[K ~int64 | ~string, R, T any](ctx context.Context, q *queries, l listing, req page.Request,
 	key func(R) K, convert func([]R) ([]T, error)) (*page.Of[T], error) {
-	after, err := bound[K]("after", req.After)
+	w, err := windowOf[K](req)
 	if err != nil {
 		return nil, err
 	}
-	before, err := bound[K]("before", req.Before)
-	if err != nil {
-		return nil, err
-	}
-	ahead, behind := " >", " <"
-	if l.newest {
-		ahead, behind = behind, ahead
-	}
-	between := l
-	if after != nil {
-		between = between.with(l.key+ahead+" ?", after)
-	}
-	if before != nil {
-		between = between.with(l.key+behind+" ?", before)
-	}
-	size, backward := req.Size()
 	var rows []R
-	if err := q.sel(ctx, &rows, between.statement(backward, size+1), between.args...); err != nil {
+	inside := l.within(w)
+	if err := q.sel(ctx, &rows, inside.statement(w.backward, w.size+1), inside.args...); err != nil {
 		return nil, err
 	}
-	more := len(rows) > size
-	rows = rows[:min(size, len(rows))]
-	if backward {
-		slices.Reverse(rows)
-	}
+	rows, more := cut(rows, w)
 	nodes, err := convert(rows)
 	if err != nil {
 		return nil, err
 	}
-	p := &page.Of[T]{Items: make([]page.Item[T], len(nodes)), HasNext: more && !backward, HasPrevious: more && backward,
-		Count: func(ctx context.Context) (int, error) { return l.count(ctx, q) }}
-	for i, node := range nodes {
-		p.Items[i] = page.Item[T]{Node: node, Key: text(key(rows[i]))}
+	p := newPage(rows, nodes, key, w, more)
+	p.Count = func(ctx context.Context) (int, error) { return l.count(ctx, q) }
+	if w.after != nil && !p.HasPrevious {
+		p.HasPrevious, err = l.precedes(w).any(ctx, q, true)
 	}
-	if after != nil && !p.HasPrevious {
-		p.HasPrevious, err = l.with(l.key+behind+"= ?", after).any(ctx, q, true)
-	}
-	if err == nil && before != nil && !p.HasNext {
-		p.HasNext, err = l.with(l.key+ahead+"= ?", before).any(ctx, q, false)
+	if err == nil && w.before != nil && !p.HasNext {
+		p.HasNext, err = l.follows(w).any(ctx, q, false)
 	}
 	return p, err
 }
 
+// window is the part of a list that a request asks for.
+type window struct {
+	after, before any // keys; nil for no bound
+	size          int
+	backward      bool // from the end
+}
+
+func windowOf[K ~int64 | ~string](req page.Request) (w window, err error) {
+	if w.after, err = bound[K]("after", req.After); err != nil {
+		return w, err
+	}
+	w.before, err = bound[K]("before", req.Before)
+	w.size, w.backward = req.Size()
+	return w, err
+}
+
+// ahead and behind compare keys with one that lies before, or after, them.
+func (l listing) ahead() string {
+	if l.newest {
+		return " <"
+	}
+	return " >"
+}
+
+func (l listing) behind() string {
+	if l.newest {
+		return " >"
+	}
+	return " <"
+}
+
+// within is the list between the window's bounds; precedes and follows are what
+// lies before and after them.
+func (l listing) within(w window) listing {
+	if w.after != nil {
+		l = l.with(l.key+l.ahead()+" ?", w.after)
+	}
+	if w.before != nil {
+		l = l.with(l.key+l.behind()+" ?", w.before)
+	}
+	return l
+}
+
+func (l listing) precedes(w window) listing { return l.with(l.key+l.behind()+"= ?", w.after) }
+
+func (l listing) follows(w window) listing { return l.with(l.key+l.ahead()+"= ?", w.before) }
+
+// cut takes off the row beyond the window, by which is known that there is
+// more, and puts the others in the order of the list.
+func cut[R any](rows []R, w window) (_ []R, more bool) {
+	more = len(rows) > w.size
+	rows = rows[:min(w.size, len(rows))]
+	if w.backward {
+		slices.Reverse(rows)
+	}
+	return rows, more
+}
+
+// newPage is the page of rows and what they stand for, without its Count.
+func newPage[K ~int64 | ~string, R, T any](rows []R, nodes []T, key func(R) K, w window, more bool) *page.Of[T] {
+	p := &page.Of[T]{Items: make([]page.Item[T], len(nodes)), HasNext: more && !w.backward, HasPrevious: more && w.backward}
+	for i, node := range nodes {
+		p.Items[i] = page.Item[T]{Node: node, Key: text(key(rows[i]))}
+	}
+	return p
+}
+
 // statement reads up to n rows, from the end of the list if backward.
 func (l listing) statement(backward bool, n int) string {
-	order := l.key
+	return "SELECT " + l.columns + " FROM " + l.from + l.condition() + " ORDER BY " + l.order(backward) + " LIMIT " + strconv.Itoa(n)
+}
+
+func (l listing) order(backward bool) string {
 	if l.newest != backward {
-		order += " DESC"
+		return l.key + " DESC"
 	}
-	return "SELECT " + l.columns + " FROM " + l.from + l.condition() + " ORDER BY " + order + " LIMIT " + strconv.Itoa(n)
+	return l.key
 }
 
 func (l listing) condition() string {

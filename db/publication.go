@@ -11,6 +11,7 @@ import (
 )
 
 type publicationRow struct {
+	owned
 	ID         content.PublicationID `db:"id"`
 	Repository content.RepositoryID  `db:"repository_id"`
 	Version    content.VersionID     `db:"version_id"`
@@ -26,15 +27,18 @@ func (r publicationRow) item() (content.PublicationID, *content.Publication) {
 		CreatedAt: fromMicros(r.Created)}
 }
 
-// Publications returns a page of a repository's publications, newest first, or
-// of all of them if the ID is 0.
-func (q *queries) Publications(ctx context.Context, id content.RepositoryID, req page.Request) (*page.Of[*content.Publication], error) {
-	l := listing{columns: publicationColumns, from: "publication", key: "id", newest: true}
-	if id != 0 {
-		l.and(`repository_id = ?`, id)
-	}
-	return paged(ctx, q, l, req, publicationRow.item)
+// Publications returns a page of all publications, newest first.
+func (q *queries) Publications(ctx context.Context, req page.Request) (*page.Of[*content.Publication], error) {
+	return paged(ctx, q, publications, req, publicationRow.item)
 }
+
+// RepositoryPublications returns a page of the publications of each repository,
+// newest first.
+func (q *queries) RepositoryPublications(ctx context.Context, ids []content.RepositoryID, req page.Request) ([]*page.Of[*content.Publication], error) {
+	return pagesOf(ctx, q, publications.with(`p.repository_id = o.owner`), ownersOf(ids), req, publicationRow.item)
+}
+
+var publications = listing{columns: publicationColumns, from: "publication p", key: "p.id", newest: true}
 
 // PublicationsByID returns publications in the order of the ids, nil where
 // there is none.

@@ -10,6 +10,7 @@ import (
 )
 
 type unitRow struct {
+	owned
 	ID     content.UnitID `db:"id"`
 	Format content.Format `db:"format"`
 	Path   string         `db:"path"`
@@ -29,9 +30,10 @@ const memberTables = `membership m CROSS JOIN unit u`
 
 // Membership in one version, in the one before it, and in it alone.
 const (
-	isMember   = `u.id = m.unit_id AND m.repository_id = ? AND m.added <= ? AND (m.removed IS NULL OR m.removed > ?)`
-	wasAdded   = `u.id = m.unit_id AND m.repository_id = ? AND m.added = ?`
-	wasRemoved = `u.id = m.unit_id AND m.repository_id = ? AND m.removed = ?`
+	isMember    = `u.id = m.unit_id AND m.repository_id = ? AND m.added <= ? AND (m.removed IS NULL OR m.removed > ?)`
+	areMembers  = `u.id = m.unit_id AND m.repository_id = o.owner AND m.added <= o.version AND (m.removed IS NULL OR m.removed > o.version)`
+	wereAdded   = `u.id = m.unit_id AND m.repository_id = o.owner AND m.added = o.version`
+	wereRemoved = `u.id = m.unit_id AND m.repository_id = o.owner AND m.removed = o.version`
 )
 
 // UnitsByID returns units in the order of the ids, nil where there is none.
@@ -43,32 +45,31 @@ func (q *queries) UnitsByID(ctx context.Context, ids []content.UnitID) ([]*conte
 	return inOrder(ids, rows, func(r unitRow) (content.UnitID, *content.Unit) { return r.ID, r.unit() }), nil
 }
 
-// VersionUnits returns a page of a version's units, by path.
-func (q *queries) VersionUnits(ctx context.Context, v *content.Version, req page.Request) (*page.Of[*content.Unit], error) {
-	return q.unitPage(ctx, req, v.Units, isMember, v.RepositoryID, v.Number, v.Number)
+// VersionUnits returns a page of the units of each version, by path.
+func (q *queries) VersionUnits(ctx context.Context, versions []*content.Version, req page.Request) ([]*page.Of[*content.Unit], error) {
+	return q.unitPages(ctx, areMembers, versions, req, func(v *content.Version) int { return v.Units })
 }
 
-// VersionAdded returns a page of the units that the version before has not, by
-// path.
-func (q *queries) VersionAdded(ctx context.Context, v *content.Version, req page.Request) (*page.Of[*content.Unit], error) {
-	return q.unitPage(ctx, req, v.Added, wasAdded, v.RepositoryID, v.Number)
+// VersionAdded returns a page of the units of each version that the one before
+// it has not, by path.
+func (q *queries) VersionAdded(ctx context.Context, versions []*content.Version, req page.Request) ([]*page.Of[*content.Unit], error) {
+	return q.unitPages(ctx, wereAdded, versions, req, func(v *content.Version) int { return v.Added })
 }
 
-// VersionRemoved returns a page of the units that only the version before has,
-// by path.
-func (q *queries) VersionRemoved(ctx context.Context, v *content.Version, req page.Request) (*page.Of[*content.Unit], error) {
-	return q.unitPage(ctx, req, v.Removed, wasRemoved, v.RepositoryID, v.Number)
+// VersionRemoved returns a page of the units that only the version before each
+// has, by path.
+func (q *queries) VersionRemoved(ctx context.Context, versions []*content.Version, req page.Request) ([]*page.Of[*content.Unit], error) {
+	return q.unitPages(ctx, wereRemoved, versions, req, func(v *content.Version) int { return v.Removed })
 }
 
-// unitPage reads a page of members. Versions know how many there are in all.
-func (q *queries) unitPage(ctx context.Context, req page.Request, count int, condition string, args ...any) (*page.Of[*content.Unit], error) {
-	l := listing{columns: unitColumns, from: memberTables, where: condition, args: args, key: "m.path"}
-	p, err := paged(ctx, q, l, req, func(r unitRow) (string, *content.Unit) { return r.Path, r.unit() })
-	if err != nil {
-		return nil, err
+// unitPages reads pages of members. Versions know how many there are in all.
+func (q *queries) unitPages(ctx context.Context, condition string, versions []*content.Version, req page.Request, count func(*content.Version) int) ([]*page.Of[*content.Unit], error) {
+	l := listing{columns: unitColumns, from: memberTables, where: condition, key: "m.path"}
+	pages, err := pagesOf(ctx, q, l, ownersOfVersions(versions), req, func(r unitRow) (string, *content.Unit) { return r.Path, r.unit() })
+	for i, p := range pages {
+		p.Count = func(context.Context) (int, error) { return count(versions[i]), nil }
 	}
-	p.Count = func(context.Context) (int, error) { return count, nil }
-	return p, nil
+	return pages, err
 }
 
 // UnitsInOrder calls each with every unit of a version, by path, and holds one

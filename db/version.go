@@ -9,6 +9,7 @@ import (
 )
 
 type versionRow struct {
+	owned
 	ID         content.VersionID    `db:"id"`
 	Repository content.RepositoryID `db:"repository_id"`
 	Number     int                  `db:"number"`
@@ -26,10 +27,10 @@ func (r versionRow) item() (content.VersionID, *content.Version) {
 		Added: r.Added, Removed: r.Removed, CreatedAt: fromMicros(r.Created)}
 }
 
-// Versions returns a page of a repository's versions, newest first.
-func (q *queries) Versions(ctx context.Context, id content.RepositoryID, req page.Request) (*page.Of[*content.Version], error) {
-	l := listing{columns: versionColumns, from: "version", where: `repository_id = ?`, args: []any{id}, key: "number", newest: true}
-	return paged(ctx, q, l, req, func(r versionRow) (int64, *content.Version) {
+// Versions returns a page of the versions of each repository, newest first.
+func (q *queries) Versions(ctx context.Context, ids []content.RepositoryID, req page.Request) ([]*page.Of[*content.Version], error) {
+	l := listing{columns: versionColumns, from: "version v", where: `v.repository_id = o.owner`, key: "v.number", newest: true}
+	return pagesOf(ctx, q, l, ownersOf(ids), req, func(r versionRow) (int64, *content.Version) {
 		_, v := r.item()
 		return int64(r.Number), v
 	})
@@ -44,19 +45,23 @@ func (q *queries) VersionsByID(ctx context.Context, ids []content.VersionID) ([]
 	return inOrder(ids, rows, versionRow.item), nil
 }
 
-// VersionByNumber returns a repository's version of that number. It fails with
-// fault.NotFound if there is none.
-func (q *queries) VersionByNumber(ctx context.Context, id content.RepositoryID, number int) (*content.Version, error) {
-	var row versionRow
-	found, err := q.found(ctx, &row, `SELECT `+versionColumns+` FROM version WHERE repository_id = ? AND number = ?`, id, number)
-	if err == nil && !found {
-		err = fault.New(fault.NotFound, "%s has no version %d", id, number)
+// VersionsByNumber returns versions in the order of their keys, nil where there
+// is none.
+func (q *queries) VersionsByNumber(ctx context.Context, keys []content.VersionKey) ([]*content.Version, error) {
+	owners := make([]owner, len(keys))
+	for i, k := range keys {
+		owners[i] = owner{N: i, ID: int64(k.RepositoryID), Version: k.Number}
 	}
-	if err != nil {
+	var rows []versionRow
+	if err := q.sel(ctx, &rows, `SELECT o.n, `+versionColumns+` FROM `+q.d.owners()+` CROSS JOIN version v
+		WHERE v.repository_id = o.owner AND v.number = o.version`, encode(owners)); err != nil {
 		return nil, err
 	}
-	_, v := row.item()
-	return v, nil
+	versions := make([]*content.Version, len(keys))
+	for _, r := range rows {
+		_, versions[r.N] = r.item()
+	}
+	return versions, nil
 }
 
 // CreateVersion makes the next version of a repository: the units of base, its

@@ -53,6 +53,15 @@ func list[T any](ctx context.Context, read func(context.Context, page.Request) (
 	return graph.Connect(p), nil
 }
 
+// listOf is list of what an owner has. The lists of siblings are read together.
+func listOf[O comparable, T any](ctx context.Context, l pageLoader[O, T], owner O,
+	first *int32, after *string, last *int32, before *string) (*graph.Connection[T], error) {
+	read := func(ctx context.Context, p page.Request) (*page.Of[T], error) {
+		return l.Load(ctx, pageKey[O]{owner, p})
+	}
+	return list(ctx, read, first, after, last, before)
+}
+
 func pageRequest(first *int32, after *string, last *int32, before *string) (page.Request, error) {
 	var r page.Request
 	if first != nil && last != nil {

@@ -10,6 +10,7 @@ import (
 	"ream/content"
 	"ream/fault"
 	"ream/graph"
+	"ream/page"
 	"ream/task"
 )
 
@@ -33,6 +34,14 @@ type loaders struct {
 	workers            *dataloadgen.Loader[task.WorkerID, *task.Worker]
 	schedules          *dataloadgen.Loader[task.ScheduleID, *task.Schedule]
 
+	versionsByNumber        *dataloadgen.Loader[content.VersionKey, *content.Version]
+	repositoryVersions      pageLoader[content.RepositoryID, *content.Version]
+	repositoryPublications  pageLoader[content.RepositoryID, *content.Publication]
+	repositoryDistributions pageLoader[content.RepositoryID, *content.Distribution]
+	versionUnits            pageLoader[content.Version, *content.Unit]
+	versionAdded            pageLoader[content.Version, *content.Unit]
+	versionRemoved          pageLoader[content.Version, *content.Unit]
+
 	ahead        *dataloadgen.Loader[task.ID, int]
 	reservations *dataloadgen.Loader[task.ID, []*task.Reservation]
 	holders      *dataloadgen.Loader[string, []*task.Task]
@@ -53,11 +62,20 @@ func newLoaders(s Store, wait time.Duration) *loaders {
 		groups:             newLoader(s.GroupsByID, wait),
 		workers:            newLoader(s.WorkersByID, wait),
 		schedules:          newLoader(s.SchedulesByID, wait),
-		ahead:              newLoader(s.Ahead, wait),
-		reservations:       newLoader(s.Reservations, wait),
-		holders:            newLoader(s.Holders, wait),
-		reports:            newLoader(s.Reports, wait),
-		created:            newLoader(s.Created, wait),
+
+		versionsByNumber:        newLoader(s.VersionsByNumber, wait),
+		repositoryVersions:      newPageLoader(s.Versions, wait),
+		repositoryPublications:  newPageLoader(s.RepositoryPublications, wait),
+		repositoryDistributions: newPageLoader(s.RepositoryDistributions, wait),
+		versionUnits:            newPageLoader(ofVersions(s.VersionUnits), wait),
+		versionAdded:            newPageLoader(ofVersions(s.VersionAdded), wait),
+		versionRemoved:          newPageLoader(ofVersions(s.VersionRemoved), wait),
+
+		ahead:        newLoader(s.Ahead, wait),
+		reservations: newLoader(s.Reservations, wait),
+		holders:      newLoader(s.Holders, wait),
+		reports:      newLoader(s.Reports, wait),
+		created:      newLoader(s.Created, wait),
 	}
 }
 
@@ -70,6 +88,52 @@ func newLoader[K comparable, V any](read func(context.Context, []K) ([]V, error)
 		return values, nil
 	}
 	return dataloadgen.NewLoader(fetch, dataloadgen.WithWait(wait), dataloadgen.WithBatchCapacity(batchSize))
+}
+
+// pageKey is a page of what an owner has.
+type pageKey[O comparable] struct {
+	owner O
+	page.Request
+}
+
+// pageLoader turns the lists of siblings into one question for each page that
+// is asked for: of one field, that is one.
+type pageLoader[O comparable, T any] = *dataloadgen.Loader[pageKey[O], *page.Of[T]]
+
+func newPageLoader[O comparable, T any](read func(context.Context, []O, page.Request) ([]*page.Of[T], error), wait time.Duration) pageLoader[O, T] {
+	fetch := func(ctx context.Context, keys []pageKey[O]) ([]*page.Of[T], []error) {
+		pages, errs := make([]*page.Of[T], len(keys)), make([]error, len(keys))
+		places := map[page.Request][]int{}
+		for i, k := range keys {
+			places[k.Request] = append(places[k.Request], i)
+		}
+		for request, of := range places {
+			owners := make([]O, len(of))
+			for i, place := range of {
+				owners[i] = keys[place].owner
+			}
+			read, err := read(ctx, owners, request)
+			for i, place := range of {
+				if errs[place] = err; err == nil {
+					pages[place] = read[i]
+				}
+			}
+		}
+		return pages, errs
+	}
+	return dataloadgen.NewLoader(fetch, dataloadgen.WithWait(wait), dataloadgen.WithBatchCapacity(batchSize))
+}
+
+// ofVersions reads the lists of versions by what the versions are: two reads of
+// one version are the same owner.
+func ofVersions[T any](read func(context.Context, []*content.Version, page.Request) ([]*page.Of[T], error)) func(context.Context, []content.Version, page.Request) ([]*page.Of[T], error) {
+	return func(ctx context.Context, owners []content.Version, request page.Request) ([]*page.Of[T], error) {
+		versions := make([]*content.Version, len(owners))
+		for i := range owners {
+			versions[i] = &owners[i]
+		}
+		return read(ctx, versions, request)
+	}
 }
 
 type loadersKey struct{}

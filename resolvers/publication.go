@@ -6,7 +6,6 @@ import (
 	"ream/catalog"
 	"ream/content"
 	"ream/graph"
-	"ream/page"
 )
 
 func (r *distributionResolver) URL(ctx context.Context, obj *content.Distribution) (string, error) {
@@ -85,10 +84,7 @@ func (r *queryResolver) Publication(ctx context.Context, id string) (*content.Pu
 }
 
 func (r *queryResolver) Publications(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Publication], error) {
-	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Publication], error) {
-		return r.Store.Publications(ctx, 0, p)
-	}
-	return list(ctx, read, first, after, last, before)
+	return list(ctx, r.Store.Publications, first, after, last, before)
 }
 
 func (r *queryResolver) Distribution(ctx context.Context, id *string, path *string) (*content.Distribution, error) {
@@ -102,10 +98,7 @@ func (r *queryResolver) Distribution(ctx context.Context, id *string, path *stri
 }
 
 func (r *queryResolver) Distributions(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Distribution], error) {
-	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Distribution], error) {
-		return r.Store.Distributions(ctx, 0, p)
-	}
-	return list(ctx, read, first, after, last, before)
+	return list(ctx, r.Store.Distributions, first, after, last, before)
 }
 
 func (r *Resolver) Distribution() graph.DistributionResolver { return &distributionResolver{r} }

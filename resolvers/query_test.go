@@ -22,6 +22,18 @@ func TestOneQuestionPerLevel(t *testing.T) {
 			map[string]int{"Repositories": 1, "RemotesByID": 1, "VersionsByID": 1, "PublicationsByID": 1, "RepositoriesByID": 1},
 		},
 		{
+			"lists in lists",
+			`{repositories(first: 10){nodes{
+				versions(first: 10){totalCount nodes{units(first: 5){totalCount nodes{path}}}}
+				version(number: 3){id} publications(first: 2){nodes{version{id}}}}}}`,
+			map[string]int{"Repositories": 1, "Versions": 1, "VersionUnits": 1, "VersionsByNumber": 1, "RepositoryPublications": 1, "VersionsByID": 1},
+		},
+		{
+			"two pages of the same lists",
+			`{repositories{nodes{versions(first: 1){nodes{id}} others: versions(last: 1){nodes{id}} again: versions(first: 1){nodes{id}}}}}`,
+			map[string]int{"Repositories": 1, "Versions": 2},
+		},
+		{
 			"distributions",
 			`{distributions{nodes{url repository{name} publication{id version{number}}}}}`,
 			map[string]int{"Distributions": 1, "RepositoriesByID": 1, "PublicationsByID": 1, "VersionsByID": 1},

@@ -79,14 +79,11 @@ func (r *repositoryResolver) LatestVersion(ctx context.Context, obj *content.Rep
 }
 
 func (r *repositoryResolver) Versions(ctx context.Context, obj *content.Repository, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Version], error) {
-	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Version], error) {
-		return r.Store.Versions(ctx, obj.ID, p)
-	}
-	return list(ctx, read, first, after, last, before)
+	return listOf(ctx, loadersOf(ctx).repositoryVersions, obj.ID, first, after, last, before)
 }
 
 func (r *repositoryResolver) Version(ctx context.Context, obj *content.Repository, number int32) (*content.Version, error) {
-	return absentIsNull(r.Store.VersionByNumber(ctx, obj.ID, int(number)))
+	return loadersOf(ctx).versionsByNumber.Load(ctx, content.VersionKey{RepositoryID: obj.ID, Number: int(number)})
 }
 
 func (r *repositoryResolver) NewestPublication(ctx context.Context, obj *content.Repository) (*content.Publication, error) {
@@ -94,17 +91,11 @@ func (r *repositoryResolver) NewestPublication(ctx context.Context, obj *content
 }
 
 func (r *repositoryResolver) Publications(ctx context.Context, obj *content.Repository, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Publication], error) {
-	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Publication], error) {
-		return r.Store.Publications(ctx, obj.ID, p)
-	}
-	return list(ctx, read, first, after, last, before)
+	return listOf(ctx, loadersOf(ctx).repositoryPublications, obj.ID, first, after, last, before)
 }
 
 func (r *repositoryResolver) Distributions(ctx context.Context, obj *content.Repository, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Distribution], error) {
-	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Distribution], error) {
-		return r.Store.Distributions(ctx, obj.ID, p)
-	}
-	return list(ctx, read, first, after, last, before)
+	return listOf(ctx, loadersOf(ctx).repositoryDistributions, obj.ID, first, after, last, before)
 }
 
 func (r *repositoryVersionResolver) Repository(ctx context.Context, obj *content.Version) (*content.Repository, error) {
@@ -112,24 +103,15 @@ func (r *repositoryVersionResolver) Repository(ctx context.Context, obj *content
 }
 
 func (r *repositoryVersionResolver) Units(ctx context.Context, obj *content.Version, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Unit], error) {
-	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Unit], error) {
-		return r.Store.VersionUnits(ctx, obj, p)
-	}
-	return list(ctx, read, first, after, last, before)
+	return listOf(ctx, loadersOf(ctx).versionUnits, *obj, first, after, last, before)
 }
 
 func (r *repositoryVersionResolver) Added(ctx context.Context, obj *content.Version, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Unit], error) {
-	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Unit], error) {
-		return r.Store.VersionAdded(ctx, obj, p)
-	}
-	return list(ctx, read, first, after, last, before)
+	return listOf(ctx, loadersOf(ctx).versionAdded, *obj, first, after, last, before)
 }
 
 func (r *repositoryVersionResolver) Removed(ctx context.Context, obj *content.Version, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Unit], error) {
-	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Unit], error) {
-		return r.Store.VersionRemoved(ctx, obj, p)
-	}
-	return list(ctx, read, first, after, last, before)
+	return listOf(ctx, loadersOf(ctx).versionRemoved, *obj, first, after, last, before)
 }
 
 func (r *Resolver) Repository() graph.RepositoryResolver { return &repositoryResolver{r} }

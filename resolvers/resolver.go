@@ -24,8 +24,8 @@ type Resolver struct {
 	Now     func() time.Time
 }
 
-// Store reads. Methods whose names end in ByID and that take several answer in
-// their order, with nil where there is no such thing; the other lookups of a single
+// Store reads. Methods that take several things answer in their order, with nil
+// where there is no such thing; the other lookups of a single
 // thing return a fault.NotFound. It must be safe for concurrent use.
 type Store interface {
 	Remotes
@@ -51,27 +51,30 @@ type Repositories interface {
 	RepositoriesByName(ctx context.Context, names []string) ([]*content.Repository, error)
 }
 
-// Versions reads the versions of repositories, and their units.
+// Versions reads the versions of repositories, and their units. What takes
+// several repositories or versions answers with the same page of each.
 type Versions interface {
-	Versions(context.Context, content.RepositoryID, page.Request) (*page.Of[*content.Version], error)
+	Versions(context.Context, []content.RepositoryID, page.Request) ([]*page.Of[*content.Version], error)
 	VersionsByID(context.Context, []content.VersionID) ([]*content.Version, error)
-	VersionByNumber(ctx context.Context, repository content.RepositoryID, number int) (*content.Version, error)
-	VersionUnits(context.Context, *content.Version, page.Request) (*page.Of[*content.Unit], error)
-	VersionAdded(context.Context, *content.Version, page.Request) (*page.Of[*content.Unit], error)
-	VersionRemoved(context.Context, *content.Version, page.Request) (*page.Of[*content.Unit], error)
+	VersionsByNumber(context.Context, []content.VersionKey) ([]*content.Version, error)
+	VersionUnits(context.Context, []*content.Version, page.Request) ([]*page.Of[*content.Unit], error)
+	VersionAdded(context.Context, []*content.Version, page.Request) ([]*page.Of[*content.Unit], error)
+	VersionRemoved(context.Context, []*content.Version, page.Request) ([]*page.Of[*content.Unit], error)
 	UnitsByID(context.Context, []content.UnitID) ([]*content.Unit, error)
 }
 
-// Publications reads publications: of one repository, or of all if its id is 0.
+// Publications reads publications: all, or a page of each repository's.
 type Publications interface {
-	Publications(context.Context, content.RepositoryID, page.Request) (*page.Of[*content.Publication], error)
+	Publications(context.Context, page.Request) (*page.Of[*content.Publication], error)
+	RepositoryPublications(context.Context, []content.RepositoryID, page.Request) ([]*page.Of[*content.Publication], error)
 	PublicationsByID(context.Context, []content.PublicationID) ([]*content.Publication, error)
 }
 
-// Distributions reads distributions: those that follow one repository, or all
-// if its id is 0.
+// Distributions reads distributions: all, or a page of those that follow each
+// repository.
 type Distributions interface {
-	Distributions(context.Context, content.RepositoryID, page.Request) (*page.Of[*content.Distribution], error)
+	Distributions(context.Context, page.Request) (*page.Of[*content.Distribution], error)
+	RepositoryDistributions(context.Context, []content.RepositoryID, page.Request) ([]*page.Of[*content.Distribution], error)
 	DistributionsByID(context.Context, []content.DistributionID) ([]*content.Distribution, error)
 	DistributionByPath(ctx context.Context, path string) (*content.Distribution, error)
 }

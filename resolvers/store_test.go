@@ -90,20 +90,48 @@ func (m *memory) RemotesByID(_ context.Context, ids []content.RemoteID) ([]*cont
 }
 
 func (m *memory) VersionsByID(_ context.Context, ids []content.VersionID) ([]*content.Version, error) {
-	find := func(id content.VersionID) content.Version {
-		return content.Version{ID: id, RepositoryID: content.RepositoryID(id), Number: 1}
+	return byID(ids, version), m.ask("VersionsByID")
+}
+
+// eachOf answers with the same page for each owner.
+func eachOf[O, V any](owners []O, of *page.Of[V]) []*page.Of[V] {
+	pages := make([]*page.Of[V], len(owners))
+	for i := range pages {
+		pages[i] = of
 	}
-	return byID(ids, find), m.ask("VersionsByID")
+	return pages
+}
+
+func version(id content.VersionID) content.Version {
+	return content.Version{ID: id, RepositoryID: content.RepositoryID(id), Number: int(id)}
+}
+
+func (m *memory) Versions(_ context.Context, ids []content.RepositoryID, _ page.Request) ([]*page.Of[*content.Version], error) {
+	return eachOf(ids, pageOf(content.VersionID.String, version)), m.ask("Versions")
+}
+
+func (m *memory) VersionsByNumber(_ context.Context, keys []content.VersionKey) ([]*content.Version, error) {
+	return make([]*content.Version, len(keys)), m.ask("VersionsByNumber")
+}
+
+func (m *memory) VersionUnits(_ context.Context, versions []*content.Version, _ page.Request) ([]*page.Of[*content.Unit], error) {
+	find := func(id content.UnitID) content.Unit { return content.Unit{ID: id, Path: "a"} }
+	return eachOf(versions, pageOf(content.UnitID.String, find)), m.ask("VersionUnits")
+}
+
+func publication(id content.PublicationID) content.Publication {
+	return content.Publication{ID: id, RepositoryID: content.RepositoryID(id), VersionID: content.VersionID(id)}
+}
+
+func (m *memory) RepositoryPublications(_ context.Context, ids []content.RepositoryID, _ page.Request) ([]*page.Of[*content.Publication], error) {
+	return eachOf(ids, pageOf(content.PublicationID.String, publication)), m.ask("RepositoryPublications")
 }
 
 func (m *memory) PublicationsByID(_ context.Context, ids []content.PublicationID) ([]*content.Publication, error) {
-	find := func(id content.PublicationID) content.Publication {
-		return content.Publication{ID: id, RepositoryID: content.RepositoryID(id), VersionID: content.VersionID(id)}
-	}
-	return byID(ids, find), m.ask("PublicationsByID")
+	return byID(ids, publication), m.ask("PublicationsByID")
 }
 
-func (m *memory) Distributions(context.Context, content.RepositoryID, page.Request) (*page.Of[*content.Distribution], error) {
+func (m *memory) Distributions(context.Context, page.Request) (*page.Of[*content.Distribution], error) {
 	find := func(id content.DistributionID) content.Distribution {
 		return content.Distribution{ID: id, Path: "a/b", RepositoryID: content.RepositoryID(id)}
 	}

@@ -3,6 +3,7 @@ package dbtest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"ream/content"
@@ -85,8 +86,77 @@ func pages(l library) {
 	other := l.repository("other")
 	l.version(other, nil, nil)
 	checkPages(l.t, l.ctx(), func(ctx context.Context, req page.Request) (*page.Of[*content.Version], error) {
-		return l.Versions(ctx, r.ID, req)
+		return second(l.Versions(ctx, []content.RepositoryID{other.ID, r.ID, 99, other.ID}, req))
 	}, func(v *content.Version) string { return string(rune('f' - v.Number)) })
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		l.distribute(content.Distribution{Path: name, RepositoryID: r.ID})
+		l.distribute(content.Distribution{Path: "other-" + name, RepositoryID: other.ID})
+	}
+	checkPages(l.t, l.ctx(), func(ctx context.Context, req page.Request) (*page.Of[*content.Distribution], error) {
+		return second(l.RepositoryDistributions(ctx, []content.RepositoryID{other.ID, r.ID, 99}, req))
+	}, func(d *content.Distribution) string { return d.Path })
+}
+
+// second is the second of several pages.
+func second[T any](pages []*page.Of[T], err error) (*page.Of[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	return pages[1], nil
+}
+
+// only is the only one of several pages.
+func only[T any](pages []*page.Of[T], err error) (*page.Of[T], error) {
+	if err == nil && len(pages) != 1 {
+		err = fmt.Errorf("%d pages instead of one", len(pages))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return pages[0], nil
+}
+
+// pagesOfSeveral reads a page of each of several repositories at once.
+func pagesOfSeveral(l library) {
+	var ids []content.RepositoryID
+	for i := range 4 { // the first one has no versions, the next has one, and so on
+		r := l.repository(fmt.Sprint("r", i))
+		ids = append(ids, r.ID)
+		for range i {
+			l.publish(l.version(r, nil, nil))
+		}
+	}
+	ids = append(ids, ids[3], 99)
+	for _, c := range []struct {
+		name, want string
+		req        page.Request
+	}{
+		{"first", "[] [1] [2 1] [3 2 >] [3 2 >] []", page.Request{First: 2}},
+		{"last", "[] [1] [2 1] [< 2 1] [< 2 1] []", page.Request{Last: 2}},
+		{"after", "[] [1] [< 1] [< 1] [< 1] []", page.Request{First: 2, After: "2"}},
+		{"before", "[] [>] [2 >] [3 2 >] [3 2 >] []", page.Request{Last: 2, Before: "1"}},
+	} {
+		var got []string
+		for _, p := range must(l.Versions(l.ctx(), ids, c.req))(l.t) {
+			var marks []string
+			if p.HasPrevious {
+				marks = append(marks, "<")
+			}
+			for _, v := range nodes(p) {
+				marks = append(marks, fmt.Sprint(v.Number))
+			}
+			if p.HasNext {
+				marks = append(marks, ">")
+			}
+			got = append(got, fmt.Sprint(marks))
+		}
+		equal(l.t, c.name, strings.Join(got, " "), c.want)
+	}
+	pages := must(l.RepositoryPublications(l.ctx(), ids, page.Request{First: 1}))(l.t)
+	for i, want := range []int{0, 1, 2, 3, 3, 0} {
+		equal(l.t, fmt.Sprint("publications of ", i), fmt.Sprint(len(pages[i].Items), must(pages[i].Count(l.ctx()))(l.t)), fmt.Sprint(min(want, 1), want))
+	}
+	equal(l.t, "of none", len(must(l.Versions(l.ctx(), nil, page.Request{}))(l.t)), 0)
 }
 
 func pagesOfPaths(l library) {
@@ -95,11 +165,14 @@ func pagesOfPaths(l library) {
 	l.version(r, gone, nil)
 	v := l.version(r, l.store(unit("e", 1), unit("c", 2), unit("a", 3), unit("d", 4), unit("b", 5)), gone)
 	l.version(r, l.store(unit("a2", 6)), nil)
-	for name, read := range map[string]func(context.Context, *content.Version, page.Request) (*page.Of[*content.Unit], error){
+	before := must(l.VersionsByNumber(l.ctx(), []content.VersionKey{{RepositoryID: r.ID, Number: 1}}))(l.t)[0]
+	for name, read := range map[string]func(context.Context, []*content.Version, page.Request) ([]*page.Of[*content.Unit], error){
 		"units": l.VersionUnits, "added": l.VersionAdded,
 	} {
 		l.t.Run(name, func(t *testing.T) {
-			checkPages(t, t.Context(), func(ctx context.Context, req page.Request) (*page.Of[*content.Unit], error) { return read(ctx, v, req) },
+			checkPages(t, t.Context(), func(ctx context.Context, req page.Request) (*page.Of[*content.Unit], error) {
+				return second(read(ctx, []*content.Version{before, v}, req))
+			},
 				func(u *content.Unit) string { return u.Path })
 		})
 	}
@@ -109,7 +182,10 @@ func badCursors(l library) {
 	r := l.repository("r")
 	v := l.version(r, l.store(unit("a", 1)), nil)
 	remotes := func(req page.Request) error { _, err := l.Remotes(l.ctx(), req); return err }
-	units := func(req page.Request) error { _, err := l.VersionUnits(l.ctx(), v, req); return err }
+	units := func(req page.Request) error {
+		_, err := l.VersionUnits(l.ctx(), []*content.Version{v}, req)
+		return err
+	}
 	for _, c := range []struct {
 		name    string
 		err     error

@@ -44,8 +44,8 @@ func publications(l library) {
 	third := l.publish(l.version(other, nil, nil))
 	equal(l.t, "of version", must(l.PublicationOfVersion(l.ctx(), second.ID))(l.t), again)
 	equal(l.t, "by id", must(l.PublicationsByID(l.ctx(), []content.PublicationID{again.ID, 99, p.ID}))(l.t), []*content.Publication{again, nil, p})
-	equal(l.t, "all", nodes(must(l.Publications(l.ctx(), 0, page.Request{}))(l.t)), []*content.Publication{third, again, p})
-	equal(l.t, "of repository", nodes(must(l.Publications(l.ctx(), r.ID, page.Request{}))(l.t)), []*content.Publication{again, p})
+	equal(l.t, "all", nodes(must(l.Publications(l.ctx(), page.Request{}))(l.t)), []*content.Publication{third, again, p})
+	equal(l.t, "of repository", nodes(must(only(l.RepositoryPublications(l.ctx(), []content.RepositoryID{r.ID}, page.Request{})))(l.t)), []*content.Publication{again, p})
 }
 
 func olderVersionPublished(l library) {
@@ -155,8 +155,8 @@ func distributions(l library) {
 	b := l.distribute(content.Distribution{Path: "debian/testing", PublicationID: p.ID})
 	equal(l.t, "by path", must(l.DistributionByPath(l.ctx(), "debian/testing"))(l.t), b)
 	equal(l.t, "by id", must(l.DistributionsByID(l.ctx(), []content.DistributionID{b.ID, 99, a.ID}))(l.t), []*content.Distribution{b, nil, a})
-	equal(l.t, "all", nodes(must(l.Distributions(l.ctx(), 0, page.Request{}))(l.t)), []*content.Distribution{a, b})
-	equal(l.t, "of repository", nodes(must(l.Distributions(l.ctx(), r.ID, page.Request{}))(l.t)), []*content.Distribution{a})
+	equal(l.t, "all", nodes(must(l.Distributions(l.ctx(), page.Request{}))(l.t)), []*content.Distribution{a, b})
+	equal(l.t, "of repository", nodes(must(only(l.RepositoryDistributions(l.ctx(), []content.RepositoryID{r.ID}, page.Request{})))(l.t)), []*content.Distribution{a})
 	_, err := l.DistributionByPath(l.ctx(), "debian")
 	wantFault(l.t, err, fault.NotFound, `there is no distribution at "debian"`)
 

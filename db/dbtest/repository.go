@@ -184,7 +184,7 @@ func repositoryWithHistory(l library) {
 	l.tx(func(tx *db.Tx) error { _, err := tx.DeleteRepository(l.ctx(), r.ID); return err })
 
 	equal(l.t, "versions", must(l.VersionsByID(l.ctx(), []content.VersionID{first.ID, second.ID}))(l.t), []*content.Version{nil, nil})
-	equal(l.t, "publications", nodes(must(l.Publications(l.ctx(), 0, page.Request{}))(l.t)), []*content.Publication{kept})
+	equal(l.t, "publications", nodes(must(l.Publications(l.ctx(), page.Request{}))(l.t)), []*content.Publication{kept})
 	equal(l.t, "members", must(l.Members(l.ctx(), r.ID))(l.t), nil)
 	equal(l.t, "other's members", len(must(l.Members(l.ctx(), other.ID))(l.t)), 2)
 	for _, id := range gone {

@@ -21,6 +21,7 @@ func Run(t *testing.T, open func(*testing.T) *db.DB) {
 		"remote settings":            remoteSettings,
 		"secret keys":                secretKeys,
 		"pages":                      pages,
+		"pages of several":           pagesOfSeveral,
 		"pages of paths":             pagesOfPaths,
 		"bad cursors":                badCursors,
 		"repositories":               repositories,

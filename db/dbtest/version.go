@@ -133,9 +133,9 @@ func versions(l library) {
 				paths string
 				count int
 			}{
-				"units":   {must(l.VersionUnits(t.Context(), v, page.Request{}))(t), want.units, v.Units},
-				"added":   {must(l.VersionAdded(t.Context(), v, page.Request{}))(t), want.added, v.Added},
-				"removed": {must(l.VersionRemoved(t.Context(), v, page.Request{}))(t), want.removed, v.Removed},
+				"units":   {must(only(l.VersionUnits(t.Context(), []*content.Version{v}, page.Request{})))(t), want.units, v.Units},
+				"added":   {must(only(l.VersionAdded(t.Context(), []*content.Version{v}, page.Request{})))(t), want.added, v.Added},
+				"removed": {must(only(l.VersionRemoved(t.Context(), []*content.Version{v}, page.Request{})))(t), want.removed, v.Removed},
 			} {
 				equal(t, name, paths(nodes(list.p)), list.paths)
 				equal(t, name+" counted", list.count, len(list.p.Items))
@@ -147,16 +147,16 @@ func versions(l library) {
 			equal(t, "in order", paths(streamed), want.units)
 			equal(t, "bytes", v.Bytes, want.bytes)
 			equal(t, "number", v.Number, i+1)
-			equal(t, "by number", must(l.VersionByNumber(t.Context(), r.ID, i+1))(t), v)
+			equal(t, "by number", must(l.VersionsByNumber(t.Context(), []content.VersionKey{{RepositoryID: r.ID, Number: i + 1}}))(t), []*content.Version{v})
 		})
 	}
 	equal(l.t, "latest", l.again(r).LatestID, vs[5].ID)
 	equal(l.t, "by id", must(l.VersionsByID(l.ctx(), []content.VersionID{vs[1].ID, 99, vs[0].ID}))(l.t), []*content.Version{vs[1], nil, vs[0]})
 	slices.Reverse(vs)
-	equal(l.t, "newest first", nodes(must(l.Versions(l.ctx(), r.ID, page.Request{}))(l.t)), vs)
+	equal(l.t, "newest first", nodes(must(only(l.Versions(l.ctx(), []content.RepositoryID{r.ID}, page.Request{})))(l.t)), vs)
 	equal(l.t, "members", must(l.Members(l.ctx(), r.ID))(l.t), nil)
-	_, err := l.VersionByNumber(l.ctx(), r.ID, 7)
-	wantFault(l.t, err, fault.NotFound, r.ID.String()+" has no version 7")
+	equal(l.t, "by keys", must(l.VersionsByNumber(l.ctx(), []content.VersionKey{{RepositoryID: r.ID, Number: 7}, {RepositoryID: r.ID, Number: 6}, {RepositoryID: 99, Number: 1}}))(l.t),
+		[]*content.Version{nil, vs[0], nil})
 
 	stop := errors.New("stop")
 	if err := l.UnitsInOrder(l.ctx(), vs[2], func(*content.Unit) error { return stop }); err != stop {
@@ -227,6 +227,6 @@ func bigVersion(l library) {
 	equal(l.t, "units", v.Units, 100)
 	equal(l.t, "removed", v.Removed, n-100)
 	equal(l.t, "members", must(l.Members(l.ctx(), r.ID))(l.t), slices.Sorted(slices.Values(ids[n-100:])))
-	p := must(l.VersionRemoved(l.ctx(), v, page.Request{First: 3, After: "25/1025"}))(l.t)
+	p := must(only(l.VersionRemoved(l.ctx(), []*content.Version{v}, page.Request{First: 3, After: "25/1025"})))(l.t)
 	equal(l.t, "page in the middle", paths(nodes(p)), "25/10751076 25/11251126 25/11751176")
 }
