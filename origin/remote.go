@@ -11,7 +11,7 @@ import (
 // promised to the client before the first of them are here.
 func (h *Handler) serveRemote(w http.ResponseWriter, r *http.Request, f *file, b io.ReadSeeker) {
 	from := &source{ReadSeeker: b}
-	late := &lateWriter{partWriter: partWriter{w}, from: from}
+	late := &lateWriter{partWriter: partWriter{w, f.size}, from: from}
 	http.ServeContent(late, r, "", f.modified, from)
 	switch err := from.failure(); {
 	case err == nil:

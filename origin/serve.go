@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 
 	"ream/fault"
@@ -38,6 +39,7 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file) {
 	}
 	header["X-Content-Type-Options"] = noSniff
 	header["Content-Security-Policy"] = sandbox
+	keepByteRange(r)
 	if match := r.Header["If-None-Match"]; len(match) == 1 && match[0] == f.etag[0] && r.Header["If-Match"] == nil && r.Header["If-Unmodified-Since"] == nil {
 		w.WriteHeader(http.StatusNotModified)
 		return
@@ -59,7 +61,7 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file) {
 	}
 	defer b.Close()
 	if onDisk, ok := b.(*os.File); ok {
-		http.ServeContent(partWriter{w}, r, "", f.modified, onDisk)
+		http.ServeContent(partWriter{w, f.size}, r, "", f.modified, onDisk)
 	} else {
 		h.serveRemote(w, r, f, b)
 	}
@@ -114,13 +116,35 @@ func isConditional(h http.Header) bool {
 		h["If-Match"] != nil || h["If-Unmodified-Since"] != nil
 }
 
+// keepByteRange takes off a request a Range that it does not mean: RFC 9110
+// defines one for GET alone, and has units ignored that are not known. Names of
+// units are of either case, which http.ServeContent does not know.
+func keepByteRange(r *http.Request) {
+	if r.Header["Range"] == nil {
+		return
+	}
+	unit, ranges, _ := strings.Cut(r.Header.Get("Range"), "=")
+	if r.Method != http.MethodGet || len(r.Header["Range"]) > 1 || !strings.EqualFold(unit, "bytes") {
+		r.Header.Del("Range")
+		return
+	}
+	r.Header.Set("Range", "bytes="+ranges)
+}
+
 // partWriter takes the digest of the whole file off answers that do not
-// describe the file.
-type partWriter struct{ http.ResponseWriter }
+// describe the file, and tells those who ask for what is beyond it how long it
+// is.
+type partWriter struct {
+	http.ResponseWriter
+	size int64
+}
 
 func (p partWriter) WriteHeader(status int) {
 	if status >= 300 {
 		p.Header().Del("Repr-Digest")
+	}
+	if status == http.StatusRequestedRangeNotSatisfiable {
+		p.Header().Set("Content-Range", fmt.Sprintf("bytes */%d", p.size))
 	}
 	p.ResponseWriter.WriteHeader(status)
 }

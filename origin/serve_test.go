@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -98,7 +99,11 @@ func testConditionsAndRanges(t *testing.T, blobs storage) {
 			{"range of the same", []string{"Range", "bytes=1-2", "If-Range", etag[file]}, 206, "12"},
 			{"range of another", []string{"Range", "bytes=1-2", "If-Range", `"x"`}, 200, body},
 			{"range beyond", []string{"Range", "bytes=900000-"}, 416, "invalid range: failed to overlap\n"},
-			{"unknown unit", []string{"Range", "lines=1-2"}, 416, "invalid range\n"},
+			{"range the wrong way round", []string{"Range", "bytes=5-2"}, 416, "invalid range\n"},
+			{"unit in capitals", []string{"Range", "Bytes=0-3"}, 206, "0123"},
+			{"unknown unit", []string{"Range", "lines=1-2"}, 200, body},
+			{"no range", []string{"Range", "0-3"}, 200, body},
+			{"two headers", []string{"Range", "bytes=0-3", "Range", "bytes=4-5"}, 200, body},
 		}
 		for _, tt := range tests {
 			t.Run(file+" "+tt.name, func(t *testing.T) {
@@ -114,7 +119,23 @@ func testConditionsAndRanges(t *testing.T, blobs storage) {
 				if tt.status < 400 {
 					checkHeader(t, w, "ETag", etag[file])
 				}
+				if tt.status == 416 {
+					checkHeader(t, w, "Content-Range", fmt.Sprintf("bytes */%d", len(body)))
+				}
 			})
+		}
+	}
+}
+
+func TestHeadHasNoRange(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, map[string]string{"s": "0123456789", "l": strings.Repeat("0123456789", 10_000)})
+	for file, length := range map[string]string{"s": "10", "l": "100000"} {
+		for _, r := range []string{"bytes=0-3", "bytes=900000-"} {
+			w := s.ask(t, "HEAD", "/content/debian/stable/"+file, "Range", r)
+			checkStatus(t, w, http.StatusOK)
+			checkHeader(t, w, "Content-Length", length)
+			checkHeader(t, w, "Content-Range", "")
 		}
 	}
 }
