@@ -12,29 +12,52 @@ func TestBadUpstreams(t *testing.T) {
 	eachServer(t, func(t *testing.T, p *program) {
 		good := []byte("good")
 		line := "good," + digest(good) + ",4\n"
+		at := func(path string) string { return path + "," + digest(good) + ",4\n" }
+		gone := func(w http.ResponseWriter, _ string) bool {
+			http.Error(w, "gone", http.StatusNotFound)
+			return true
+		}
+		// Those that are wrong in a line say which; nothing was fetched then.
 		tests := []struct {
 			name, manifest, message string
 			before                  func(w http.ResponseWriter, path string) bool
 		}{
-			{name: "absolute path", manifest: line + "/etc/passwd," + digest(good) + ",4\n", message: "PULP_MANIFEST line 2: the path"},
-			{name: "path upwards", manifest: "a/../../b," + digest(good) + ",4\n", message: "PULP_MANIFEST line 1: the path"},
-			{name: "empty path", manifest: "," + digest(good) + ",4\n", message: "PULP_MANIFEST line 1: the path is empty"},
-			{name: "duplicate path", manifest: line + line, message: "PULP_MANIFEST line 2: the path \"good\" is named twice"},
-			{name: "long path", manifest: strings.Repeat("a/", 600) + "a," + digest(good) + ",4\n", message: "PULP_MANIFEST line 1"},
-			{name: "truncated manifest", manifest: line + "other,abc", message: "PULP_MANIFEST line 2"},
-			{name: "wrong digest", manifest: line + "other," + digest([]byte("else")) + ",5\n", message: "/other: its SHA-256 is"},
+			{name: "absolute path", manifest: line + at("/etc/passwd"), message: `PULP_MANIFEST line 2: the path "/etc/passwd" is absolute`},
+			{name: "path upwards", manifest: at("a/../../b"), message: `PULP_MANIFEST line 1: the path "a/../../b" has a segment ".."`},
+			{name: "path upwards at the end", manifest: at("a/.."), message: `PULP_MANIFEST line 1: the path "a/.." has a segment ".."`},
+			{name: "path of a dot", manifest: at("a/./b"), message: `has a segment "."`},
+			{name: "path with an empty segment", manifest: at("a//b"), message: `PULP_MANIFEST line 1: the path "a//b" has an empty segment`},
+			{name: "path of a directory", manifest: at("a/"), message: `PULP_MANIFEST line 1: the path "a/" has an empty segment`},
+			{name: "empty path", manifest: at(""), message: "PULP_MANIFEST line 1: the path is empty"},
+			{name: "duplicate path", manifest: line + line, message: `PULP_MANIFEST line 2: the path "good" is named twice`},
+			{name: "file and directory", manifest: line + at("good/other"), message: `PULP_MANIFEST line 2: the path "good/other" lies below "good", which is a file`},
+			{name: "the manifest's own path", manifest: at("PULP_MANIFEST"), message: "PULP_MANIFEST line 1: the path PULP_MANIFEST is the manifest's own"},
+			{name: "long path", manifest: at(strings.Repeat("a/", 512) + "a"), message: "PULP_MANIFEST line 1: the path has 1025 bytes: at most 1024 are allowed"},
+			{name: "long name", manifest: at(strings.Repeat("a", 256)), message: "has a segment of more than 255 bytes"},
+			{name: "long line", manifest: at(strings.Repeat("a/", 4000)), message: "PULP_MANIFEST line 1: it is longer than"},
+			{name: "control character", manifest: at("a\x1bb"), message: `PULP_MANIFEST line 1: the path "a\x1bb" contains '\x1b'`},
+			{name: "zero byte", manifest: at("a\x00b"), message: `PULP_MANIFEST line 1: the path "a\x00b" contains '\x00'`},
+			{name: "backslash", manifest: at(`a\..\b`), message: `PULP_MANIFEST line 1: the path "a\\..\\b" contains '\\'`},
+			{name: "no UTF-8", manifest: at("a\xff"), message: `PULP_MANIFEST line 1: the path "a\xff" is not UTF-8`},
+			{name: "no digest", manifest: line + "other,abc,4\n", message: `PULP_MANIFEST line 2: "abc" is no SHA-256`},
+			{name: "long digest", manifest: line + "other," + digest(good) + "0,4\n", message: "PULP_MANIFEST line 2"},
+			{name: "negative size", manifest: "good," + digest(good) + ",-4\n", message: `PULP_MANIFEST line 1: the size "-4" is no number of bytes`},
+			{name: "truncated manifest", manifest: line + "other,abc", message: "PULP_MANIFEST line 2: want path,sha256,size"},
+			{name: "empty line", manifest: line + "\n" + at("x"), message: "PULP_MANIFEST line 2: it is empty"},
+			{name: "no manifest", message: "/PULP_MANIFEST: 404 Not Found", before: gone},
+
+			{name: "wrong digest", manifest: line + "other," + digest([]byte("else")) + ",5\n", message: "/other: its SHA-256 is " + digest([]byte("other"))},
 			{name: "two sizes for the same bytes", manifest: line + "again," + digest(good) + ",5\n", message: "again: the manifest says 5 bytes, but the file with this SHA-256 has 4"},
-			{name: "wrong size", manifest: line + "other," + digest([]byte("other")) + ",6\n", message: "/other: it has 5 bytes, but the metadata says 6"},
-			{name: "missing file", manifest: line + "missing," + digest(good) + "0,4\n", message: "PULP_MANIFEST line 2"},
+			{name: "too large a size", manifest: line + "other," + digest([]byte("other")) + ",6\n", message: "/other: it has 5 bytes, but the metadata says 6"},
+			{name: "too small a size", manifest: line + "other," + digest([]byte("other")) + ",4\n", message: "/other: it has more than the 4 bytes that the metadata says"},
 			{name: "404", manifest: line + "missing," + digest([]byte("x")) + ",1\n", message: "/missing: 404 Not Found"},
-			{name: "no manifest", message: "/PULP_MANIFEST: 404 Not Found", before: func(w http.ResponseWriter, _ string) bool {
-				http.Error(w, "gone", http.StatusNotFound)
-				return true
-			}},
 		}
 		for i, tt := range tests {
-			up := newUpstream(t, map[string][]byte{"good": good, "other": []byte("other")})
-			up.manifest, up.before = tt.manifest, tt.before
+			// Of the same lengths, but not stored by another test.
+			own := map[string][]byte{"good": fmt.Appendf(nil, "%04d", i), "other": fmt.Appendf(nil, "%05d", i)}
+			ours := strings.NewReplacer(digest(good), digest(own["good"]), digest([]byte("other")), digest(own["other"]))
+			up := newUpstream(t, own)
+			up.manifest, up.before, tt.message = ours.Replace(tt.manifest), tt.before, ours.Replace(tt.message)
 			name := fmt.Sprintf("r%d", i)
 			p.repository(name, up.URL+"/PULP_MANIFEST")
 			got := p.sync(name, true)
@@ -44,6 +67,15 @@ func TestBadUpstreams(t *testing.T) {
 			if versions, _ := p.versions(name); versions != 0 {
 				t.Errorf("%s: it made a version", tt.name)
 			}
+			up.set(func() { up.manifest, up.before = "", nil })
+			if got := p.sync(name, true); got.State != "COMPLETED" {
+				t.Errorf("%s: once it is well: got %+v %+v", tt.name, got, got.Error)
+			}
+			up.set(func() {
+				if up.served["good"] != 1 {
+					t.Errorf("%s: a good file was fetched %d times in two syncs", tt.name, up.served["good"])
+				}
+			})
 		}
 	})
 }
