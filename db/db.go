@@ -272,7 +272,7 @@ func (tx *Tx) alone(ctx context.Context, text string) error {
 func (q *queries) exec(ctx context.Context, query string, args ...any) (int, error) {
 	r, err := q.run(ctx, query, args)
 	if err != nil {
-		return 0, err
+		return 0, q.stopped(ctx, err)
 	}
 	n, err := r.RowsAffected()
 	return int(n), err
@@ -280,12 +280,21 @@ func (q *queries) exec(ctx context.Context, query string, args ...any) (int, err
 
 // sel reads rows into the slice that dst points to.
 func (q *queries) sel(ctx context.Context, dst any, query string, args ...any) error {
-	return q.d.classify(q.rows(ctx, dst, query, args))
+	return q.d.classify(q.stopped(ctx, q.rows(ctx, dst, query, args)))
 }
 
 // get reads one row; sql.ErrNoRows if there is none.
 func (q *queries) get(ctx context.Context, dst any, query string, args ...any) error {
-	return q.row(ctx, dst, query, args)
+	return q.stopped(ctx, q.row(ctx, dst, query, args))
+}
+
+// stopped tells a statement that was stopped because ctx ended from one that
+// failed. PostgreSQL says only that somebody wanted it.
+func (q *queries) stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && q.d.code(err) == queryCanceled {
+		return ctx.Err()
+	}
+	return err
 }
 
 // found is get with whether there was a row.

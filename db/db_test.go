@@ -1,11 +1,14 @@
 package db_test
 
 import (
+	"context"
 	"database/sql"
+	"errors"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"ream/db"
 	"ream/db/dbtest"
@@ -105,4 +108,26 @@ func TestOpenAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestStatementsEndWithTheirContext stops statements that would take long: what
+// they return tells who stopped them, not that the database failed.
+func TestStatementsEndWithTheirContext(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		long := "SELECT 1 FROM pg_sleep(60)"
+		if d.SingleProcess() {
+			long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+		}
+		limited, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer end()
+		if err := d.Read(limited, long); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("after the deadline: got %v", err)
+		}
+		canceled, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, cancel)
+		if err := d.Read(canceled, long); !errors.Is(err, context.Canceled) {
+			t.Errorf("canceled: got %v", err)
+		}
+	})
 }

@@ -130,6 +130,7 @@ const (
 	foreignKeyViolation = "23503"
 	badText             = "22021"
 	diskFull            = "53100"
+	queryCanceled       = "57014"
 )
 
 // retryable reports whether the same transaction may succeed if tried again:

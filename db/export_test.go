@@ -15,6 +15,13 @@ func (db *DB) CountStatements() *atomic.Int64 {
 	return &c.n
 }
 
+// Read reads a number.
+func (db *DB) Read(ctx context.Context, query string) error {
+	var n int
+	_, err := db.found(ctx, &n, query)
+	return err
+}
+
 type counting struct {
 	sqlx.ExtContext
 	n atomic.Int64

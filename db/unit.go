@@ -78,7 +78,7 @@ func (q *queries) UnitsInOrder(ctx context.Context, v *content.Version, each fun
 	rows, err := q.ext.QueryxContext(ctx, q.d.rebind(`SELECT `+unitColumns+` FROM `+memberTables+` WHERE `+isMember+` ORDER BY m.path`),
 		v.RepositoryID, v.Number, v.Number)
 	if err != nil {
-		return q.d.classify(err)
+		return q.d.classify(q.stopped(ctx, err))
 	}
 	defer rows.Close() //nolint:errcheck // Err tells
 	for rows.Next() {
@@ -90,7 +90,7 @@ func (q *queries) UnitsInOrder(ctx context.Context, v *content.Version, each fun
 			return err
 		}
 	}
-	return q.d.classify(rows.Err())
+	return q.d.classify(q.stopped(ctx, rows.Err()))
 }
 
 // Members returns the units of a repository's newest version, in order.
