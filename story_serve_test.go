@@ -134,6 +134,28 @@ func TestOddNamesAreServed(t *testing.T) {
 	})
 }
 
+func TestDistributionTellsWhereItIs(t *testing.T) {
+	eachServer(t, func(t *testing.T, p *program) {
+		up := newUpstream(t, map[string][]byte{"a": []byte("the file")})
+		p.repository("r", up.URL+"/PULP_MANIFEST")
+		for _, path := range []string{"plain", "a/b", "100% odd? #1 \"ü\"/x", "a b"} {
+			d := query[struct{ CreateDistribution struct{ URL string } }](p,
+				`mutation($p: String!) { createDistribution(input: {path: $p, repository: "repository-1"}) { url } }`, map[string]any{"p": path}).CreateDistribution
+			if got := p.curl(d.URL + "a"); got.status != 404 || !strings.Contains(got.body, "nothing has been published here yet") {
+				t.Errorf("%s before the first publication, at %s: got %d %s", path, d.URL, got.status, got.body)
+			}
+			defer func() {
+				if got := p.curl(d.URL + "a"); got.body != "the file" {
+					t.Errorf("%s is served at %s: got %d %s", path, d.URL, got.status, got.body)
+				}
+			}()
+		}
+		if got := p.follow(p.mirror("r")); got.State != "COMPLETED" {
+			t.Errorf("got %+v %+v", got, got.Error)
+		}
+	})
+}
+
 func TestServingByTheSpecification(t *testing.T) {
 	eachServer(t, func(t *testing.T, p *program) {
 		small, large := strings.Repeat("0123456789", 10), strings.Repeat("0123456789", 20_000)

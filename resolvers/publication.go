@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"net/url"
 
 	"ream/catalog"
 	"ream/content"
@@ -9,7 +10,7 @@ import (
 )
 
 func (r *distributionResolver) URL(ctx context.Context, obj *content.Distribution) (string, error) {
-	return "/content/" + obj.Path + "/", nil
+	return (&url.URL{Path: "/content/" + obj.Path + "/"}).EscapedPath(), nil
 }
 
 func (r *distributionResolver) Repository(ctx context.Context, obj *content.Distribution) (*content.Repository, error) {
