@@ -114,13 +114,15 @@ func (c *Catalog) answer(ctx context.Context, o Operation, key string) (work tas
 // workByID reads a task or a group by the ID that clients see.
 func workByID(ctx context.Context, tx *db.Tx, id string) (task.Work, error) {
 	if key, err := task.ParseGroupID(id); err == nil {
-		return one(tx.GroupsByID(ctx, []task.GroupID{key}))
+		g, err := one(tx.GroupsByID(ctx, []task.GroupID{key}))
+		return g, missing(err, key)
 	}
 	key, err := task.ParseID(id)
 	if err != nil {
 		return nil, err
 	}
-	return one(tx.TasksByID(ctx, []task.ID{key}))
+	t, err := one(tx.TasksByID(ctx, []task.ID{key}))
+	return t, missing(err, key)
 }
 
 // Sync queues a sync of each selected repository: one task if one repository
@@ -252,6 +254,17 @@ func groupName(verb string, repositories []*content.Repository) string {
 	return fmt.Sprintf("%s %d repositories", verb, len(repositories))
 }
 
+// task reads a task, which the history may have lost already.
+func (c *Catalog) task(ctx context.Context, id task.ID) (*task.Task, error) {
+	t, err := one(c.DB.TasksByID(ctx, []task.ID{id}))
+	return t, missing(err, id)
+}
+
+func (c *Catalog) group(ctx context.Context, id task.GroupID) (*task.Group, error) {
+	g, err := one(c.DB.GroupsByID(ctx, []task.GroupID{id}))
+	return g, missing(err, id)
+}
+
 // selected are the repositories that a request is about.
 func selected(ctx context.Context, tx *db.Tx, s Selector) ([]*content.Repository, error) {
 	switch {
@@ -296,24 +309,24 @@ func distinct(repositories []*content.Repository) []*content.Repository {
 
 // CancelTask cancels a task with what it spawned, and returns it.
 func (c *Catalog) CancelTask(ctx context.Context, id task.ID) (*task.Task, error) {
-	if _, err := one(c.DB.TasksByID(ctx, []task.ID{id})); err != nil {
-		return nil, missing(err, id)
+	if _, err := c.task(ctx, id); err != nil {
+		return nil, err
 	}
 	if err := c.DB.CancelTask(ctx, id); err != nil {
 		return nil, err
 	}
-	return one(c.DB.TasksByID(ctx, []task.ID{id}))
+	return c.task(ctx, id)
 }
 
 // CancelGroup cancels a group's members, and returns the group.
 func (c *Catalog) CancelGroup(ctx context.Context, id task.GroupID) (*task.Group, error) {
-	if _, err := one(c.DB.GroupsByID(ctx, []task.GroupID{id})); err != nil {
-		return nil, missing(err, id)
+	if _, err := c.group(ctx, id); err != nil {
+		return nil, err
 	}
 	if err := c.DB.CancelGroup(ctx, id); err != nil {
 		return nil, err
 	}
-	return one(c.DB.GroupsByID(ctx, []task.GroupID{id}))
+	return c.group(ctx, id)
 }
 
 // RetryTask queues an unsuccessful task again, and returns the new one.
@@ -322,7 +335,7 @@ func (c *Catalog) RetryTask(ctx context.Context, id task.ID) (*task.Task, error)
 	if err := c.DB.InTx(ctx, func(tx *db.Tx) (err error) { again, err = tx.RetryTask(ctx, id); return err }); err != nil {
 		return nil, err
 	}
-	return one(c.DB.TasksByID(ctx, []task.ID{again}))
+	return c.task(ctx, again)
 }
 
 // RetryGroup queues the members of a group that did not complete again, and
@@ -332,7 +345,7 @@ func (c *Catalog) RetryGroup(ctx context.Context, id task.GroupID) (*task.Group,
 	if err := c.DB.InTx(ctx, func(tx *db.Tx) (err error) { again, err = tx.RetryGroup(ctx, id); return err }); err != nil {
 		return nil, err
 	}
-	return one(c.DB.GroupsByID(ctx, []task.GroupID{again}))
+	return c.group(ctx, again)
 }
 
 // reserve claims what a task works on.

@@ -213,7 +213,7 @@ func unfinished(ctx context.Context, tx *db.Tx, s *task.Schedule) (bool, error) 
 		return false, nil
 	}
 	work, err := workByID(ctx, tx, s.LastWork)
-	if errors.Is(err, errMissing) {
+	if fault.Is(err, fault.NotFound) {
 		return false, nil
 	}
 	return err == nil && !work.Finished(), err
