@@ -32,15 +32,16 @@ type options struct {
 	now func() time.Time // not a flag: the clock of a test; nil for the system's
 }
 
-// serveOptions reads the flags of serve.
-func serveOptions(args []string, stderr io.Writer) (options, error) {
+// serveOptions reads the flags of serve. It writes the help to stdout if that is
+// asked for.
+func serveOptions(args []string, stdout io.Writer) (options, error) {
 	var o options
-	flags := o.flags("serve", stderr)
+	flags := o.flags("serve")
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to listen on")
 	flags.IntVar(&o.workers, "workers", 8, "how many tasks to run at once; 0 for none")
 	flags.BoolVar(&o.anonymous, "allow-anonymous", false, "listen beyond loopback although everybody who reaches the server may do everything")
 	flags.DurationVar(&o.clientStall, "client-stall", 10*time.Second, "disconnect a subscriber that takes nothing for so long")
-	if err := o.parse(flags, args); err != nil {
+	if err := o.parse(flags, args, stdout); err != nil {
 		return o, err
 	}
 	return o, errors.Join(
@@ -49,14 +50,14 @@ func serveOptions(args []string, stderr io.Writer) (options, error) {
 		o.slots.check(), o.upstreams.check())
 }
 
-// workerOptions reads the flags of worker.
-func workerOptions(args []string, stderr io.Writer) (options, error) {
+// workerOptions reads the flags of worker, like serveOptions.
+func workerOptions(args []string, stdout io.Writer) (options, error) {
 	var o options
-	flags := o.flags("worker", stderr)
+	flags := o.flags("worker")
 	flags.Lookup("database").Usage = "the postgres:// URL that all processes have in common"
 	flags.Lookup("storage").Usage = "where the artifacts are, which all processes have in common: a directory, or s3://bucket/prefix?…, as for ream serve (default: artifacts below --data)"
 	flags.IntVar(&o.workers, "workers", 8, "how many tasks to run at once")
-	if err := o.parse(flags, args); err != nil {
+	if err := o.parse(flags, args, stdout); err != nil {
 		return o, err
 	}
 	return o, errors.Join(
@@ -74,9 +75,9 @@ func want(well bool, message string) error {
 }
 
 // flags are those that all processes on one database and storage have.
-func (o *options) flags(command string, stderr io.Writer) *flag.FlagSet {
+func (o *options) flags(command string) *flag.FlagSet {
 	flags := flag.NewFlagSet("ream "+command, flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags.SetOutput(io.Discard) // run tells what is wrong
 	flags.StringVar(&o.data, "data", "ream-data", "directory for the database and the storage, unless they are elsewhere")
 	flags.StringVar(&o.database, "database", "", "a SQLite file or a postgres:// URL (default: ream.db below --data)")
 	flags.StringVar(&o.storage, "storage", "", "where the artifacts are: a directory, or s3://bucket/prefix?endpoint=…&region=…&path-style=true&redirect=true\nwith credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws (default: artifacts below --data)")
@@ -87,17 +88,21 @@ func (o *options) flags(command string, stderr io.Writer) *flag.FlagSet {
 }
 
 // parse reads flags; each has a REAM_* variable for its default.
-func (o *options) parse(flags *flag.FlagSet, args []string) error {
+func (o *options) parse(flags *flag.FlagSet, args []string, stdout io.Writer) error {
 	var err error
 	flags.VisitAll(func(f *flag.Flag) {
 		name := "REAM_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		if value, ok := os.LookupEnv(name); ok {
 			if e := f.Value.Set(value); e != nil {
-				err = fmt.Errorf("%s: %w", name, e)
+				err = errors.Join(err, fmt.Errorf("%s is %q: %w", name, value, e))
 			}
 		}
 	})
 	if e := flags.Parse(args); e != nil {
+		if errors.Is(e, flag.ErrHelp) {
+			flags.SetOutput(stdout)
+			flags.Usage()
+		}
 		return e
 	}
 	if err == nil && flags.NArg() > 0 {
@@ -116,7 +121,7 @@ func (o *options) parse(flags *flag.FlagSet, args []string) error {
 func (o *options) logger(stderr io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.log)); err != nil {
-		return nil, fmt.Errorf("--log: %w", err)
+		return nil, fmt.Errorf("--log %s: want debug, info, warn or error", o.log)
 	}
 	return slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})), nil
 }

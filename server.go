@@ -51,7 +51,7 @@ const usage = `ream mirrors, versions and publishes package repositories.
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -63,10 +63,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	switch command, rest := args[0], args[1:]; command {
 	case "serve":
-		o, err := serveOptions(rest, stderr)
+		o, err := serveOptions(rest, stdout)
 		return runCommand(command, err, stderr, func() error { return serve(ctx, o, stderr, nil) })
 	case "worker":
-		o, err := workerOptions(rest, stderr)
+		o, err := workerOptions(rest, stdout)
 		return runCommand(command, err, stderr, func() error { return runWorker(ctx, o, stderr) })
 	case "version", "--version":
 		fmt.Fprintln(stdout, "ream", version)
@@ -90,6 +90,9 @@ func runCommand(command string, err error, stderr io.Writer, f func() error) int
 		return 0
 	}
 	fmt.Fprintf(stderr, "ream %s: %v\n", command, err)
+	if status == 2 {
+		fmt.Fprintf(stderr, "\"ream %s --help\" tells its flags.\n", command)
+	}
 	return status
 }
 
