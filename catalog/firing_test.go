@@ -192,7 +192,7 @@ func (h house) fired() map[string]int {
 	h.t.Helper()
 	all := map[string]int{}
 	for r := (page.Request{First: page.Limit}); ; {
-		p, err := h.DB.Groups(h.t.Context(), task.GroupFilter{}, r)
+		p, err := h.DB.Groups(h.t.Context(), r)
 		if err != nil {
 			h.t.Fatal(err)
 		}

@@ -124,7 +124,7 @@ func (h house) tasks() []*task.Task {
 
 func (h house) groups() []*task.Group {
 	h.t.Helper()
-	p, err := h.DB.Groups(h.t.Context(), task.GroupFilter{Newest: true}, page.Request{First: page.Limit})
+	p, err := h.DB.Groups(h.t.Context(), page.Request{First: page.Limit})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -100,12 +100,12 @@ func (e engine) counts(id task.GroupID) task.Counts {
 		e.t.Fatal(err)
 	}
 	got := groups[0].Tally
-	members, err := e.Tasks(e.t.Context(), task.Filter{Group: id}, page.Request{First: page.Limit})
+	members, err := e.TasksOf(e.t.Context(), task.MemberOf, []int64{int64(id)}, task.Filter{}, page.Request{First: page.Limit})
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	want := task.Counts{Revision: got.Revision}
-	for _, m := range members.Items {
+	for _, m := range members[0].Items {
 		want.Add(m.Node.State, 1)
 	}
 	if got != want {

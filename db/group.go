@@ -8,6 +8,7 @@ import (
 )
 
 type groupRow struct {
+	owned
 	ID   task.GroupID `db:"id"`
 	Name string       `db:"name"`
 	countRow
@@ -34,6 +35,8 @@ func (r groupRow) group() *task.Group {
 	return g
 }
 
+func (r groupRow) item() (task.GroupID, *task.Group) { return r.ID, r.group() }
+
 // GroupsByID returns groups in the order of the ids, nil where there is none.
 // Its cost does not depend on how many members they have.
 func (q *queries) GroupsByID(ctx context.Context, ids []task.GroupID) ([]*task.Group, error) {
@@ -41,14 +44,16 @@ func (q *queries) GroupsByID(ctx context.Context, ids []task.GroupID) ([]*task.G
 	if err := q.sel(ctx, &rows, `SELECT `+groupColumns+` FROM task_group WHERE `+q.d.in("id"), list(q.d, ids)); err != nil {
 		return nil, err
 	}
-	return inOrder(ids, rows, func(r groupRow) (task.GroupID, *task.Group) { return r.ID, r.group() }), nil
+	return inOrder(ids, rows, groupRow.item), nil
 }
 
-// Groups returns a page of the groups that the filter selects.
-func (q *queries) Groups(ctx context.Context, f task.GroupFilter, req page.Request) (*page.Of[*task.Group], error) {
-	l := listing{columns: groupColumns, from: "task_group", key: "id", newest: f.Newest}
-	if f.RetryOf != 0 {
-		l.and(`retry_of = ?`, f.RetryOf)
-	}
-	return paged(ctx, q, l, req, func(r groupRow) (task.GroupID, *task.Group) { return r.ID, r.group() })
+// Groups returns a page of all groups, newest first.
+func (q *queries) Groups(ctx context.Context, req page.Request) (*page.Of[*task.Group], error) {
+	return paged(ctx, q, listing{columns: groupColumns, from: "task_group g", key: "g.id", newest: true}, req, groupRow.item)
+}
+
+// GroupRetries returns a page of the retries of each group, oldest first.
+func (q *queries) GroupRetries(ctx context.Context, ids []task.GroupID, req page.Request) ([]*page.Of[*task.Group], error) {
+	l := listing{columns: groupColumns, from: "task_group g", where: `g.retry_of = o.owner`, key: "g.id"}
+	return pagesOf(ctx, q, l, ownersOf(ids), req, groupRow.item)
 }

@@ -324,15 +324,15 @@ func (x *rehearsal) enter(ids []task.ID, tasks []task.New, group task.GroupID, p
 }
 
 // members are the IDs of a group's tasks, oldest first.
-func (x *rehearsal) members(f task.Filter) []task.ID {
+func (x *rehearsal) members(id task.GroupID) []task.ID {
 	var ids []task.ID
 	for after := ""; ; {
-		p, err := x.store.Tasks(x.ctx, f, page.Request{First: 100, After: after})
+		p, err := x.store.TasksOf(x.ctx, task.MemberOf, []int64{int64(id)}, task.Filter{}, page.Request{First: 100, After: after})
 		x.must(err)
-		for _, item := range p.Items {
+		for _, item := range p[0].Items {
 			ids, after = append(ids, item.Node.ID), item.Key
 		}
-		if !p.HasNext {
+		if !p[0].HasNext {
 			return ids
 		}
 	}
@@ -356,7 +356,7 @@ func (x *rehearsal) enqueueGroup() {
 	x.note("enqueue %s of %d, limit %d", id, len(g.Tasks), g.MaxRunning)
 	x.m.groups[id] = &modelGroup{id: id, maxRunning: g.MaxRunning}
 	if len(g.Tasks) > 0 {
-		x.enter(x.members(task.Filter{Group: id}), g.Tasks, id, nil)
+		x.enter(x.members(id), g.Tasks, id, nil)
 	}
 }
 
@@ -631,7 +631,7 @@ func (x *rehearsal) retry() {
 			want[t.id] = true
 		}
 	}
-	members := x.members(task.Filter{Group: again})
+	members := x.members(again)
 	x.enterRetries(members, again)
 	for _, id := range members {
 		if t := x.m.tasks[id]; !want[t.retryOf] {

@@ -18,8 +18,15 @@ type listing struct {
 	from    string // a table, or a join
 	where   string // which rows; empty for all
 	args    []any  // of from and where, in that order
-	key     string // the unique column that orders the list
+	key     string // the unique column that orders the list, as of a table: "t.id"
+	column  string // what columns call it, if not by its own name
 	newest  bool   // the highest key comes first
+}
+
+// table is the one that the list is read from in order.
+func (l listing) table() string {
+	name, _, _ := strings.Cut(l.key, ".")
+	return name
 }
 
 // and narrows the list.
@@ -42,13 +49,16 @@ func (l listing) with(condition string, args ...any) listing {
 // and what it stands for. Keys are numbers or texts, by their type.
 func paged[K ~int64 | ~string, R, T any](ctx context.Context, q *queries, l listing, req page.Request, item func(R) (K, T)) (*page.Of[T], error) {
 	key := func(r R) K { k, _ := item(r); return k }
-	return pageOf(ctx, q, l, req, key, func(rows []R) ([]T, error) {
-		nodes := make([]T, len(rows))
-		for i, r := range rows {
-			_, nodes[i] = item(r)
-		}
-		return nodes, nil
-	})
+	return pageOf(ctx, q, l, req, key, func(rows []R) ([]T, error) { return nodesOf(rows, item), nil })
+}
+
+// nodesOf are what rows stand for.
+func nodesOf[K, R, T any](rows []R, item func(R) (K, T)) []T {
+	nodes := make([]T, len(rows))
+	for i, r := range rows {
+		_, nodes[i] = item(r)
+	}
+	return nodes
 }
 
 // pageOf is paged for rows that need more statements: convert turns all of a

@@ -1,7 +1,9 @@
 package db
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -46,6 +48,13 @@ func (o owned) place() int { return o.N }
 // however many there are. A page that has bounds costs one more for each.
 func pagesOf[K ~int64 | ~string, R interface{ place() int }, T any](ctx context.Context, q *queries, l listing, owners []owner, req page.Request,
 	item func(R) (K, T)) ([]*page.Of[T], error) {
+	key := func(r R) K { k, _ := item(r); return k }
+	return pagesOfRows(ctx, q, l, owners, req, key, func(rows []R) ([]T, error) { return nodesOf(rows, item), nil })
+}
+
+// pagesOfRows is pagesOf for rows that need more statements, like pageOf.
+func pagesOfRows[K ~int64 | ~string, R interface{ place() int }, T any](ctx context.Context, q *queries, l listing, owners []owner, req page.Request,
+	key func(R) K, convert func([]R) ([]T, error)) ([]*page.Of[T], error) {
 	if len(owners) == 0 {
 		return nil, nil
 	}
@@ -58,21 +67,23 @@ func pagesOf[K ~int64 | ~string, R interface{ place() int }, T any](ctx context.
 	if err := q.sel(ctx, &rows, statement, args...); err != nil {
 		return nil, err
 	}
-	lists := make([][]R, len(owners))
+	lists, more := make([][]R, len(owners)), make([]bool, len(owners))
 	for _, r := range rows {
 		lists[r.place()] = append(lists[r.place()], r)
 	}
-	key := func(r R) K { k, _ := item(r); return k }
+	for i := range lists {
+		lists[i], more[i] = cut(lists[i], w)
+	}
+	nodes, err := convert(slices.Concat(lists...))
+	if err != nil {
+		return nil, err
+	}
 	counts := &ownerCounts{q: q, l: l, owners: owners}
 	pages := make([]*page.Of[T], len(owners))
-	for i := range owners {
-		rows, more := cut(lists[i], w)
-		nodes := make([]T, len(rows))
-		for i, r := range rows {
-			_, nodes[i] = item(r)
-		}
-		pages[i] = newPage(rows, nodes, key, w, more)
+	for i, list := range lists {
+		pages[i] = newPage(list, nodes[:len(list)], key, w, more[i])
 		pages[i].Count = func(ctx context.Context) (int, error) { return counts.of(ctx, i) }
+		nodes = nodes[len(list):]
 	}
 	if w.after != nil {
 		err = q.whoHas(ctx, l.precedes(w), owners, func(n int) { pages[n].HasPrevious = true })
@@ -93,7 +104,7 @@ func (l listing) perOwner(d *dialect, w window, owners []owner) (statement strin
 	args = []any{encode(owners)}
 	if d == &postgres {
 		_, column, _ := strings.Cut(l.key, ".")
-		l.key = "x." + column
+		l.key = "x." + cmp.Or(l.column, column)
 		return "SELECT o.n, x.* FROM " + d.owners() + " CROSS JOIN LATERAL (" + inside.statement(w.backward, w.size+1) + ") x ORDER BY o.n, " + l.order(w.backward),
 			append(args, inside.args...)
 	}
@@ -135,7 +146,7 @@ func (c *ownerCounts) of(ctx context.Context, n int) (int, error) {
 	if c.counts == nil {
 		var counts []int
 		if err := c.q.sel(ctx, &counts, `SELECT (SELECT count(*) FROM `+c.l.from+c.l.condition()+`) FROM `+c.q.d.owners()+` ORDER BY o.n`,
-			append([]any{encode(c.owners)}, c.l.args...)...); err != nil {
+			append(slices.Clone(c.l.args), encode(c.owners))...); err != nil {
 			return 0, err
 		}
 		c.counts = counts

@@ -3,12 +3,14 @@ package db_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"ream/content"
 	"ream/db"
 	"ream/db/dbtest"
 	"ream/page"
+	"ream/task"
 )
 
 // TestOneStatementForAllOwners reads lists of thirty repositories, and of their
@@ -86,4 +88,66 @@ func countsOf[T any](pages []*page.Of[T], err error) (counts []func(context.Cont
 		counts = append(counts, p.Count)
 	}
 	return counts, err
+}
+
+// TestTasksOfSeveral reads the tasks of groups of different sizes at once.
+func TestTasksOfSeveral(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e engine) {
+		var groups []int64
+		for n := range 4 {
+			var tasks []task.New
+			for range n {
+				tasks = append(tasks, task.New{Kind: "a", Name: "test", Priority: task.Normal})
+			}
+			groups = append(groups, int64(e.group(tasks...)))
+		}
+		claimed := e.claim(4) // one of the first group with any, two of the next, one of the last
+		e.finish(task.Failed, claimed[1], claimed[3])
+		read := func(relation task.Relation, ids []int64, f task.Filter, r page.Request) string {
+			t.Helper()
+			pages, err := e.TasksOf(t.Context(), relation, ids, f, r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, p := range pages {
+				n, err := p.Count(t.Context())
+				if err != nil {
+					t.Error(err)
+				}
+				var states []string
+				for _, item := range p.Items {
+					states = append(states, string(item.Node.State))
+				}
+				got = append(got, fmt.Sprintf("%d%v", n, states))
+			}
+			return strings.Join(got, " ")
+		}
+		finished, unfinished := true, false
+		for _, c := range []struct {
+			name, got, want string
+		}{
+			{"all", read(task.MemberOf, groups, task.Filter{}, page.Request{First: 2}), "0[] 1[RUNNING] 2[FAILED RUNNING] 3[FAILED WAITING]"},
+			{"last", read(task.MemberOf, groups, task.Filter{}, page.Request{Last: 1}), "0[] 1[RUNNING] 2[RUNNING] 3[WAITING]"},
+			{"finished", read(task.MemberOf, groups, task.Filter{Finished: &finished}, page.Request{}), "0[] 0[] 1[FAILED] 1[FAILED]"},
+			{"unfinished", read(task.MemberOf, groups, task.Filter{Finished: &unfinished}, page.Request{}), "0[] 1[RUNNING] 1[RUNNING] 2[WAITING WAITING]"},
+			{"failed", read(task.MemberOf, groups, task.Filter{States: []task.State{task.Failed}}, page.Request{}), "0[] 0[] 1[FAILED] 1[FAILED]"},
+			{"failed or waiting", read(task.MemberOf, groups, task.Filter{States: []task.State{task.Failed, task.Waiting}}, page.Request{}), "0[] 0[] 1[FAILED] 3[FAILED WAITING WAITING]"},
+			{"of workers", read(task.RunBy, []int64{int64(e.worker), 99}, task.Filter{}, page.Request{}), "2[RUNNING RUNNING] 0[]"},
+			{"of no parents", read(task.SpawnedBy, []int64{int64(claimed[0].ID)}, task.Filter{}, page.Request{}), "0[]"},
+			{"retries", read(task.RetryOf, []int64{int64(claimed[1].ID)}, task.Filter{}, page.Request{}), "0[]"},
+		} {
+			if c.got != c.want {
+				t.Errorf("%s: got %s, want %s", c.name, c.got, c.want)
+			}
+		}
+		again, err := e.GroupRetries(t.Context(), []task.GroupID{1, 2}, page.Request{})
+		if err != nil || len(again) != 2 || len(again[0].Items) != 0 {
+			t.Errorf("retries of groups: got %v, %v", again, err)
+		}
+		count := e.CountStatements()
+		if read(task.MemberOf, groups, task.Filter{}, page.Request{}); count.Load() != 3 { // with the progress and the counts
+			t.Errorf("%d statements, want 3", count.Load())
+		}
+	})
 }

@@ -13,6 +13,7 @@ import (
 
 // taskRow is a task with its row in the queue, if it is unfinished.
 type taskRow struct {
+	owned
 	ID       task.ID       `db:"id"`
 	Kind     task.Kind     `db:"kind"`
 	Name     string        `db:"name"`
@@ -106,8 +107,33 @@ func (q *queries) tasks(ctx context.Context, rows []taskRow) ([]*task.Task, erro
 // Tasks returns a page of the tasks that the filter selects. It reads them from
 // the smallest table that has all of them.
 func (q *queries) Tasks(ctx context.Context, f task.Filter, req page.Request) (*page.Of[*task.Task], error) {
-	l := listing{columns: taskColumns, newest: f.Newest}
-	unfinished := f.Worker != 0 || f.Finished != nil && !*f.Finished || len(f.States) > 0 && !slices.ContainsFunc(f.States, task.State.Finished)
+	return pageOf(ctx, q, tasksBy(f, false), req, taskRow.key, q.taskRows(ctx))
+}
+
+// TasksOf returns a page of the tasks of each of several groups, tasks or
+// workers, of those that the filter selects.
+func (q *queries) TasksOf(ctx context.Context, relation task.Relation, ids []int64, f task.Filter, req page.Request) ([]*page.Of[*task.Task], error) {
+	l := tasksBy(f, relation == task.RunBy)
+	switch relation {
+	case task.MemberOf:
+		l.and(l.table() + `.group_id = o.owner`)
+	case task.SpawnedBy:
+		l.and(`t.parent_id = o.owner`)
+	case task.RetryOf:
+		l.and(`t.retry_of = o.owner`)
+	case task.RunBy:
+		l.and(`q.worker_id = o.owner`)
+	default:
+		return nil, fmt.Errorf("tasks have no relation %q", relation)
+	}
+	return pagesOfRows(ctx, q, l, ownersOf(ids), req, taskRow.key, q.taskRows(ctx))
+}
+
+// tasksBy is the list of the tasks that the filter selects by what they are.
+// Unfinished says that only unfinished ones are wanted, whatever the filter says.
+func tasksBy(f task.Filter, unfinished bool) listing {
+	l := listing{columns: taskColumns, column: "id", newest: f.Newest}
+	unfinished = unfinished || f.Finished != nil && !*f.Finished || len(f.States) > 0 && !slices.ContainsFunc(f.States, task.State.Finished)
 	unsuccessful := len(f.States) > 0 && !slices.ContainsFunc(f.States, func(s task.State) bool { return !s.Finished() || s == task.Completed })
 	switch {
 	case unfinished:
@@ -117,21 +143,8 @@ func (q *queries) Tasks(ctx context.Context, f task.Filter, req page.Request) (*
 	default:
 		l.from, l.key = taskTables, `t.id`
 	}
-	small, _, _ := strings.Cut(l.key, ".") // the table that is read in order
-	if f.Group != 0 {
-		l.and(small+`.group_id = ?`, f.Group)
-	}
-	if f.Parent != 0 {
-		l.and(`t.parent_id = ?`, f.Parent)
-	}
-	if f.RetryOf != 0 {
-		l.and(`t.retry_of = ?`, f.RetryOf)
-	}
 	if f.Kind != "" {
 		l.and(`t.kind = ?`, f.Kind)
-	}
-	if f.Worker != 0 {
-		l.and(`q.worker_id = ?`, f.Worker)
 	}
 	if f.Finished != nil && *f.Finished {
 		l.and(`t.outcome IS NOT NULL`)
@@ -147,10 +160,11 @@ func (q *queries) Tasks(ctx context.Context, f task.Filter, req page.Request) (*
 		}
 		l.and(state+` IN (?`+strings.Repeat(`, ?`, len(states)-1)+`)`, states...)
 	}
-	return q.taskPage(ctx, l, req)
+	return l
 }
 
-func (q *queries) taskPage(ctx context.Context, l listing, req page.Request) (*page.Of[*task.Task], error) {
-	return pageOf(ctx, q, l, req, func(r taskRow) task.ID { return r.ID },
-		func(rows []taskRow) ([]*task.Task, error) { return q.tasks(ctx, rows) })
+func (r taskRow) key() task.ID { return r.ID }
+
+func (q *queries) taskRows(ctx context.Context) func([]taskRow) ([]*task.Task, error) {
+	return func(rows []taskRow) ([]*task.Task, error) { return q.tasks(ctx, rows) }
 }

@@ -75,12 +75,11 @@ func (r *Resolver) tasks(ctx context.Context, f task.Filter, first *int32, after
 	return list(ctx, read, first, after, last, before)
 }
 
-// groups reads a page of the groups that a filter selects.
-func (r *Resolver) groups(ctx context.Context, f task.GroupFilter, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Group], error) {
-	read := func(ctx context.Context, p page.Request) (*page.Of[*task.Group], error) {
-		return r.Store.Groups(ctx, f, p)
-	}
-	return list(ctx, read, first, after, last, before)
+// tasksOf reads a page of the tasks that are something to an owner, of those
+// that a filter selects.
+func tasksOf(ctx context.Context, relation task.Relation, owner int64, states []task.State, finished *bool,
+	first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
+	return listOf(ctx, loadersOf(ctx).tasksOf, taskOwner{relation, owner, filterKeyOf(states, finished)}, first, after, last, before)
 }
 
 // createdBy loads what a task made. What was deleted since is left out.

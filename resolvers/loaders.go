@@ -10,7 +10,6 @@ import (
 	"ream/content"
 	"ream/fault"
 	"ream/graph"
-	"ream/page"
 	"ream/task"
 )
 
@@ -41,6 +40,8 @@ type loaders struct {
 	versionUnits            pageLoader[content.Version, *content.Unit]
 	versionAdded            pageLoader[content.Version, *content.Unit]
 	versionRemoved          pageLoader[content.Version, *content.Unit]
+	tasksOf                 pageLoader[taskOwner, *task.Task]
+	groupRetries            pageLoader[task.GroupID, *task.Group]
 
 	ahead        *dataloadgen.Loader[task.ID, int]
 	reservations *dataloadgen.Loader[task.ID, []*task.Reservation]
@@ -70,6 +71,8 @@ func newLoaders(s Store, wait time.Duration) *loaders {
 		versionUnits:            newPageLoader(ofVersions(s.VersionUnits), wait),
 		versionAdded:            newPageLoader(ofVersions(s.VersionAdded), wait),
 		versionRemoved:          newPageLoader(ofVersions(s.VersionRemoved), wait),
+		tasksOf:                 newPageLoader(ofTaskOwners(s.TasksOf), wait),
+		groupRetries:            newPageLoader(s.GroupRetries, wait),
 
 		ahead:        newLoader(s.Ahead, wait),
 		reservations: newLoader(s.Reservations, wait),
@@ -88,52 +91,6 @@ func newLoader[K comparable, V any](read func(context.Context, []K) ([]V, error)
 		return values, nil
 	}
 	return dataloadgen.NewLoader(fetch, dataloadgen.WithWait(wait), dataloadgen.WithBatchCapacity(batchSize))
-}
-
-// pageKey is a page of what an owner has.
-type pageKey[O comparable] struct {
-	owner O
-	page.Request
-}
-
-// pageLoader turns the lists of siblings into one question for each page that
-// is asked for: of one field, that is one.
-type pageLoader[O comparable, T any] = *dataloadgen.Loader[pageKey[O], *page.Of[T]]
-
-func newPageLoader[O comparable, T any](read func(context.Context, []O, page.Request) ([]*page.Of[T], error), wait time.Duration) pageLoader[O, T] {
-	fetch := func(ctx context.Context, keys []pageKey[O]) ([]*page.Of[T], []error) {
-		pages, errs := make([]*page.Of[T], len(keys)), make([]error, len(keys))
-		places := map[page.Request][]int{}
-		for i, k := range keys {
-			places[k.Request] = append(places[k.Request], i)
-		}
-		for request, of := range places {
-			owners := make([]O, len(of))
-			for i, place := range of {
-				owners[i] = keys[place].owner
-			}
-			read, err := read(ctx, owners, request)
-			for i, place := range of {
-				if errs[place] = err; err == nil {
-					pages[place] = read[i]
-				}
-			}
-		}
-		return pages, errs
-	}
-	return dataloadgen.NewLoader(fetch, dataloadgen.WithWait(wait), dataloadgen.WithBatchCapacity(batchSize))
-}
-
-// ofVersions reads the lists of versions by what the versions are: two reads of
-// one version are the same owner.
-func ofVersions[T any](read func(context.Context, []*content.Version, page.Request) ([]*page.Of[T], error)) func(context.Context, []content.Version, page.Request) ([]*page.Of[T], error) {
-	return func(ctx context.Context, owners []content.Version, request page.Request) ([]*page.Of[T], error) {
-		versions := make([]*content.Version, len(owners))
-		for i := range owners {
-			versions[i] = &owners[i]
-		}
-		return read(ctx, versions, request)
-	}
 }
 
 type loadersKey struct{}

@@ -29,6 +29,11 @@ func TestOneQuestionPerLevel(t *testing.T) {
 			map[string]int{"Repositories": 1, "Versions": 1, "VersionUnits": 1, "VersionsByNumber": 1, "RepositoryPublications": 1, "VersionsByID": 1},
 		},
 		{
+			"tasks in lists",
+			`{taskGroups(first: 10){nodes{retries{totalCount} tasks(first: 5){nodes{spawned(finished: false){totalCount nodes{id}} retries(first: 1){nodes{id}}}}}}}`,
+			map[string]int{"Groups": 1, "GroupRetries": 1, "TasksOf": 3},
+		},
+		{
 			"two pages of the same lists",
 			`{repositories{nodes{versions(first: 1){nodes{id}} others: versions(last: 1){nodes{id}} again: versions(first: 1){nodes{id}}}}}`,
 			map[string]int{"Repositories": 1, "Versions": 2},

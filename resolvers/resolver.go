@@ -84,7 +84,9 @@ type Distributions interface {
 type Tasks interface {
 	Tasks(context.Context, task.Filter, page.Request) (*page.Of[*task.Task], error)
 	TasksByID(context.Context, []task.ID) ([]*task.Task, error)
-	Groups(context.Context, task.GroupFilter, page.Request) (*page.Of[*task.Group], error)
+	TasksOf(ctx context.Context, relation task.Relation, ids []int64, f task.Filter, p page.Request) ([]*page.Of[*task.Task], error)
+	Groups(context.Context, page.Request) (*page.Of[*task.Group], error)
+	GroupRetries(context.Context, []task.GroupID, page.Request) ([]*page.Of[*task.Group], error)
 	GroupsByID(context.Context, []task.GroupID) ([]*task.Group, error)
 	WorkersByID(context.Context, []task.WorkerID) ([]*task.Worker, error)
 	BlockedBy(context.Context, task.ID, page.Request) (*page.Of[*task.Task], error)

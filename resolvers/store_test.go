@@ -142,6 +142,20 @@ func (m *memory) Tasks(context.Context, task.Filter, page.Request) (*page.Of[*ta
 	return pageOf(task.ID.String, tenth), m.ask("Tasks")
 }
 
+func (m *memory) TasksOf(_ context.Context, _ task.Relation, ids []int64, _ task.Filter, _ page.Request) ([]*page.Of[*task.Task], error) {
+	return eachOf(ids, pageOf(task.ID.String, tenth)), m.ask("TasksOf")
+}
+
+func (m *memory) Groups(context.Context, page.Request) (*page.Of[*task.Group], error) {
+	find := func(id task.GroupID) task.Group { return task.Group{ID: id} }
+	return pageOf(task.GroupID.String, find), m.ask("Groups")
+}
+
+func (m *memory) GroupRetries(_ context.Context, ids []task.GroupID, _ page.Request) ([]*page.Of[*task.Group], error) {
+	find := func(id task.GroupID) task.Group { return task.Group{ID: id} }
+	return eachOf(ids, pageOf(task.GroupID.String, find)), m.ask("GroupRetries")
+}
+
 func (m *memory) TasksByID(_ context.Context, ids []task.ID) ([]*task.Task, error) {
 	return byID(ids, tenth), m.ask("TasksByID")
 }

@@ -62,7 +62,7 @@ func (r *queryResolver) TaskGroup(ctx context.Context, id string) (*task.Group, 
 }
 
 func (r *queryResolver) TaskGroups(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Group], error) {
-	return r.groups(ctx, task.GroupFilter{Newest: true}, first, after, last, before)
+	return list(ctx, r.Store.Groups, first, after, last, before)
 }
 
 func (r *queryResolver) TaskOrGroup(ctx context.Context, id string) (task.Work, error) {
@@ -144,11 +144,11 @@ func (r *taskResolver) RetryOf(ctx context.Context, obj *task.Task) (*task.Task,
 }
 
 func (r *taskResolver) Retries(ctx context.Context, obj *task.Task, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
-	return r.tasks(ctx, task.Filter{RetryOf: obj.ID}, first, after, last, before)
+	return tasksOf(ctx, task.RetryOf, int64(obj.ID), nil, nil, first, after, last, before)
 }
 
 func (r *taskResolver) Spawned(ctx context.Context, obj *task.Task, finished *bool, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
-	return r.tasks(ctx, task.Filter{Parent: obj.ID, Finished: finished}, first, after, last, before)
+	return tasksOf(ctx, task.SpawnedBy, int64(obj.ID), nil, finished, first, after, last, before)
 }
 
 func (r *taskResolver) BlockedBy(ctx context.Context, obj *task.Task, first *int32, after *string) (*graph.Connection[*task.Task], error) {
@@ -197,15 +197,15 @@ func (r *taskGroupResolver) RetryOf(ctx context.Context, obj *task.Group) (*task
 }
 
 func (r *taskGroupResolver) Retries(ctx context.Context, obj *task.Group, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Group], error) {
-	return r.groups(ctx, task.GroupFilter{RetryOf: obj.ID}, first, after, last, before)
+	return listOf(ctx, loadersOf(ctx).groupRetries, obj.ID, first, after, last, before)
 }
 
 func (r *taskGroupResolver) Tasks(ctx context.Context, obj *task.Group, state []task.State, finished *bool, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
-	return r.tasks(ctx, task.Filter{Group: obj.ID, States: state, Finished: finished}, first, after, last, before)
+	return tasksOf(ctx, task.MemberOf, int64(obj.ID), state, finished, first, after, last, before)
 }
 
 func (r *workerResolver) Tasks(ctx context.Context, obj *task.Worker, first *int32, after *string) (*graph.Connection[*task.Task], error) {
-	return r.tasks(ctx, task.Filter{Worker: obj.ID}, first, after, nil, nil)
+	return tasksOf(ctx, task.RunBy, int64(obj.ID), nil, nil, first, after, nil, nil)
 }
 
 func (r *Resolver) Progress() graph.ProgressResolver { return &progressResolver{r} }

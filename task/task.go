@@ -226,15 +226,16 @@ type Filter struct {
 	States   []State
 	Finished *bool
 	Kind     Kind
-	Group    GroupID
-	Parent   ID
-	RetryOf  ID
-	Worker   WorkerID // only what this worker runs now
-	Newest   bool     // newest first instead of oldest first
+	Newest   bool // newest first instead of oldest first
 }
 
-// GroupFilter selects groups. Empty fields select everything.
-type GroupFilter struct {
-	RetryOf GroupID
-	Newest  bool // newest first instead of oldest first
-}
+// Relation is what tasks are to something that has a list of them.
+type Relation string
+
+// The relations of tasks.
+const (
+	MemberOf  Relation = "member of"  // a group
+	SpawnedBy Relation = "spawned by" // a task
+	RetryOf   Relation = "retry of"   // a task
+	RunBy     Relation = "run by"     // a worker, now
+)

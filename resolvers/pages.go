@@ -1,0 +1,118 @@
+package resolvers
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/vikstrous/dataloadgen"
+
+	"ream/content"
+	"ream/page"
+	"ream/task"
+)
+
+// pageKey is a page of what an owner has.
+type pageKey[O comparable] struct {
+	owner O
+	page.Request
+}
+
+// pageLoader turns the lists of siblings into one question for each page that
+// is asked for: of one field, that is one.
+type pageLoader[O comparable, T any] = *dataloadgen.Loader[pageKey[O], *page.Of[T]]
+
+func newPageLoader[O comparable, T any](read func(context.Context, []O, page.Request) ([]*page.Of[T], error), wait time.Duration) pageLoader[O, T] {
+	fetch := func(ctx context.Context, keys []pageKey[O]) ([]*page.Of[T], []error) {
+		pages, errs := make([]*page.Of[T], len(keys)), make([]error, len(keys))
+		places := map[page.Request][]int{}
+		for i, k := range keys {
+			places[k.Request] = append(places[k.Request], i)
+		}
+		for request, of := range places {
+			owners := make([]O, len(of))
+			for i, place := range of {
+				owners[i] = keys[place].owner
+			}
+			read, err := read(ctx, owners, request)
+			for i, place := range of {
+				if errs[place] = err; err == nil {
+					pages[place] = read[i]
+				}
+			}
+		}
+		return pages, errs
+	}
+	return dataloadgen.NewLoader(fetch, dataloadgen.WithWait(wait), dataloadgen.WithBatchCapacity(batchSize))
+}
+
+// ofVersions reads the lists of versions by what the versions are: two reads of
+// one version are the same owner.
+func ofVersions[T any](read func(context.Context, []*content.Version, page.Request) ([]*page.Of[T], error)) func(context.Context, []content.Version, page.Request) ([]*page.Of[T], error) {
+	return func(ctx context.Context, owners []content.Version, request page.Request) ([]*page.Of[T], error) {
+		versions := make([]*content.Version, len(owners))
+		for i := range owners {
+			versions[i] = &owners[i]
+		}
+		return read(ctx, versions, request)
+	}
+}
+
+// taskOwner is what has a list of tasks, and which of them it is about.
+type taskOwner struct {
+	relation task.Relation
+	id       int64
+	filter   filterKey
+}
+
+// filterKey is a filter of tasks that can be compared.
+type filterKey struct {
+	states               string // separated by spaces
+	finished, unfinished bool   // only those
+}
+
+func filterKeyOf(states []task.State, finished *bool) filterKey {
+	var k filterKey
+	for _, s := range states {
+		k.states += " " + string(s)
+	}
+	k.finished, k.unfinished = finished != nil && *finished, finished != nil && !*finished
+	return k
+}
+
+func (k filterKey) filter() task.Filter {
+	var f task.Filter
+	for s := range strings.FieldsSeq(k.states) {
+		f.States = append(f.States, task.State(s))
+	}
+	if k.finished || k.unfinished {
+		f.Finished = &k.finished
+	}
+	return f
+}
+
+// ofTaskOwners reads the lists of owners, together where they are of one kind.
+func ofTaskOwners(read func(context.Context, task.Relation, []int64, task.Filter, page.Request) ([]*page.Of[*task.Task], error)) func(context.Context, []taskOwner, page.Request) ([]*page.Of[*task.Task], error) {
+	return func(ctx context.Context, owners []taskOwner, request page.Request) ([]*page.Of[*task.Task], error) {
+		kinds := map[taskOwner][]int{} // by the owner without its id, the places
+		for i, o := range owners {
+			o.id = 0
+			kinds[o] = append(kinds[o], i)
+		}
+		pages := make([]*page.Of[*task.Task], len(owners))
+		for kind, places := range kinds {
+			ids := make([]int64, len(places))
+			for i, place := range places {
+				ids[i] = owners[place].id
+			}
+			read, err := read(ctx, kind.relation, ids, kind.filter.filter(), request)
+			if err != nil {
+				return nil, err
+			}
+			for i, place := range places {
+				pages[place] = read[i]
+			}
+		}
+		return pages, nil
+	}
+}
