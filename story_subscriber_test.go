@@ -92,6 +92,49 @@ func TestSubscriberJoinsAfterTheEnd(t *testing.T) {
 	})
 }
 
+func TestEverySubscription(t *testing.T) {
+	eachServer(t, func(t *testing.T, p *program) {
+		p.repositories(2)
+		group, single := p.queueGroup(), p.queueSync("r0", false)
+		p.follow(group)
+		p.follow(single)
+		eachProtocol(t, func(t *testing.T, protocol string) {
+			for _, c := range []struct{ document, id, want string }{
+				{`subscription($id: ID!) { task(id: $id) { kind state } }`, single, `{"task":{"kind":"repository.sync","state":"COMPLETED"}}`},
+				{`subscription($id: ID!) { taskGroup(id: $id) { state counts { completed } tasks { totalCount } } }`, group, `{"taskGroup":{"state":"COMPLETED","counts":{"completed":2},"tasks":{"totalCount":2}}}`},
+				{`subscription($id: ID!) { taskOrGroup(id: $id) { __typename } }`, single, `{"taskOrGroup":{"__typename":"Task"}}`},
+				{`subscription($id: ID!) { taskGroupCounts(id: $id) { total completed } }`, group, `{"taskGroupCounts":{"total":2,"completed":2}}`},
+			} {
+				s := p.subscribe(t.Context(), protocol, c.document, c.id)
+				var frames []string
+				for frame := range s.frames {
+					frames = append(frames, string(frame))
+				}
+				if len(frames) != 1 || frames[0] != c.want || s.ended != nil {
+					t.Errorf("%s: got %q, then %v, want %s alone", c.document, frames, s.ended, c.want)
+				}
+			}
+			ctx, leave := context.WithCancel(t.Context())
+			defer leave()
+			queue := next[struct {
+				Queue struct {
+					Counts  counts
+					Workers []struct{ ID string }
+				}
+			}](t, p.subscribe(ctx, protocol, `subscription { queue { counts { total completed } workers { id } } }`, "")).Queue
+			if queue.Counts.Total != 3 || queue.Counts.Completed != 3 || len(queue.Workers) != 1 {
+				t.Errorf("queue: got %+v", queue)
+			}
+			for _, field := range []string{`task(id: "task-99") { id }`, `taskGroup(id: "group-99") { id }`, `taskOrGroup(id: "x") { __typename }`, `taskGroupCounts(id: "task-1") { total }`} {
+				s := p.subscribe(t.Context(), protocol, `subscription { `+field+` }`, "")
+				if frame, more := <-s.frames; more || s.ended == nil || !strings.Contains(s.ended.Error(), "NOT_FOUND") {
+					t.Errorf("%s: got %s, %v, want NOT_FOUND", field, frame, s.ended)
+				}
+			}
+		})
+	})
+}
+
 func TestSubscriberLeaves(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, args ...string) {
 		p := start(t, append(args, "--log", "debug")...)
