@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,9 +108,9 @@ func isOtherURL(address string) bool {
 	return strings.Contains(address, "://") || strings.HasPrefix(address, "postgres:") || strings.HasPrefix(address, "postgresql:")
 }
 
-// connectTimeout is how many seconds PostgreSQL may take to accept a
-// connection, unless the address says otherwise.
-const connectTimeout = "10"
+// connectTimeout is how long PostgreSQL may take to accept a connection, unless
+// the address says otherwise.
+const connectTimeout = 10 * time.Second
 
 func (db *DB) openPostgres(ctx context.Context) error {
 	u, err := url.Parse(db.address)
@@ -121,15 +122,13 @@ func (db *DB) openPostgres(ctx context.Context) error {
 		return fmt.Errorf("the database's address: %w", err)
 	}
 	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = connectTimeout
 		parameters := u.Query()
-		parameters.Set("connect_timeout", connectTimeout)
+		parameters.Set("connect_timeout", strconv.Itoa(int(connectTimeout.Seconds())))
 		u.RawQuery = parameters.Encode()
-		db.address = u.String()
+		db.address = u.String() // for the connection for notices
 	}
-	pool, err := sqlx.Open("postgres", db.address)
-	if err != nil {
-		return fmt.Errorf("open PostgreSQL: %w", err)
-	}
+	pool := sqlx.NewDb(sql.OpenDB(&connector{config: config}), "postgres")
 	pool.SetMaxOpenConns(24)
 	pool.SetMaxIdleConns(24)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
@@ -184,7 +183,7 @@ func (db *DB) Close() error {
 }
 
 // Ping reports whether the database answers.
-func (db *DB) Ping(ctx context.Context) error { return db.readers.PingContext(ctx) }
+func (db *DB) Ping(ctx context.Context) error { return db.d.classify(db.readers.PingContext(ctx)) }
 
 // errMoved says that rows changed between reading and locking them: the
 // transaction starts anew.

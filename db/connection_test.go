@@ -1,0 +1,91 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"ream/db"
+	"ream/db/dbtest"
+	"ream/fault"
+	"ream/task"
+)
+
+// TestCallsEndWithTheirContexts uses a database whose network swallows
+// everything: what is asked gets no answer, and no refusal.
+func TestCallsEndWithTheirContexts(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]func(context.Context, *db.DB) error{
+		"a read":        func(ctx context.Context, d *db.DB) error { _, err := d.Queue(ctx); return err },
+		"a transaction": func(ctx context.Context, d *db.DB) error { _, err := d.Heartbeat(ctx, 1); return err },
+		"prepared statements": func(ctx context.Context, d *db.DB) error {
+			_, err := d.Cycle(ctx, 1, nil, nil, task.Vacancies{Total: 1, Of: map[task.Kind]int{"a": 1}})
+			return err
+		},
+		"a ping": func(ctx context.Context, d *db.DB) error { return d.Ping(ctx) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			proxy, address := dbtest.NewProxy(t, dbtest.PostgresAddress(t))
+			d := dbtest.Open(t, address, db.Options{})
+			for range 3 { // until there are idle connections with prepared statements
+				if err := call(t.Context(), d); err != nil {
+					t.Fatal(err)
+				}
+			}
+			proxy.Swallow()
+			ended := make(chan error, 1)
+			go func() {
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+				defer cancel()
+				ended <- call(ctx, d)
+			}()
+			select {
+			case err := <-ended:
+				if !errors.Is(err, context.DeadlineExceeded) && !fault.Is(err, fault.Unavailable) {
+					t.Errorf("got %v, want that it was not available in time", err)
+				}
+			case <-time.After(patience):
+				t.Fatal("the call does not end")
+			}
+			// The connections of before are dead, though nobody was told: none is used
+			// again.
+			proxy.Restore()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			if err := call(ctx, d); err != nil {
+				t.Errorf("after the network is back: %v", err)
+			}
+		})
+	}
+}
+
+// TestProcessThatStandsStillBlocksNobody stops in the middle of a transaction
+// that has locked what others want.
+func TestProcessThatStandsStillBlocksNobody(t *testing.T) {
+	t.Parallel()
+	address := dbtest.PostgresAddress(t)
+	stops := dbtest.Open(t, address+"&idle_in_transaction_session_timeout=200", db.Options{})
+	goesOn := engine{DB: dbtest.Open(t, address, db.Options{}), t: t}
+	reserved := task.New{Kind: "a", Reservations: exclusive("r")}
+	goesOn.enqueue(reserved)
+	locked, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- stops.InTx(t.Context(), func(tx *db.Tx) error {
+			_, err := tx.Enqueue(t.Context(), reserved)
+			close(locked)
+			<-goOn
+			return err
+		})
+	}()
+	<-locked
+	goesOn.enqueue(reserved)
+	close(goOn)
+	if err := <-ended; !fault.Is(err, fault.Unavailable) {
+		t.Errorf("the transaction that stood still: got %v, want it to be lost", err)
+	}
+	if q, err := goesOn.Queue(t.Context()); err != nil || q.Tally.Waiting != 2 {
+		t.Errorf("got %+v, %v, want the two tasks of the others", q, err)
+	}
+}
