@@ -189,22 +189,37 @@ func (db *DB) Ping(ctx context.Context) error { return db.d.classify(db.readers.
 // transaction starts anew.
 var errMoved = fault.New(fault.Unavailable, "others changed the same tasks at the same time: try again")
 
-// InTx runs f in a transaction and commits it if f returns nil. Serialization
-// failures and deadlocks run f again, so f must not change anything but the
-// database. Calls do not nest.
+// Transactions are tried so often, those whose connection was lost only for so
+// long: each attempt may have to wait for a new connection.
+const (
+	attempts = 10
+	lostFor  = 2 * time.Second
+)
+
+// InTx runs f in a transaction and commits it if f returns nil. If others were
+// in the way, or the connection was lost before the commit, it runs f again,
+// so f must not change anything but the database. Calls do not nest.
+//
+// If the connection is lost during the commit, nobody knows whether that
+// happened: InTx returns a fault.Unavailable then, and tells of the changes all
+// the same.
 func (db *DB) InTx(ctx context.Context, f func(*Tx) error) error {
-	const attempts = 10
+	began := time.Now()
 	for attempt := 1; ; attempt++ {
 		tx := &Tx{queries: db.queries, known: &db.known}
-		err := db.inTx(ctx, tx, f)
-		if err == nil {
+		committing, err := db.inTx(ctx, tx, f)
+		lost := db.d.lost(err)
+		if err == nil || committing && lost {
 			db.publish(tx.touched)
+		}
+		if err == nil {
 			if tx.prepared != nil {
 				db.known.prepare(ctx, db.writer, db.d, tx.prepared.missing)
 			}
 			return nil
 		}
-		if attempt == attempts || !errors.Is(err, errMoved) && !db.d.retryable(err) || ctx.Err() != nil {
+		again := errors.Is(err, errMoved) || db.d.retryable(err) || lost && !committing && time.Since(began) < lostFor
+		if attempt == attempts || !again || ctx.Err() != nil {
 			return db.d.classify(err)
 		}
 		select {
@@ -215,17 +230,18 @@ func (db *DB) InTx(ctx context.Context, f func(*Tx) error) error {
 	}
 }
 
-func (db *DB) inTx(ctx context.Context, tx *Tx, f func(*Tx) error) error {
+// inTx is one attempt. It tells whether that got as far as committing.
+func (db *DB) inTx(ctx context.Context, tx *Tx, f func(*Tx) error) (committing bool, err error) {
 	t, err := db.writer.BeginTxx(ctx, nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer t.Rollback() //nolint:errcheck // after a commit it says only that there is nothing to roll back
 	tx.ext, tx.t = t, t
 	if err := f(tx); err != nil {
-		return err
+		return false, err
 	}
-	return t.Commit()
+	return true, t.Commit()
 }
 
 // byIndex makes PostgreSQL find rows by their indexes until the transaction

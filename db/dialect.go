@@ -139,6 +139,19 @@ func (d *dialect) retryable(err error) bool {
 	return slices.Contains([]string{"40001", "40P01", "55P03"}, d.code(err))
 }
 
+// lost reports whether the connection broke, or none could be made. Whatever
+// was under way is undone, unless it was being committed.
+func (d *dialect) lost(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	code := d.code(err)
+	return strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P") || code == "25P03"
+}
+
 // classify turns a driver's error into a fault where users can do something
 // about it, and leaves all others as they are.
 func (d *dialect) classify(err error) error {
@@ -147,9 +160,6 @@ func (d *dialect) classify(err error) error {
 	}
 	if _, ok := errors.AsType[*fault.Error](err); ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
-	}
-	if _, ok := errors.AsType[net.Error](err); ok || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.EOF) {
-		return fault.Wrap(err, fault.Unavailable, "the database does not answer: try again later")
 	}
 	switch code := d.code(err); {
 	case code == uniqueViolation:
@@ -160,7 +170,7 @@ func (d *dialect) classify(err error) error {
 		return fault.Wrap(err, fault.BadInput, "a text is not UTF-8, or holds a NUL character")
 	case code == diskFull:
 		return fault.Wrap(err, fault.Unavailable, "the database's disk is full: free some space and try again")
-	case d.retryable(err), strings.HasPrefix(code, "08"), strings.HasPrefix(code, "57P"), strings.HasPrefix(code, "53"), code == "58030":
+	case d.lost(err), d.retryable(err), strings.HasPrefix(code, "53"), code == "58030":
 		return fault.Wrap(err, fault.Unavailable, "the database does not answer: try again later")
 	}
 	return err

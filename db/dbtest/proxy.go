@@ -28,13 +28,14 @@ const (
 	forwards mode = iota
 	refuses       // closes every connection
 	swallows      // takes everything, and forwards nothing
+	mutes         // forwards what is asked, and swallows the answers
 	holds         // forwards it later
 )
 
 // line is a connection through the proxy.
 type line struct {
 	client, server net.Conn
-	dead           bool // what it is given is lost
+	dead, mute     bool // what it is given is lost; what the server says is
 	closed         bool
 }
 
@@ -70,6 +71,10 @@ func (p *Proxy) Refuse() { p.become(refuses) }
 // its way. Connections of that time stay dead for ever, and nobody is told.
 func (p *Proxy) Swallow() { p.become(swallows) }
 
+// Mute forwards what the server is asked, and swallows what it answers. Like
+// Swallow, it leaves dead connections.
+func (p *Proxy) Mute() { p.become(mutes) }
+
 // Hold forwards nothing until Restore.
 func (p *Proxy) Hold() { p.become(holds) }
 
@@ -86,6 +91,8 @@ func (p *Proxy) become(m mode) {
 			p.close(l)
 		case swallows:
 			l.dead = true
+		case mutes:
+			l.mute = true
 		}
 	}
 	p.moved.Broadcast()
@@ -109,7 +116,7 @@ func (p *Proxy) accept() {
 			return
 		}
 		p.mu.Lock()
-		l := &line{client: client, dead: p.mode == swallows}
+		l := &line{client: client, dead: p.mode == swallows, mute: p.mode == mutes}
 		p.lines[l] = struct{}{}
 		if p.mode == refuses {
 			p.close(l)
@@ -150,12 +157,12 @@ func (p *Proxy) forward(l *line, to, from net.Conn) {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
-		if n > 0 && p.passes(l) {
+		if n > 0 && p.passes(l, from) {
 			_, err = to.Write(buffer[:n])
 		}
 		if err != nil {
 			// The end of one side is the end of the other, unless it does not get through.
-			if p.passes(l) {
+			if p.passes(l, from) {
 				p.mu.Lock()
 				p.close(l)
 				p.mu.Unlock()
@@ -165,12 +172,13 @@ func (p *Proxy) forward(l *line, to, from net.Conn) {
 	}
 }
 
-// passes waits while the proxy holds, and reports whether the line is alive.
-func (p *Proxy) passes(l *line) bool {
+// passes waits while the proxy holds, and reports whether what comes from one
+// end gets through to the other.
+func (p *Proxy) passes(l *line, from net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.mode == holds && !l.closed {
 		p.moved.Wait()
 	}
-	return !l.dead && !l.closed
+	return !l.closed && !l.dead && !(l.mute && from == l.server)
 }
