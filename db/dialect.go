@@ -170,8 +170,12 @@ func (d *dialect) classify(err error) error {
 		return fault.Wrap(err, fault.BadInput, "a text is not UTF-8, or holds a NUL character")
 	case code == diskFull:
 		return fault.Wrap(err, fault.Unavailable, "the database's disk is full: free some space and try again")
-	case d.lost(err), d.retryable(err), strings.HasPrefix(code, "53"), code == "58030":
-		return fault.Wrap(err, fault.Unavailable, "the database does not answer: try again later")
+	case d.lost(err), d.retryable(err), strings.HasPrefix(code, "53"):
+		away := fault.Wrap(err, fault.Unavailable, "the database does not answer: try again later")
+		away.Passing = true
+		return away
+	case code == "58030":
+		return fault.Wrap(err, fault.Unavailable, "the database's disk fails: try again later")
 	}
 	return err
 }

@@ -32,6 +32,7 @@ type Error struct {
 	Message string
 	Field   string // the input field at fault, as the API spells it; empty if none
 	Err     error  // the cause, for the log only
+	Passing bool   // the same may succeed in a moment, without anybody's doing
 }
 
 // Error returns the message and, for the log, the cause.
@@ -90,6 +91,13 @@ func KindOf(err error) Kind {
 func Is(err error, kind Kind) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Kind == kind
+}
+
+// IsPassing reports whether what failed with err may succeed in a moment,
+// without anybody's doing: the database was restarted, or others were faster.
+func IsPassing(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Passing
 }
 
 // Message returns what users may read of err: the messages of the first fault

@@ -46,9 +46,33 @@ func (w *Worker) start(base context.Context, t *task.Task, handlers *sync.WaitGr
 	w.mu.Unlock()
 	handlers.Go(func() {
 		defer cancel(nil)
-		err := w.handle(ctx, t)
-		w.end(r, err)
+		w.end(r, w.handleAgain(ctx, t))
 	})
+}
+
+// A task whose handler was let down by the database is handled so often, with
+// pauses in between that double up to longestPause times the first one. If the
+// database stays away for longer than a lease, the task is lost anyway.
+const (
+	mostCalls    = 10
+	longestPause = 50
+)
+
+// handleAgain runs the task's handler until it ended for a reason of its own:
+// a database that was restarted is no reason for a task to fail.
+func (w *Worker) handleAgain(ctx context.Context, t *task.Task) error {
+	for call, pause := 1, w.o.Pause; ; call, pause = call+1, min(2*pause, longestPause*w.o.Pause) {
+		err := w.handle(ctx, t)
+		if call == mostCalls || !fault.IsPassing(err) {
+			return err
+		}
+		w.o.Log.Warn("a task is let down by the database", "task", t.ID, "kind", t.Kind, "error", err, "again in", pause)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
 }
 
 // handle runs the task's handler; a panic fails the task.

@@ -48,6 +48,7 @@ type Options struct {
 	Poll     time.Duration // how long an idle worker waits if nobody wakes it; 1 s
 	Grace    time.Duration // how long tasks may still run after Run's context ended; 10 s
 	Patience time.Duration // how long a handler may take to return once it was canceled; 2 s
+	Pause    time.Duration // before a handler that the database let down is called again, at first; 100 ms
 }
 
 // tick is how often a busy worker writes progress and looks after its tasks.
@@ -77,6 +78,7 @@ func New(queue Queue, o Options) *Worker {
 	o.Poll = orDefault(o.Poll, time.Second)
 	o.Grace = orDefault(o.Grace, 10*time.Second)
 	o.Patience = orDefault(o.Patience, 2*time.Second)
+	o.Pause = orDefault(o.Pause, 100*time.Millisecond)
 	o.Lanes = max(o.Lanes, 1)
 	return &Worker{queue: queue, o: o, wake: make(chan struct{}, 1), running: map[task.ID]*run{}, taken: map[task.Kind]int{}, asked: task.Vacancies{Of: map[task.Kind]int{}},
 		reports: map[task.ID]map[string]task.Report{}}

@@ -10,6 +10,7 @@ import (
 
 	"ream/db"
 	"ream/db/dbtest"
+	"ream/fault"
 	"ream/task"
 	"ream/worker"
 )
@@ -38,7 +39,7 @@ func runLimited(t *testing.T, q worker.Queue, handlers map[task.Kind]task.Handle
 	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	w := worker.New(q, worker.Options{Slots: 4, Handlers: handlers, Limits: limits, Lanes: 2, Log: slog.New(slog.DiscardHandler),
-		Poll: 10 * time.Millisecond, Grace: time.Minute, Patience: 50 * time.Millisecond})
+		Poll: 10 * time.Millisecond, Grace: time.Minute, Patience: 50 * time.Millisecond, Pause: time.Millisecond})
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
 	t.Cleanup(func() {
@@ -154,6 +155,32 @@ func TestLongWorkLeavesSlotsToOthers(t *testing.T) {
 		}
 		if got := most.Load(); got != 3 {
 			t.Errorf("%d of the long ones ran at once, want 3", got)
+		}
+	})
+}
+
+// TestDatabaseThatWasAway lets handlers return what they get from a database
+// that is away for a while, or for ever.
+func TestDatabaseThatWasAway(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		away := func(calls *atomic.Int64, times int64) task.Handler {
+			return func(context.Context, *task.Run) error {
+				if calls.Add(1) > times {
+					return nil
+				}
+				f := fault.New(fault.Unavailable, "away")
+				f.Passing = true
+				return f
+			}
+		}
+		var once, always atomic.Int64
+		run(t, d, map[task.Kind]task.Handler{"once": away(&once, 1), "always": away(&always, 1000)})
+		if got := finished(t, d, enqueue(t, d, "once")); got.State != task.Completed || got.Attempt != 1 || once.Load() != 2 {
+			t.Errorf("away once: got %s at attempt %d after %d calls, want COMPLETED at attempt 1 after 2", got.State, got.Attempt, once.Load())
+		}
+		if got := finished(t, d, enqueue(t, d, "always")); got.State != task.Failed || got.Error == nil || got.Error.Code != "UNAVAILABLE" || always.Load() != 10 {
+			t.Errorf("always away: got %s with %+v after %d calls, want FAILED after 10", got.State, got.Error, always.Load())
 		}
 	})
 }
