@@ -56,7 +56,7 @@ func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, erro
 	}
 	e.scheduler = worker.NewScheduler(e.operations, store.Now, log)
 	if o.workers > 0 {
-		e.worker = worker.New(store, worker.Options{Slots: o.workers, Lanes: lanes(store), Version: version,
+		e.worker = worker.New(store, worker.Options{Slots: o.workers, Lanes: lanes(store), Alone: store.SingleProcess(), Version: version,
 			Handlers: e.operations.Handlers(), Limits: o.slots.limits(catalog.Limits(o.workers)), Log: log})
 	}
 	store.OnChange(func(c db.Changes) {

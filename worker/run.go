@@ -145,6 +145,7 @@ func (w *Worker) watch(now time.Time) {
 			if now.Sub(r.canceled) > w.o.Patience {
 				w.o.Log.Error("task given up: its handler does not return", "task", r.task.ID, "kind", r.task.Kind, "cause", context.Cause(r.ctx))
 				w.record(r, errGivenUp)
+				w.Wake() // to write it at once
 			}
 		case r.limits.Deadline > 0 && now.Sub(r.began) > r.limits.Deadline:
 			r.cancel(errTimedOut)

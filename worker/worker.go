@@ -44,10 +44,11 @@ type Options struct {
 	Limits   map[task.Kind]task.Limits
 	Log      *slog.Logger
 
+	Alone    bool          // no other process uses the queue, so nobody gives this worker up
 	Lease    time.Duration // after which a silent worker is given up; 10 s
 	Poll     time.Duration // how long an idle worker waits if nobody wakes it; 1 s
 	Grace    time.Duration // how long tasks may still run after Run's context ended; 10 s
-	Patience time.Duration // how long a handler may take to return once it was canceled; 2 s
+	Patience time.Duration // how long a handler may take to return once it was canceled; 1.5 s
 	Pause    time.Duration // before a handler that the database let down is called again, at first; 100 ms
 }
 
@@ -77,7 +78,7 @@ func New(queue Queue, o Options) *Worker {
 	o.Lease = orDefault(o.Lease, 10*time.Second)
 	o.Poll = orDefault(o.Poll, time.Second)
 	o.Grace = orDefault(o.Grace, 10*time.Second)
-	o.Patience = orDefault(o.Patience, 2*time.Second)
+	o.Patience = orDefault(o.Patience, 1500*time.Millisecond)
 	o.Pause = orDefault(o.Pause, 100*time.Millisecond)
 	o.Lanes = max(o.Lanes, 1)
 	return &Worker{queue: queue, o: o, wake: make(chan struct{}, 1), running: map[task.ID]*run{}, taken: map[task.Kind]int{}, asked: task.Vacancies{Of: map[task.Kind]int{}},
@@ -131,7 +132,7 @@ func (w *Worker) live(ctx context.Context) error {
 	if err != nil {
 		host = "unknown"
 	}
-	id, err := w.queue.Register(ctx, task.Worker{Host: host, PID: os.Getpid(), Version: w.o.Version, Slots: w.o.Slots})
+	id, err := w.register(ctx, task.Worker{Host: host, PID: os.Getpid(), Version: w.o.Version, Slots: w.o.Slots})
 	switch {
 	case ctx.Err() != nil && err != nil:
 		return nil // it was stopped before it began
@@ -145,16 +146,22 @@ func (w *Worker) live(ctx context.Context) error {
 	working, stopWorking := context.WithCancelCause(ctx)
 	defer stopWorking(nil)
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
+	beats := make(chan struct{}, 1)
 	var heart sync.WaitGroup
-	heart.Go(func() { stopWorking(w.beat(beating, id)) })
+	heart.Go(func() {
+		w.beat(beating, id, beats, func() {
+			stopWorking(errLost)
+			cancelAll(errLost)
+		})
+	})
+	heart.Go(func() { w.keepHouse(beating, beats) })
 	var lanes sync.WaitGroup
 	for range w.o.Lanes {
 		lanes.Go(func() { w.loop(working, base, id, &handlers) })
 	}
 	lanes.Wait()
-	if errors.Is(context.Cause(working), errLost) {
+	if errors.Is(context.Cause(base), errLost) {
 		err = errLost
-		cancelAll(errLost)
 	}
 	err = errors.Join(err, w.drain(base, cancelAll, id, &handlers))
 	stopBeating()
@@ -163,42 +170,94 @@ func (w *Worker) live(ctx context.Context) error {
 	return err
 }
 
-// beat keeps the lease and gives up others that do not.
-func (w *Worker) beat(ctx context.Context, id task.WorkerID) error {
+func (w *Worker) register(ctx context.Context, self task.Worker) (task.WorkerID, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.o.Lease)
+	defer cancel()
+	return w.queue.Register(ctx, self)
+}
+
+// beat keeps the lease until ctx ends, and calls lost as soon as it is over:
+// the tasks are others' then, whether or not the database answers. It puts a
+// token into beats when the heart beats well.
+func (w *Worker) beat(ctx context.Context, id task.WorkerID, beats chan<- struct{}, lost func()) {
 	ticker := time.NewTicker(w.o.Lease / 4)
 	defer ticker.Stop()
-	last := time.Now()
+	lease := time.AfterFunc(w.o.Lease, lost)
+	defer lease.Stop()
+	if w.o.Alone {
+		lease.Stop()
+	}
+	var failed time.Time
 	for {
-		alive, err := w.queue.Heartbeat(ctx, id)
+		asked := time.Now()
+		alive, err := w.heartbeat(ctx, id)
 		switch {
 		case ctx.Err() != nil:
-			return nil
-		case err == nil && !alive, err != nil && time.Since(last) > w.o.Lease:
-			return errLost
+			return
 		case err != nil:
+			failed = time.Now()
 			w.o.Log.Warn("heartbeat failed", "worker", id, "error", err)
+		case !alive:
+			lost()
+			return
 		default:
-			last = time.Now()
-			w.keepHouse(ctx)
+			if !w.o.Alone {
+				lease.Reset(w.o.Lease - time.Since(asked))
+			}
+			// Others that were kept from the database as well first catch their breath.
+			if time.Since(failed) > w.o.Lease/2 {
+				select {
+				case beats <- struct{}{}:
+				default:
+				}
+			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-ticker.C:
 		}
 	}
 }
 
-// keepHouse does what any worker does for all.
-func (w *Worker) keepHouse(ctx context.Context) {
-	if n, err := w.queue.Recover(ctx, w.o.Lease); err != nil {
-		w.o.Log.Warn("looking for lost workers failed", "error", err)
-	} else if n > 0 {
-		w.o.Log.Info("tasks of lost workers recovered", "tasks", n)
+func (w *Worker) heartbeat(ctx context.Context, id task.WorkerID) (alive bool, err error) {
+	limit := w.o.Lease / 4
+	if w.o.Alone {
+		limit = w.o.Lease
 	}
-	if err := w.queue.Tend(ctx); err != nil {
-		w.o.Log.Warn("tending the queue failed", "error", err)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return w.queue.Heartbeat(ctx, id)
+}
+
+// keepHouse does what any worker does for all, with every heartbeat, until ctx
+// ends. The heart does not wait for it.
+func (w *Worker) keepHouse(ctx context.Context, beats <-chan struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-beats:
+		}
+		if err := w.keepOrder(ctx); err != nil && ctx.Err() == nil {
+			w.o.Log.Warn("keeping the queue in order failed", "error", err)
+		}
 	}
+}
+
+func (w *Worker) keepOrder(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, w.o.Lease)
+	defer cancel()
+	if !w.o.Alone {
+		n, err := w.queue.Recover(ctx, w.o.Lease)
+		if err != nil {
+			return fmt.Errorf("look for lost workers: %w", err)
+		}
+		if n > 0 {
+			w.o.Log.Info("tasks of lost workers recovered", "tasks", n)
+		}
+	}
+	return w.queue.Tend(ctx)
 }
 
 // loop runs cycles: record what ended, claim what is ready.
@@ -210,7 +269,7 @@ func (w *Worker) loop(ctx, base context.Context, id task.WorkerID, handlers *syn
 			doubt = w.returnUnknown(ctx, id) != nil
 		}
 		w.cycling.RLock()
-		claimed, full, err := w.cycle(context.WithoutCancel(ctx), id, !doubt)
+		claimed, full, err := w.cycle(base, id, !doubt)
 		for _, t := range claimed {
 			w.start(base, t, handlers)
 		}
@@ -377,7 +436,11 @@ func (w *Worker) drain(base context.Context, cancelAll context.CancelCauseFunc, 
 			w.o.Log.Warn("recording outcomes failed", "worker", id, "error", err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(base), w.o.Lease)
+	limit := w.o.Lease
+	if errors.Is(context.Cause(base), errLost) {
+		limit /= 4 // the others know already, or the database is away
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(base), limit)
 	defer cancel()
 	if err := w.queue.Unregister(ctx, id); err != nil {
 		return fmt.Errorf("unregister the worker: %w", err)

@@ -185,6 +185,123 @@ func TestDatabaseThatWasAway(t *testing.T) {
 	})
 }
 
+// TestDatabaseThatDoesNotAnswer loses the network between a worker and its
+// database, of which nobody is told: the worker gives its tasks up when the
+// lease is over, and begins anew when the network is back.
+func TestDatabaseThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	proxy, address := dbtest.NewProxy(t, dbtest.PostgresAddress(t))
+	d := dbtest.Open(t, address, db.Options{})
+	started, canceled := make(chan struct{}, 9), make(chan error, 9)
+	var calls atomic.Int64
+	ctx, stop := context.WithCancel(t.Context())
+	w := worker.New(d, worker.Options{Slots: 4, Lanes: 2, Log: slog.New(slog.DiscardHandler), Lease: 2 * time.Second, Poll: 10 * time.Millisecond, Grace: time.Minute,
+		Handlers: map[task.Kind]task.Handler{"a": func(ctx context.Context, _ *task.Run) error {
+			if calls.Add(1) > 1 {
+				return nil
+			}
+			started <- struct{}{}
+			<-ctx.Done()
+			canceled <- context.Cause(ctx)
+			return ctx.Err()
+		}}})
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	id := enqueue(t, d, "a")
+	<-started
+	proxy.Swallow()
+	began := time.Now()
+	select {
+	case cause := <-canceled:
+		t.Logf("canceled after %s: %v", time.Since(began), cause)
+	case <-time.After(20 * time.Second):
+		t.Fatal("the task goes on although its lease is over")
+	}
+	proxy.Restore()
+	if got := finished(t, d, id); got.State != task.Completed || got.Attempt != 2 {
+		t.Errorf("got %s at attempt %d, want COMPLETED at 2", got.State, got.Attempt)
+	}
+	t.Logf("completed after %s", time.Since(began))
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("the worker ended: %v", err)
+	}
+}
+
+// watched is a database that fails for a while, and tells when it was asked to
+// recover the tasks of others.
+type watched struct {
+	*db.DB
+	fails  atomic.Bool // the next time
+	failed chan time.Time
+	asked  chan time.Time
+}
+
+func (q *watched) Heartbeat(ctx context.Context, id task.WorkerID) (bool, error) {
+	if q.fails.CompareAndSwap(true, false) {
+		q.failed <- time.Now()
+		return false, errors.New("away")
+	}
+	return q.DB.Heartbeat(ctx, id)
+}
+
+func (q *watched) Recover(context.Context, time.Duration) (int, error) {
+	q.asked <- time.Now()
+	return 0, nil
+}
+
+// TestOthersMayCatchTheirBreath waits, after the database was away, for the
+// heartbeats of the others, which were kept from it as well.
+func TestOthersMayCatchTheirBreath(t *testing.T) {
+	t.Parallel()
+	const lease = 2 * time.Second
+	q := &watched{DB: dbtest.SQLite(t), failed: make(chan time.Time, 1), asked: make(chan time.Time, 100)}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	w := worker.New(q, worker.Options{Slots: 1, Log: slog.New(slog.DiscardHandler), Lease: lease})
+	go func() { ended <- w.Run(ctx) }()
+	asked := <-q.asked // all is well
+	q.fails.Store(true)
+	failed := <-q.failed
+	for asked.Before(failed) {
+		asked = <-q.asked
+	}
+	if wait := asked.Sub(failed); wait < lease/2 {
+		t.Errorf("it looked for lost workers %s after a heartbeat failed, want %s or more", wait, lease/2)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("the worker ended: %v", err)
+	}
+}
+
+// TestWorkerThatIsAloneKeepsItsTasks cannot write to its database for longer
+// than a lease, as when the disk is full: nobody else can take its tasks.
+func TestWorkerThatIsAloneKeepsItsTasks(t *testing.T) {
+	t.Parallel()
+	const lease = 100 * time.Millisecond
+	q := &watched{DB: dbtest.SQLite(t), failed: make(chan time.Time), asked: make(chan time.Time, 1000)}
+	id := enqueue(t, q.DB, "a")
+	ctx, stop := context.WithCancel(t.Context())
+	w := worker.New(q, worker.Options{Slots: 1, Alone: true, Log: slog.New(slog.DiscardHandler), Lease: lease, Poll: 10 * time.Millisecond,
+		Handlers: map[task.Kind]task.Handler{"a": func(ctx context.Context, _ *task.Run) error {
+			for began := time.Now(); time.Since(began) < 2*lease; {
+				q.fails.Store(true)
+				<-q.failed
+			}
+			return ctx.Err()
+		}}})
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	if got := finished(t, q.DB, id); got.State != task.Completed || got.Attempt != 1 {
+		t.Errorf("got %s at attempt %d, want COMPLETED at 1", got.State, got.Attempt)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("the worker ended: %v", err)
+	}
+}
+
 func TestTasksThatDoNotEndAreEnded(t *testing.T) {
 	t.Parallel()
 	untilCanceled := func(ctx context.Context, _ *task.Run) error { <-ctx.Done(); return ctx.Err() }
