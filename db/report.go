@@ -52,7 +52,9 @@ func (tx *Tx) Report(ctx context.Context, worker task.WorkerID, reports []task.R
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	rows, err := tx.queueWhere(ctx, "", tx.d.in("task_id"), list(tx.d, ids))
+	// Locked, so that none ends before its last lines are counted: a finished
+	// group changes no more.
+	rows, err := tx.queueWhere(ctx, tx.d.forChange, tx.d.in("task_id"), list(tx.d, ids))
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,6 @@ func TestTransactionsThatLoseAreTriedAgain(t *testing.T) {
 		{"a deadlock", "deadlock_timeout=10", func(t *testing.T, address string, raw *sql.Tx) func() {
 			execute(t, raw, `SET deadlock_timeout = '1h'`) // so that the other one has to go
 			execute(t, raw, `SELECT 1 FROM resource WHERE name = 'b' FOR UPDATE`)
-			waits := waiting(t, address, raw)
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
@@ -39,7 +38,7 @@ func TestTransactionsThatLoseAreTriedAgain(t *testing.T) {
 					t.Error(err)
 				}
 			}()
-			waits()
+			waits(t, openRaw(t, address), `query LIKE '%''a'' FOR UPDATE'`)
 			return func() { <-ended }
 		}},
 		{"it cannot be serialized", "default_transaction_isolation=serializable", func(t *testing.T, _ string, raw *sql.Tx) func() {
@@ -81,25 +80,29 @@ func TestTransactionsThatLoseAreTriedAgain(t *testing.T) {
 	}
 }
 
-// waiting returns what waits until a transaction waits for a lock.
-func waiting(t *testing.T, address string, raw *sql.Tx) func() {
-	t.Helper()
-	var pid int
-	if err := raw.QueryRowContext(t.Context(), `SELECT pg_backend_pid()`).Scan(&pid); err != nil {
-		t.Fatal(err)
-	}
-	pool := openRaw(t, address)
-	return func() {
-		for waits, deadline := false, time.Now().Add(patience); !waits; {
-			if err := pool.QueryRowContext(t.Context(), `SELECT COALESCE(wait_event_type = 'Lock', FALSE) FROM pg_stat_activity WHERE pid = $1`, pid).Scan(&waits); err != nil {
-				t.Error(err)
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Error("the other transaction does not wait for a lock")
-				return
+// waiting returns a channel that is closed once another connection to the
+// database, of those that fit the condition, waits for a lock.
+func waiting(t *testing.T, pool *sql.DB, condition string) <-chan struct{} {
+	there := make(chan struct{})
+	go func() {
+		defer close(there)
+		for n := 0; n == 0; {
+			if err := pool.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock' AND `+condition).Scan(&n); err != nil {
+				return // the test is over
 			}
 		}
+	}()
+	return there
+}
+
+// waits waits until another connection waits for a lock.
+func waits(t *testing.T, pool *sql.DB, condition string) {
+	t.Helper()
+	select {
+	case <-waiting(t, pool, condition):
+	case <-time.After(patience):
+		t.Fatalf("nobody waits for a lock whose %s", condition)
 	}
 }
 
