@@ -36,10 +36,10 @@ func (w *Worker) keep(r task.Report) {
 	lines[r.Code] = r
 }
 
-// dueReports takes the reports that changed, if it is time or a task ended.
-// The caller holds mu.
+// dueReports takes the reports that changed, if it is time or a task ended,
+// unless another lane is writing some. The caller holds mu.
 func (w *Worker) dueReports(now bool) []task.Report {
-	if len(w.reports) == 0 || !now && time.Since(w.written) < tick {
+	if w.writing || len(w.reports) == 0 || !now && time.Since(w.written) < tick {
 		return nil
 	}
 	var due []task.Report

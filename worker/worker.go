@@ -71,6 +71,8 @@ type Worker struct {
 	outcomes []task.Outcome
 	reports  map[task.ID]map[string]task.Report // changed since they were last written
 	written  time.Time
+	writing  bool       // a lane is writing reports
+	wrote    *sync.Cond // it has written them
 }
 
 // New returns a worker that takes tasks from queue once it runs.
@@ -81,8 +83,10 @@ func New(queue Queue, o Options) *Worker {
 	o.Patience = orDefault(o.Patience, 1500*time.Millisecond)
 	o.Pause = orDefault(o.Pause, 100*time.Millisecond)
 	o.Lanes = max(o.Lanes, 1)
-	return &Worker{queue: queue, o: o, wake: make(chan struct{}, 1), running: map[task.ID]*run{}, taken: map[task.Kind]int{}, asked: task.Vacancies{Of: map[task.Kind]int{}},
+	w := &Worker{queue: queue, o: o, wake: make(chan struct{}, 1), running: map[task.ID]*run{}, taken: map[task.Kind]int{}, asked: task.Vacancies{Of: map[task.Kind]int{}},
 		reports: map[task.ID]map[string]task.Report{}}
+	w.wrote = sync.NewCond(&w.mu)
+	return w
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {
@@ -332,9 +336,13 @@ func (w *Worker) returnUnknown(ctx context.Context, id task.WorkerID) error {
 // cycle.
 func (w *Worker) cycle(ctx context.Context, id task.WorkerID, claim bool) (claimed []*task.Task, full bool, err error) {
 	w.mu.Lock()
+	for w.writing && len(w.outcomes) > 0 {
+		w.wrote.Wait() // a task's progress is written before its end
+	}
 	outcomes := w.outcomes
 	w.outcomes = nil
 	reports := w.dueReports(len(outcomes) > 0)
+	w.writing = w.writing || len(reports) > 0
 	var vacant task.Vacancies
 	if claim {
 		vacant = w.vacancies()
@@ -353,6 +361,10 @@ func (w *Worker) cycle(ctx context.Context, id task.WorkerID, claim bool) (claim
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ask(vacant, -1)
+	if len(reports) > 0 {
+		w.writing = false
+		w.wrote.Broadcast()
+	}
 	for _, t := range claimed {
 		w.taken[t.Kind]++ // now, so that no other cycle counts on the slot
 	}

@@ -302,6 +302,47 @@ func TestWorkerThatIsAloneKeepsItsTasks(t *testing.T) {
 	}
 }
 
+// slow is a database that takes its time to write the first progress.
+type slow struct {
+	*db.DB
+	t       *testing.T
+	writing atomic.Bool
+	written atomic.Bool
+	first   chan struct{} // closed when the first progress is being written
+}
+
+func (q *slow) Cycle(ctx context.Context, w task.WorkerID, outcomes []task.Outcome, reports []task.Report, room task.Vacancies) ([]*task.Task, error) {
+	if len(outcomes) > 0 && q.writing.Load() && !q.written.Load() {
+		q.t.Error("a task ends while its progress is still being written")
+	}
+	first := len(reports) > 0 && q.writing.CompareAndSwap(false, true)
+	if first {
+		close(q.first)
+		time.Sleep(300 * time.Millisecond) // in which the other lane could overtake
+	}
+	claimed, err := q.DB.Cycle(ctx, w, outcomes, reports, room)
+	if first {
+		q.written.Store(true)
+	}
+	return claimed, err
+}
+
+func TestLastProgressIsWrittenBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		q := &slow{DB: d, t: t, first: make(chan struct{})}
+		run(t, q, map[task.Kind]task.Handler{"a": func(_ context.Context, r *task.Run) error {
+			r.Progress.Report("items", "Items", task.Items, 1, 2)
+			<-q.first
+			r.Progress.Report("items", "Items", task.Items, 2, 2)
+			return nil
+		}})
+		if got := finished(t, d, enqueue(t, d, "a")); got.State != task.Completed || got.Progress.ItemsDone != 2 {
+			t.Errorf("got %s with %d of 2 items", got.State, got.Progress.ItemsDone)
+		}
+	})
+}
+
 func TestTasksThatDoNotEndAreEnded(t *testing.T) {
 	t.Parallel()
 	untilCanceled := func(ctx context.Context, _ *task.Run) error { <-ctx.Done(); return ctx.Err() }
