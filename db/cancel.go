@@ -52,7 +52,7 @@ func (db *DB) cancelAll(ctx context.Context, find func(*Tx) ([]queueRow, error),
 			}
 			if group != 0 {
 				tx.touched.group(group, false)
-				if _, err := tx.exec(ctx, `UPDATE task_group SET canceled_at = COALESCE(canceled_at, ?) WHERE id = ?`, micros(tx.now()), group); err != nil {
+				if _, err := tx.exec(ctx, `UPDATE task_group SET canceled_at = COALESCE(canceled_at, ?) WHERE id = ? AND finished_at IS NULL`, micros(tx.now()), group); err != nil {
 					return err
 				}
 			}

@@ -66,12 +66,15 @@ func (r queueRow) state() task.State {
 //
 // What is to be locked depends on what the rows say. So the caller read them
 // without locks, and they are read again with locks here. Rows that changed in
-// between start the transaction anew.
+// between start the transaction anew, unless nothing was decided by them: a
+// group can be canceled while its members start and end.
 func (tx *Tx) settle(ctx context.Context, rows []queueRow, endings map[task.ID]ending, d deltas) error {
 	endings = fitting(endings, rows)
+	fit := len(endings)
 	if err := tx.skipDependents(ctx, endings); err != nil || len(endings) == 0 {
 		return err
 	}
+	alone := len(endings) == fit // nothing is skipped because of what the rows say
 	ids := slices.Sorted(maps.Keys(endings))
 	resources, err := tx.resourcesOf(ctx, ids)
 	if err != nil {
@@ -79,6 +82,9 @@ func (tx *Tx) settle(ctx context.Context, rows []queueRow, endings map[task.ID]e
 	}
 	if rows, err = tx.queueWhere(ctx, tx.d.forUpdate, tx.d.in("task_id"), list(tx.d, ids)); err != nil {
 		return err
+	}
+	if alone {
+		endings = startedOrEnded(endings, rows)
 	}
 	if len(rows) != len(endings) || len(fitting(endings, rows)) != len(endings) {
 		return errMoved
@@ -177,6 +183,25 @@ func fitting(endings map[task.ID]ending, rows []queueRow) map[task.ID]ending {
 		fit[row.Task] = e
 	}
 	return fit
+}
+
+// startedOrEnded takes into account that tasks to be canceled were claimed, or
+// ended, since they were read.
+func startedOrEnded(endings map[task.ID]ending, rows []queueRow) map[task.ID]ending {
+	left := make(map[task.ID]ending, len(rows))
+	for id, e := range endings {
+		if !e.cancel {
+			left[id] = e
+		}
+	}
+	for _, row := range rows {
+		e := endings[row.Task]
+		if e.cancel && e.state == task.Canceled && row.Worker != 0 {
+			e.state = task.Canceling
+		}
+		left[row.Task] = e
+	}
+	return left
 }
 
 // queueWhere are rows of the queue, in the order of their tasks.
