@@ -42,7 +42,7 @@ const claimedColumns = `t.id, t.kind, t.name, t.priority, t.position, COALESCE(t
 	COALESCE(t.retry_of, 0) AS retry_of, t.args, t.created_at`
 
 func (tx *Tx) claim(ctx context.Context, worker task.WorkerID, room task.Vacancies, d deltas) ([]*task.Task, error) {
-	ready, args := tx.ready(room)
+	ready, args := tx.ready(worker, room)
 	if ready == "" {
 		return nil, nil
 	}
@@ -70,8 +70,9 @@ func (tx *Tx) claim(ctx context.Context, worker task.WorkerID, room task.Vacanci
 }
 
 // ready selects, in order, the tasks for which there is room: the first ones
-// of each kind, and of those the first ones of all.
-func (tx *Tx) ready(room task.Vacancies) (query string, args []any) {
+// of each kind, and of those the first ones of all. There are none for a worker
+// that was given up and does not know it yet.
+func (tx *Tx) ready(worker task.WorkerID, room task.Vacancies) (query string, args []any) {
 	var parts []string
 	for _, kind := range slices.Sorted(maps.Keys(room.Of)) {
 		n := min(room.Of[kind], room.Total)
@@ -85,7 +86,8 @@ func (tx *Tx) ready(room task.Vacancies) (query string, args []any) {
 	if len(parts) == 0 {
 		return "", nil
 	}
-	return `SELECT task_id FROM (` + strings.Join(parts, " UNION ALL ") + `) AS ready ORDER BY priority, position, task_id LIMIT ?`, append(args, room.Total)
+	return `SELECT task_id FROM (` + strings.Join(parts, " UNION ALL ") + `) AS ready WHERE EXISTS (SELECT 1 FROM worker WHERE id = ? AND ended_at IS NULL)
+		ORDER BY priority, position, task_id LIMIT ?`, append(args, worker, room.Total)
 }
 
 // take marks the tasks as the worker's and reads them.

@@ -33,11 +33,7 @@ func (tx *Tx) recoverTasks(ctx context.Context) (int, error) {
 	if err := tx.byIndex(ctx); err != nil {
 		return 0, err
 	}
-	var ended []task.WorkerID
-	if err := tx.sel(ctx, &ended, `SELECT id FROM worker WHERE ended_at > `+tx.d.clock+` - ?`, time.Hour.Microseconds()); err != nil || len(ended) == 0 {
-		return 0, err
-	}
-	rows, err := tx.queueWhere(ctx, "", tx.d.in("worker_id"), list(tx.d, ended))
+	rows, err := tx.queueWhere(ctx, "", `worker_id IS NOT NULL AND worker_id NOT IN (SELECT id FROM worker WHERE ended_at IS NULL)`)
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
