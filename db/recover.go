@@ -33,7 +33,13 @@ func (tx *Tx) recoverTasks(ctx context.Context) (int, error) {
 	if err := tx.byIndex(ctx); err != nil {
 		return 0, err
 	}
-	rows, err := tx.queueWhere(ctx, "", `worker_id IS NOT NULL AND worker_id NOT IN (SELECT id FROM worker WHERE ended_at IS NULL)`)
+	// By the index of what runs: whatever else waits is not looked at.
+	var ended []task.WorkerID
+	if err := tx.sel(ctx, &ended, `SELECT DISTINCT worker_id FROM task_queue
+		WHERE worker_id IS NOT NULL AND worker_id NOT IN (SELECT id FROM worker WHERE ended_at IS NULL)`); err != nil || len(ended) == 0 {
+		return 0, err
+	}
+	rows, err := tx.queueWhere(ctx, "", tx.d.in("worker_id"), list(tx.d, ended))
 	if err != nil || len(rows) == 0 {
 		return 0, err
 	}
