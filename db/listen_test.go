@@ -136,3 +136,26 @@ func TestLostConnectionMissesNothing(t *testing.T) {
 		a.await("that it listens again", func(c db.Changes) bool { return c.All })
 	}
 }
+
+// TestNetworkThatSwallowsNotices loses the connection for notices without
+// anybody being told.
+func TestNetworkThatSwallowsNotices(t *testing.T) {
+	t.Parallel()
+	address := dbtest.PostgresAddress(t)
+	proxy, through := dbtest.NewProxy(t, address)
+	near, far := listen(t, address), listen(t, through)
+	proxy.Swallow()
+	proxy.Restore()
+	began := time.Now()
+	far.await("that it listens again", func(c db.Changes) bool { return c.All })
+	t.Logf("it listens again after %s", time.Since(began))
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := far.Heartbeat(ctx, 1); err == nil { // as of its worker, by which it learns of its other connections
+		t.Error("a connection came back to life")
+	}
+	id := near.change()
+	far.await("of a change", func(c db.Changes) bool { return names(c, id) && !c.All })
+	id = far.change()
+	near.await("of a change", func(c db.Changes) bool { return names(c, id) && !c.All })
+}

@@ -35,8 +35,8 @@ const (
 // Nobody learns from silence that a network is gone: so often the server is
 // asked whether it is there, and so long it may take to answer.
 const (
-	askEvery    = 30 * time.Second
-	answerLimit = 10 * time.Second
+	askEvery    = 3 * time.Second
+	answerLimit = 5 * time.Second
 )
 
 // maxNotice bounds the ids in one notice: PostgreSQL allows 8,000 bytes. With
@@ -246,6 +246,8 @@ func (db *DB) sendNotice(ctx context.Context, self int64) error {
 		out.Tasks, out.EndedTasks = ch.Tasks, ch.EndedTasks
 		out.Groups, out.EndedGroups = ch.Groups, ch.EndedGroups
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
 	if _, err := db.exec(ctx, "SELECT pg_notify(?, ?)", channel, encode(out)); err != nil {
 		db.changes.remote.add(ch)
 		return err
