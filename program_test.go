@@ -116,10 +116,15 @@ func (p *program) start() {
 // stop asks the program to end, and waits until it did.
 func (p *program) stop() {
 	p.t.Helper()
-	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+	p.signal(syscall.SIGTERM)
+	p.awaitEnd()
+}
+
+func (p *program) signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.command.Process.Signal(s); err != nil {
 		p.t.Fatal(err)
 	}
-	p.awaitEnd()
 }
 
 // awaitEnd waits until the program has ended by itself, which must not be by an

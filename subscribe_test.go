@@ -208,7 +208,14 @@ const countsOfGroup = `subscription($id: ID!) { taskGroupCounts(id: $id) {
 // final, and then the server says that it is complete.
 func checkCounts(t *testing.T, s *subscription, total int) (last counts) {
 	t.Helper()
-	frames, finals := 0, 0
+	last, _ = checkFrames(t, s, total)
+	return last
+}
+
+// checkFrames is checkCounts, and tells how many frames there were.
+func checkFrames(t *testing.T, s *subscription, total int) (last counts, frames int) {
+	t.Helper()
+	finals := 0
 	for frame := range s.frames {
 		var f struct{ TaskGroupCounts counts }
 		if err := json.Unmarshal(frame, &f); err != nil {
@@ -231,5 +238,5 @@ func checkCounts(t *testing.T, s *subscription, total int) (last counts) {
 	if s.ended != nil || finals != 1 || last.Unfinished != 0 {
 		t.Errorf("%d final frames in %d, the last %+v, then %v; want one, at last, and then the end", finals, frames, last, s.ended)
 	}
-	return last
+	return last, frames
 }

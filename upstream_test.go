@@ -72,6 +72,9 @@ func (u *upstream) hold(file string) (reached <-chan struct{}, release func()) {
 	return first, release
 }
 
+// add puts a new file there.
+func (u *upstream) add(path string, bytes []byte) { u.set(func() { u.files[path] = bytes }) }
+
 func (u *upstream) set(change func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
