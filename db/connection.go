@@ -6,7 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,21 +14,18 @@ import (
 	"github.com/lib/pq"
 )
 
-// answerGrace is how long a call may still wait for the server once its context
-// has ended. The driver has asked the server to stop by then.
+// answerGrace is how long the server may take for what is done at once: to make
+// a connection, or to stop what the driver asks it to stop when the context of a
+// call has ended.
 const answerGrace = 2 * time.Second
+
+// suspectGrace is how long other calls may wait for a word from the server when
+// it took longer.
+const suspectGrace = 5 * time.Second
 
 // closeLimit bounds the closing of a prepared statement, of which the server is
 // told.
 const closeLimit = time.Second
-
-// Of a peer that is gone without a word, the kernel is to tell after about so
-// long: after so many probes without an answer, or if what was sent is not
-// acknowledged.
-const (
-	probeEvery = 5 * time.Second
-	probes     = 3
-)
 
 // session is what every connection is set to, unless the address says otherwise.
 //
@@ -54,6 +50,13 @@ type connector struct {
 	config pq.Config
 	made   atomic.Int64 // connections so far
 	silent atomic.Int64 // how many there were when a call last got no answer
+
+	mu   sync.Mutex
+	open map[*connection]struct{}
+}
+
+func newConnector(config pq.Config) *connector {
+	return &connector{config: config, open: map[*connection]struct{}{}}
 }
 
 // Driver is the driver below.
@@ -68,10 +71,13 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	w := &wire{}
 	plain.Dialer(w)
-	stop := context.AfterFunc(ctx, w.cut)
+	stop, began := context.AfterFunc(ctx, w.cut), time.Now()
 	made, err := plain.Connect(ctx)
 	w.keep()
 	if stop(); err != nil {
+		if time.Since(began) > answerGrace {
+			c.suspect()
+		}
 		return nil, cmp.Or(ctx.Err(), err)
 	}
 	inner, ok := made.(driverConn)
@@ -79,10 +85,27 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, errors.Join(fmt.Errorf("a connection of the driver, %T, lacks something", made), made.Close())
 	}
 	conn := &connection{driverConn: inner, wire: w, connector: c, number: number}
+	c.mu.Lock()
+	c.open[conn] = struct{}{}
+	c.mu.Unlock()
 	if _, err := conn.ExecContext(ctx, c.settings(), nil); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil
+}
+
+// suspect distrusts all connections that there are, because a call got no
+// answer: most likely what swallowed it has them too. None is used again, and
+// those on which nothing is heard any more are cut.
+func (c *connector) suspect() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.silent.Store(c.made.Load())
+	for conn := range c.open {
+		if conn.watched.CompareAndSwap(false, true) {
+			conn.watch(conn.wire.heard.Load())
+		}
+	}
 }
 
 // settings are statements that make a connection what it is to be. They are
@@ -117,10 +140,32 @@ type connection struct {
 	wire      *wire
 	connector *connector
 	number    int64
+	calls     atomic.Int64 // that wait for the server: 0 or 1
+	closed    atomic.Bool
+	watched   atomic.Bool
 }
 
-// bound cuts the connection if a call has not ended soon after ctx. The call
-// tells its end by stop.
+// Close closes the connection.
+func (c *connection) Close() error {
+	c.closed.Store(true)
+	c.connector.mu.Lock()
+	delete(c.connector.open, c)
+	c.connector.mu.Unlock()
+	return c.driverConn.Close()
+}
+
+// call notes that the server is asked for something, until end is called. The
+// connection is cut if that is not soon after the end of ctx.
+func (c *connection) call(ctx context.Context) (end func()) {
+	c.calls.Add(1)
+	stop := c.bound(ctx)
+	return func() {
+		stop()
+		c.calls.Add(-1)
+	}
+}
+
+// bound cuts the connection if stop is not called soon after the end of ctx.
 func (c *connection) bound(ctx context.Context) (stop func()) {
 	if ctx.Done() == nil {
 		return func() {}
@@ -130,14 +175,28 @@ func (c *connection) bound(ctx context.Context) (stop func()) {
 		select {
 		case <-ended:
 		case <-time.After(answerGrace):
-			// Whatever swallowed this call most likely has the other connections too.
-			c.connector.silent.Store(c.connector.made.Load())
+			c.connector.suspect()
 			c.wire.cut()
 		}
 	})
-	return sync.OnceFunc(func() {
+	return func() {
 		forget()
 		close(ended)
+	}
+}
+
+// watch cuts the connection as soon as it waits in vain: with heard bytes heard
+// so far.
+func (c *connection) watch(heard int64) {
+	time.AfterFunc(suspectGrace, func() {
+		switch {
+		case c.closed.Load() || c.wire.heard.Load() != heard:
+			c.watched.Store(false)
+		case c.calls.Load() > 0:
+			c.wire.cut()
+		default:
+			c.watch(heard)
+		}
 	})
 }
 
@@ -156,25 +215,24 @@ func (c *connection) ResetSession(ctx context.Context) error {
 
 // Ping asks the server for a sign of life.
 func (c *connection) Ping(ctx context.Context) error {
-	defer c.bound(ctx)()
+	defer c.call(ctx)()
 	return c.driverConn.Ping(ctx)
 }
 
 // ExecContext runs a statement.
 func (c *connection) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	defer c.bound(ctx)()
+	defer c.call(ctx)()
 	return c.driverConn.ExecContext(ctx, query, args)
 }
 
 // QueryContext runs a statement that returns rows.
 func (c *connection) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	stop := c.bound(ctx)
-	return boundRows(stop)(c.driverConn.QueryContext(ctx, query, args))
+	return calledRows(c.call(ctx))(c.driverConn.QueryContext(ctx, query, args))
 }
 
 // PrepareContext prepares a statement.
 func (c *connection) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	defer c.bound(ctx)()
+	defer c.call(ctx)()
 	prepared, err := c.driverConn.PrepareContext(ctx, query)
 	if err != nil {
 		return nil, err
@@ -186,15 +244,14 @@ func (c *connection) PrepareContext(ctx context.Context, query string) (driver.S
 	return &statement{inner, c}, nil
 }
 
-// BeginTx begins a transaction. Its end ends with ctx too.
+// BeginTx begins a transaction, which ends soon after ctx.
 func (c *connection) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
-	stop := c.bound(ctx)
+	defer c.call(ctx)()
 	tx, err := c.driverConn.BeginTx(ctx, o)
 	if err != nil {
-		stop()
 		return nil, err
 	}
-	return &transaction{tx, stop}, nil
+	return &transaction{tx, c, c.bound(ctx)}, nil
 }
 
 // driverStmt is what the driver's statements can do.
@@ -211,106 +268,59 @@ type statement struct {
 }
 
 func (s *statement) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	defer s.conn.bound(ctx)()
+	defer s.conn.call(ctx)()
 	return s.driverStmt.ExecContext(ctx, args)
 }
 
 func (s *statement) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	stop := s.conn.bound(ctx)
-	return boundRows(stop)(s.driverStmt.QueryContext(ctx, args))
+	return calledRows(s.conn.call(ctx))(s.driverStmt.QueryContext(ctx, args))
 }
 
 // Close tells the server to forget the statement.
 func (s *statement) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
-	defer s.conn.bound(ctx)()
+	defer s.conn.call(ctx)()
 	return s.driverStmt.Close()
 }
 
 // transaction is one of a connection.
 type transaction struct {
 	driver.Tx
+	conn *connection
 	stop func()
 }
 
 func (t *transaction) Commit() error {
 	defer t.stop()
+	defer t.conn.call(context.Background())()
 	return t.Tx.Commit()
 }
 
 func (t *transaction) Rollback() error {
 	defer t.stop()
+	defer t.conn.call(context.Background())()
 	return t.Tx.Rollback()
 }
 
 // rows are read until they are closed.
 type rows struct {
 	driver.Rows
-	stop func()
+	end func()
 }
 
 func (r *rows) Close() error {
-	defer r.stop()
+	defer r.end()
 	return r.Rows.Close()
 }
 
-// boundRows lets what a query returned tell its end by stop.
-func boundRows(stop func()) func(driver.Rows, error) (driver.Rows, error) {
+// calledRows are the rows of a call, which ends when they are closed.
+func calledRows(end func()) func(driver.Rows, error) (driver.Rows, error) {
 	return func(r driver.Rows, err error) (driver.Rows, error) {
 		if err != nil {
-			stop()
+			end()
 			return nil, err
 		}
-		return &rows{r, stop}, nil
+		return &rows{r, end}, nil
 	}
-}
-
-// wire dials for a connection, and keeps what it dialed last: the driver may
-// try several hosts. Once the connection is made, it dials only to ask the
-// server to stop, which is not kept.
-type wire struct {
-	mu   sync.Mutex
-	kept bool
-	conn net.Conn
-}
-
-// keep says that the connection is made.
-func (w *wire) keep() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.kept = true
-}
-
-// cut ends whatever goes on over the wire.
-func (w *wire) cut() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.conn != nil {
-		w.conn.Close() //nolint:errcheck // who uses it learns enough
-	}
-}
-
-// DialContext dials.
-func (w *wire) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{Control: acknowledged, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: probeEvery, Interval: probeEvery, Count: probes}}
-	conn, err := d.DialContext(ctx, network, address)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if err == nil && !w.kept {
-		w.conn = conn
-	}
-	return conn, err
-}
-
-// Dial and DialTimeout are for callers without a context, of which there are none.
-func (w *wire) Dial(network, address string) (net.Conn, error) {
-	return w.DialContext(context.Background(), network, address)
-}
-
-// DialTimeout dials for a limited time.
-func (w *wire) DialTimeout(network, address string, limit time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	return w.DialContext(ctx, network, address)
 }

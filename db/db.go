@@ -128,7 +128,7 @@ func (db *DB) openPostgres(ctx context.Context) error {
 		u.RawQuery = parameters.Encode()
 		db.address = u.String() // for the connection for notices
 	}
-	pool := sqlx.NewDb(sql.OpenDB(&connector{config: config}), "postgres")
+	pool := sqlx.NewDb(sql.OpenDB(newConnector(config)), "postgres")
 	pool.SetMaxOpenConns(24)
 	pool.SetMaxIdleConns(24)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
