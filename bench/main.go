@@ -25,6 +25,7 @@ func suites() []suite {
 	return []suite{
 		{"content", "syncing many small files, beside curl", content},
 		{"serve", "serving published files, beside nginx", serve},
+		{"tasks", "the task engine, beside River", tasks},
 		{"start", "the first answer of a new server, and its memory at rest", start},
 	}
 }
@@ -43,6 +44,9 @@ func main() {
 
 // run measures the suite that args name and prints its table.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == "child" {
+		return runChild(ctx, args[1:])
+	}
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)

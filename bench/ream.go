@@ -15,13 +15,14 @@ import (
 // ream is a running server, with a client of its API.
 type ream struct {
 	*process
-	address string        // http://host:port
-	took    time.Duration // from its start to its first answer
+	address  string        // http://host:port
+	database string        // the postgres:// URL; empty with SQLite
+	took     time.Duration // from its start to its first answer
 }
 
 // startReam starts a server that knows nothing yet. It runs until it is
 // stopped or the run ends.
-func (b *bench) startReam(ctx context.Context, d database) (*ream, error) {
+func (b *bench) startReam(ctx context.Context, d database, flags ...string) (*ream, error) {
 	dir, err := b.newDir("ream")
 	if err != nil {
 		return nil, err
@@ -30,10 +31,10 @@ func (b *bench) startReam(ctx context.Context, d database) (*ream, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"serve", "--listen", address, "--data", dir}
+	args := append([]string{"serve", "--listen", address, "--data", dir}, flags...)
+	url := ""
 	if d == postgres {
-		url, err := b.newDatabase(ctx)
-		if err != nil {
+		if url, err = b.newDatabase(ctx); err != nil {
 			return nil, err
 		}
 		args = append(args, "--database", url)
@@ -43,7 +44,7 @@ func (b *bench) startReam(ctx context.Context, d database) (*ream, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &ream{process: p, address: "http://" + address}
+	r := &ream{process: p, address: "http://" + address, database: url}
 	err = p.await(ctx, func() bool {
 		response, err := http.Get(r.address + "/readyz")
 		if err != nil {
