@@ -52,4 +52,4 @@ bench: ## Measures Ream beside its peers: SUITE=content, serve or start; QUICK=1
 	@: $(if $(SUITE),,$(error name what to measure: make bench SUITE=content, serve or start))
 	@.ci/require go curl nginx wrk $(if $(REAM_BENCH_POSTGRES),,postgresql)
 	@$(MAKE) --no-print-directory build
-	.ci/bench $(if $(QUICK),--quick) $(if $(DIR),--dir $(DIR)) $(SUITE)
+	$(if $(DIR),REAM_BENCH_DIR=$(DIR)) .ci/bench $(if $(QUICK),--quick) $(SUITE)
