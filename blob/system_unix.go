@@ -59,3 +59,17 @@ func rename(from, to string) error {
 		}
 	}
 }
+
+// openRegular is os.Open for regular files. It does not try to wait for one as
+// for a socket, which would take five system calls more.
+func openRegular(path string) (*os.File, error) {
+	for {
+		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			return os.NewFile(uintptr(fd), path), nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
+}
