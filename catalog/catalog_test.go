@@ -75,12 +75,20 @@ func TestChangesAtOnce(t *testing.T) {
 			change := func(in catalog.RepositoryChange) func() error {
 				return func() error { _, err := c.UpdateRepository(ctx, repository.ID, in); return err }
 			}
+			address, changed := fmt.Sprintf("http://example.org/%d/PULP_MANIFEST", round), remotes[0].ID
+			changeRemote := func(in catalog.RemoteChange) func() error {
+				return func() error { _, err := c.UpdateRemote(ctx, changed, in); return err }
+			}
 			distribute := func(in catalog.DistributionChange) func() error {
 				return func() error { _, err := c.UpdateDistribution(ctx, distribution.ID, in); return err }
 			}
 			atOnce(t,
+				changeRemote(catalog.RemoteChange{Name: &name}), changeRemote(catalog.RemoteChange{URL: &address}),
 				change(catalog.RepositoryChange{Name: &name}), change(catalog.RepositoryChange{Labels: &labels}), change(catalog.RepositoryChange{Remote: &remote}),
 				distribute(catalog.DistributionChange{Path: &path}), distribute(catalog.DistributionChange{Repository: &serves}))
+			if r := must[[]*content.Remote](t)(c.DB.RemotesByID(ctx, []content.RemoteID{changed}))[0]; r.Name != name || r.URL != address {
+				t.Errorf("round %d: a change of the remote was lost: %+v", round, r)
+			}
 			if r := must[[]*content.Repository](t)(c.DB.RepositoriesByID(ctx, []content.RepositoryID{repository.ID}))[0]; r.Name != name || r.RemoteID != remote || len(r.Labels) != 1 || r.Labels[0] != labels[0] {
 				t.Errorf("round %d: a change of the repository was lost: %+v", round, r)
 			}
@@ -100,7 +108,11 @@ func TestListsMissNothing(t *testing.T) {
 		for a := range adders {
 			adding.Go(func() {
 				for i := range each {
-					r, err := c.CreateRepository(t.Context(), catalog.RepositoryInput{Name: fmt.Sprintf("%d %d", a, i), Format: content.File, Labels: []content.Label{{Key: "a"}}})
+					name := fmt.Sprintf("%d %d", a, i)
+					if _, err := c.CreateRemote(t.Context(), input(name)); err != nil {
+						t.Error(err)
+					}
+					r, err := c.CreateRepository(t.Context(), catalog.RepositoryInput{Name: name, Format: content.File, Labels: []content.Label{{Key: "a"}}})
 					if err == nil {
 						_, err = c.CreateDistribution(t.Context(), catalog.DistributionInput{Path: r.ID.String(), Repository: r.ID})
 					}
@@ -122,6 +134,9 @@ func TestListsMissNothing(t *testing.T) {
 			follow(t, "distributions", adders*each, added, func(p page.Request) (*page.Of[*content.Distribution], error) {
 				return c.DB.Distributions(t.Context(), p)
 			})
+		})
+		following.Go(func() {
+			follow(t, "remotes", adders*each, added, func(p page.Request) (*page.Of[*content.Remote], error) { return c.DB.Remotes(t.Context(), p) })
 		})
 		following.Wait()
 	})

@@ -119,6 +119,10 @@ func (q *queries) oneRemote(ctx context.Context, none error, condition string, a
 // be sealed, and fills in its ID and times. It fails with fault.Conflict if the
 // name is taken.
 func (tx *Tx) CreateRemote(ctx context.Context, r *content.Remote) error {
+	// The list is in the order of the IDs: what was read of it stays complete.
+	if err := tx.alone(ctx, "new remotes"); err != nil {
+		return err
+	}
 	now := micros(tx.now())
 	found, err := tx.found(ctx, &r.ID, `INSERT INTO remote(`+remoteSettings+`, created_at, updated_at)
 		VALUES (`+remoteValues+`, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING id`, settingsOf(r, now, now)...)
