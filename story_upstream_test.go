@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -107,6 +108,77 @@ func TestUpstreamThatRecovers(t *testing.T) {
 		if got := p.sync("r", true); got.State != "COMPLETED" {
 			t.Errorf("got %+v %+v", got, got.Error)
 		}
+	})
+}
+
+// TestUpstreamThatDoesNotRecover stops in the middle, or is not there at all: the
+// sync fails within the remote's limits, and names the file.
+func TestUpstreamThatDoesNotRecover(t *testing.T) {
+	eachServer(t, func(t *testing.T, p *program) {
+		body := bytes.Repeat([]byte("body"), 25_000)
+		stall := func(sent int) func(http.ResponseWriter, *upstream) {
+			return func(w http.ResponseWriter, up *upstream) {
+				w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+				if sent > 0 {
+					w.Write(body[:sent])
+					http.NewResponseController(w).Flush()
+				}
+				<-up.over
+			}
+		}
+		cut := func(w http.ResponseWriter, _ *upstream) {
+			w.Header().Set("Content-Length", fmt.Sprint(len(body)))
+			w.Write(body[:50_000])
+			panic(http.ErrAbortHandler)
+		}
+		tests := []struct {
+			name, path, message string
+			misbehave           func(http.ResponseWriter, *upstream)
+		}{
+			{"stalls before the head of the manifest", "PULP_MANIFEST", "/PULP_MANIFEST: it does not answer in time (tried 1", stall(0)},
+			{"stalls in the manifest", "PULP_MANIFEST", "/PULP_MANIFEST: no bytes arrived for too long (tried 1", stall(20)},
+			{"stalls before the head of a file", "bad", "/bad: it does not answer in time (tried 1", stall(0)},
+			{"stalls in a file", "bad", "/bad: no bytes arrived for too long (tried 1", stall(50_000)},
+			{"cuts off", "bad", "/bad: the connection ended in the middle (tried 1", cut},
+			{"is not there", "", "/PULP_MANIFEST: ", nil},
+		}
+		var all sync.WaitGroup
+		for i, tt := range tests {
+			up := newUpstream(t, map[string][]byte{"bad": append(body[:len(body)-1:len(body)-1], byte(i)), "good": {byte(i)}})
+			name := fmt.Sprintf("r%d", i)
+			p.remote(name, map[string]any{"url": up.URL + "/PULP_MANIFEST", "stallTimeout": 1, "retries": 0})
+			up.before = func(w http.ResponseWriter, path string) bool {
+				if path == tt.path {
+					tt.misbehave(w, up)
+				}
+				return path == tt.path
+			}
+			if tt.misbehave == nil {
+				up.Close()
+			}
+			all.Go(func() {
+				got := p.sync(name, true)
+				if got.State != "FAILED" || got.Error == nil || got.Error.Code != "UNAVAILABLE" || !strings.Contains(got.Error.Message, tt.message) {
+					t.Errorf("%s: got %+v %+v, want FAILED with %q", tt.name, got, got.Error, tt.message)
+				}
+				if versions, _ := p.versions(name); versions != 0 {
+					t.Errorf("%s: it made a version", tt.name)
+				}
+				up.set(func() { up.before = nil })
+				if tt.misbehave == nil {
+					return
+				}
+				if got := p.sync(name, true); got.State != "COMPLETED" {
+					t.Errorf("%s: once it is well: got %+v %+v", tt.name, got, got.Error)
+				}
+				up.set(func() {
+					if up.served["good"] != 1 {
+						t.Errorf("%s: the good file was fetched %d times in two syncs", tt.name, up.served["good"])
+					}
+				})
+			})
+		}
+		all.Wait()
 	})
 }
 

@@ -16,7 +16,8 @@ import (
 // upstream serves a manifest and files, and misbehaves when told to.
 type upstream struct {
 	*httptest.Server
-	t *testing.T
+	t    *testing.T
+	over chan struct{} // closed when the test ends
 
 	mu       sync.Mutex
 	files    map[string][]byte
@@ -26,9 +27,10 @@ type upstream struct {
 }
 
 func newUpstream(t *testing.T, files map[string][]byte) *upstream {
-	u := &upstream{t: t, files: files, served: map[string]int{}}
+	u := &upstream{t: t, over: make(chan struct{}), files: files, served: map[string]int{}}
 	u.Server = httptest.NewServer(u)
 	t.Cleanup(u.Close)
+	t.Cleanup(func() { close(u.over) })
 	return u
 }
 
