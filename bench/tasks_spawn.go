@@ -11,10 +11,11 @@ import (
 	"ream/worker"
 )
 
-const (
-	spawner  task.Kind = "spawner"
-	children           = 100
-)
+// spawner is the kind of task that spawns others.
+const spawner task.Kind = "spawner"
+
+// children are how many it spawns.
+const children = 100
 
 // spawning measures how long a task and the hundred that it spawns take from
 // the start, with thousands of others before and behind the task in line:
