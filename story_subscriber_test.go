@@ -2,22 +2,30 @@ package main_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
 
-// repositories creates as many repositories, each with an upstream of its own.
+// repositories creates as many repositories, each with an upstream and files of
+// its own, so that no sync finds what another one has stored.
 func (p *program) repositories(n int) []*upstream {
 	p.t.Helper()
 	all := make([]*upstream, n)
 	for i := range all {
-		all[i] = newUpstream(p.t, someFiles(3))
+		files := someFiles(3)
+		for path := range files {
+			files[path] = fmt.Appendf(nil, "r%d %s", i, files[path])
+		}
+		all[i] = newUpstream(p.t, files)
 		p.repository(fmt.Sprintf("r%d", i), all[i].URL+"/PULP_MANIFEST")
 	}
 	return all
@@ -227,8 +235,14 @@ func TestSubscriberReadsNothing(t *testing.T) {
 			err = conn.WriteMessage(websocket.TextMessage, []byte(say)) // until the server has had enough
 		}
 		p.log.await(t, `msg="a subscriber left"`, "topic="+socket+" ", "subscribers=1")
+		if err := conn.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
 		for err == nil { // it was cut, not left half open
 			err = conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"ping"}`))
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("the connection is still open")
 		}
 
 		events := p.queueGroup()
