@@ -25,6 +25,9 @@ var rooms = map[string][]string{
 	"secret":  {},
 	"fetch":   {"fault", "secret"},
 
+	"quota":     {},
+	"forwarded": {},
+
 	"format":      {"content", "fault"},
 	"format/file": {"format", "content", "fault"},
 
@@ -34,7 +37,7 @@ var rooms = map[string][]string{
 	"catalog":   {"content", "task", "fault", "format", "format/file", "db", "blob", "fetch", "secret", "page"},
 
 	"graph":     {"content", "task", "page", "fault", "secret"},
-	"resolvers": {"graph", "catalog", "content", "task", "event", "fault", "page"},
+	"resolvers": {"graph", "catalog", "content", "task", "event", "fault", "page", "quota"},
 	"origin":    {"content", "blob", "fault"},
 	"cli":       {},
 	"web":       {},
@@ -54,7 +57,8 @@ var libraries = map[string][]string{
 	"github.com/minio/minio-go":        {"blob"},
 	"github.com/vektah/gqlparser":      {"graph", "resolvers", "web"}, // web: its examples' test
 	"github.com/vikstrous/dataloadgen": {"resolvers"},
-	"github.com/hashicorp/golang-lru":  {"origin", "resolvers", "fetch"},
+	"github.com/hashicorp/golang-lru":  {"origin", "resolvers", "fetch", "quota"},
+	"golang.org/x/time":                {"quota"},
 	"github.com/chromedp":              {}, // the main package's tests alone
 	"github.com/netresearch/go-cron":   {"task"},
 }
