@@ -28,6 +28,7 @@ type options struct {
 	listen      string
 	anonymous   bool
 	clientStall time.Duration
+	api         api
 
 	now func() time.Time // not a flag: the clock of a test; nil for the system's
 }
@@ -37,6 +38,7 @@ type options struct {
 func serveOptions(args []string, stdout io.Writer) (options, error) {
 	var o options
 	flags := o.flags("serve")
+	o.api.add(flags)
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to listen on")
 	flags.IntVar(&o.workers, "workers", 8, "how many tasks to run at once; 0 for none")
 	flags.BoolVar(&o.anonymous, "allow-anonymous", false, "listen beyond loopback although everybody who reaches the server may do everything")

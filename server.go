@@ -26,6 +26,7 @@ import (
 	"ream/db"
 	"ream/event"
 	"ream/origin"
+	"ream/quota"
 	"ream/resolvers"
 	"ream/task"
 	"ream/web"
@@ -160,9 +161,9 @@ func newServer(o options, e *engine) *server {
 		}
 	})
 	s.api = resolvers.NewHandler(resolvers.Resolver{Store: e.store, Catalog: e.operations, Hub: s.hub, Now: e.store.Now},
-		resolvers.Options{Log: e.log, WriteTimeout: o.clientStall})
+		resolvers.Options{Log: e.log, WriteTimeout: o.clientStall, Limits: o.api.limits})
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", s.api)
+	mux.Handle("/graphql", quota.ByAddress(s.api))
 	mux.Handle("/playground", web.Playground("/graphql"))
 	mux.Handle("/playground/", web.Playground("/graphql"))
 	mux.Handle("/{$}", web.Home())
@@ -174,7 +175,7 @@ func newServer(o options, e *engine) *server {
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	s.handler = contentFirst(files, mux)
+	s.handler = o.api.proxies.Handler(contentFirst(files, mux))
 	return s
 }
 
@@ -326,7 +327,7 @@ func startForDemo(ctx context.Context, dir string) (address string, stop func() 
 	if err != nil {
 		return "", nil, err
 	}
-	o := options{listen: "127.0.0.1:0", data: dir, database: filepath.Join(dir, "ream.db"), storage: filepath.Join(dir, "artifacts"), workers: 8, log: "info", clientStall: 10 * time.Second, upstreams: upstreams{hostConnections: 64}}
+	o := options{listen: "127.0.0.1:0", data: dir, database: filepath.Join(dir, "ream.db"), storage: filepath.Join(dir, "artifacts"), workers: 8, log: "info", clientStall: 10 * time.Second, upstreams: upstreams{hostConnections: 64}, api: api{limits: resolvers.DefaultLimits()}}
 	ctx, cancel := context.WithCancel(ctx)
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {

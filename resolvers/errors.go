@@ -22,19 +22,24 @@ import (
 // error" with an id under which the log has the rest.
 func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 	return func(ctx context.Context, err error) *gqlerror.Error {
-		shown := &gqlerror.Error{Path: graphql.GetPath(ctx)}
 		g, isGraphQL := errors.AsType[*gqlerror.Error](err)
+		if isGraphQL && g.Err == errShown {
+			return g
+		}
+		if !tally(ctx) {
+			return &gqlerror.Error{} // the guard leaves it out
+		}
+		shown := &gqlerror.Error{Path: graphql.GetPath(ctx)}
 		if isGraphQL {
 			shown.Path, shown.Locations = g.Path, g.Locations
+		}
+		if late, ok := errors.AsType[*exceeded](context.Cause(ctx)); ok && errors.Is(err, context.DeadlineExceeded) {
+			err = late
 		}
 		f, isFault := errors.AsType[*fault.Error](err)
 		switch {
 		case isFault && f.Kind != fault.Internal:
-			shown.Message = fault.Message(err)
-			setCode(shown, f.Kind)
-			if f.Field != "" {
-				shown.Extensions["field"] = f.Field
-			}
+			showFault(shown, err)
 			if f.Err != nil {
 				log.WarnContext(ctx, "request failed", "path", shown.Path.String(), "code", f.Kind, "error", err)
 			}
@@ -47,6 +52,9 @@ func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 		case isGraphQL && isRequestError(g):
 			shown.Message = g.Message
 			setCode(shown, requestCode(g))
+			if field := argumentField(ctx, shown.Path); field != "" {
+				shown.Extensions["field"] = field
+			}
 		default:
 			id := errorID()
 			shown.Message = "internal error"
@@ -59,6 +67,18 @@ func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 			log.ErrorContext(ctx, "internal error", attributes...)
 		}
 		return shown
+	}
+}
+
+// showFault tells what users may know of a fault.
+func showFault(shown *gqlerror.Error, err error) {
+	shown.Message = fault.Message(err)
+	setCode(shown, fault.KindOf(err))
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Field != "" {
+		shown.Extensions["field"] = f.Field
+	}
+	if e, ok := errors.AsType[*exceeded](err); ok {
+		shown.Extensions["limit"], shown.Extensions["maximum"] = e.limit, e.max
 	}
 }
 
@@ -93,8 +113,8 @@ func requestCode(g *gqlerror.Error) fault.Kind {
 }
 
 // reject makes of a fault an error that a request ends with before it runs.
-func reject(f *fault.Error) *gqlerror.Error {
-	err := gqlerror.Wrap(f)
+func reject(fault error) *gqlerror.Error {
+	err := gqlerror.Wrap(fault)
 	errcode.Set(err, errcode.ValidationFailed)
 	return err
 }
@@ -107,9 +127,17 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
-// recovered makes an error of a resolver's panic, which the presenter logs.
-func recovered(_ context.Context, value any) error {
-	return &panicError{value: value, stack: debug.Stack()}
+// errShown marks errors that went through the presenter.
+var errShown = errors.New("shown")
+
+// recovered shows the error of a panic at once: not everything that gqlgen
+// recovers from goes through the presenter.
+func recovered(present graphql.ErrorPresenterFunc) graphql.RecoverFunc {
+	return func(ctx context.Context, value any) error {
+		shown := present(ctx, &panicError{value: value, stack: debug.Stack()})
+		shown.Err = errShown
+		return shown
+	}
 }
 
 func errorID() string {

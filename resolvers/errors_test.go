@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func TestPresenter(t *testing.T) {
 		{"fault with a cause", fault.Wrap(errors.New("dial: refused"), fault.Unavailable, "try again"), "try again", "UNAVAILABLE", "", "refused"},
 		{"internal fault", fault.New(fault.Internal, "secret"), "internal error", "INTERNAL", "", "secret"},
 		{"unknown", gqlerror.WrapPath(path, errors.New("secret")), "internal error", "INTERNAL", "", "path=sync"},
-		{"panic", recovered(t.Context(), "secret"), "internal error", "INTERNAL", "", "stack="},
+		{"panic", &panicError{value: "secret", stack: debug.Stack()}, "internal error", "INTERNAL", "", "stack="},
 		{"null where none may be", gqlerror.ErrorPathf(path, "must not be null"), "internal error", "INTERNAL", "", "must not be null"},
 		{"validation", coded(errcode.ValidationFailed), "said by a transport", "BAD_INPUT", "", ""},
 		{"syntax", coded(errcode.ParseFailed), "said by a transport", "BAD_INPUT", "", ""},

@@ -2,12 +2,17 @@ package resolvers
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"ream/fault"
+	"ream/quota"
 )
 
 // loaderWait is how long loaders collect keys before they ask the store.
@@ -17,6 +22,8 @@ const loaderWait = time.Millisecond
 type Options struct {
 	Log          *slog.Logger
 	WriteTimeout time.Duration // how long a subscriber may take for a message; 10 s if 0
+	Limits       Limits
+	Rate         *quota.Rate // shared with what else the clients ask; none if nil
 }
 
 // Handler answers GraphQL over HTTP (GET and POST), as server-sent events, and
@@ -24,6 +31,7 @@ type Options struct {
 // safe for concurrent use.
 type Handler struct {
 	inner http.Handler
+	rate  *quota.Rate
 
 	mu      sync.Mutex
 	ended   bool
@@ -36,24 +44,53 @@ type openStream struct{ end context.CancelFunc }
 
 // NewHandler returns a handler of the schema that r resolves.
 func NewHandler(r Resolver, o Options) *Handler {
-	s := newServer(r, o.Log, loaderWait)
-	events := SSEOptions{WriteTimeout: o.WriteTimeout}
-	s.AddTransport(NewWebsocket(WebsocketOptions{Log: o.Log, WriteTimeout: o.WriteTimeout}))
-	s.AddTransport(NewSSE(events))
-	s.AddTransport(NewHTTP(events)) // last: it answers whatever no other took
-	h := &Handler{inner: http.NewCrossOriginProtection().Handler(s), streams: map[*openStream]struct{}{}}
+	s := newServer(r, o, loaderWait)
+	if o.Rate == nil {
+		o.Rate = quota.NewRate(o.Limits.Rate, o.Limits.Burst)
+	}
+	requests := HTTPOptions{MaxBody: int64(orNone(o.Limits.Body)), WriteTimeout: o.WriteTimeout}
+	s.AddTransport(NewWebsocket(WebsocketOptions{
+		Log:              o.Log,
+		WriteTimeout:     o.WriteTimeout,
+		MaxMessage:       int64(orNone(o.Limits.Message)),
+		MaxSubscriptions: orNone(o.Limits.SubscriptionsPerSocket),
+		Sockets:          quota.NewSeats(o.Limits.SocketsPerClient, o.Limits.Sockets),
+		Rate:             o.Rate,
+	}))
+	s.AddTransport(NewSSE(requests))
+	s.AddTransport(NewHTTP(requests)) // last: it answers whatever no other took
+	h := &Handler{inner: http.NewCrossOriginProtection().Handler(s), rate: o.Rate, streams: map[*openStream]struct{}{}}
 	h.left.L = &h.mu
 	return h
 }
 
+// orNone is a limit of which 0 is none, for those who take 0 for their default.
+func orNone[T ~int | ~int64](limit T) T {
+	if limit == 0 {
+		return math.MaxInt
+	}
+	return limit
+}
+
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if wait := h.rate.Take(quota.ClientOf(r.Context())); wait > 0 {
+		media, _ := parseAccept(r.Header.Values("Accept")).best()
+		reply{w, media}.refuse(tooOften(h.rate, wait))
+		return
+	}
 	if websocket.IsWebSocketUpgrade(r) || parseAccept(r.Header.Values("Accept")).namesEvents() {
 		ctx, leave := h.enter(r.Context())
 		defer leave()
 		r = r.WithContext(ctx)
 	}
 	h.inner.ServeHTTP(w, r)
+}
+
+// tooOften refuses a request of a client that has to wait first.
+func tooOften(rate *quota.Rate, wait time.Duration) *refusal {
+	return &refusal{status: http.StatusTooManyRequests, wait: wait,
+		fault: over(fault.RateLimited, "rate", rate.PerSecond(), fmt.Sprintf("you send more than %d requests a second", rate.PerSecond()), "send less at once, and wait as Retry-After says")}
 }
 
 // enter makes a stream of a request. Its context ends with EndStreams.

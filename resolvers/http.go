@@ -3,19 +3,24 @@ package resolvers
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"net/http"
+	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-
-	"ream/fault"
 )
 
-// maxShownErrors bounds the errors of one rejected request: a short query can
-// be wrong in thousands of places.
-const maxShownErrors = 10
+// HTTPOptions are the settings of requests over HTTP, and of the server-sent
+// events that answer them. Zero values stand for the defaults.
+type HTTPOptions struct {
+	MaxBody      int64         // bytes of a request; 1 MiB
+	KeepAlive    time.Duration // how long a stream of events may be silent; 15 s
+	WriteTimeout time.Duration // how long a client may take for an event; 10 s
+}
 
 // httpTransport answers queries and mutations as the GraphQL over HTTP
 // specification says, in either of its media types.
@@ -26,7 +31,7 @@ type httpTransport struct{ stream sseTransport }
 // accepts server-sent events, and refused otherwise. It supports every request
 // and answers what it cannot serve with the right status, so it must be added
 // last.
-func NewHTTP(o SSEOptions) graphql.Transport { return httpTransport{newSSE(o)} }
+func NewHTTP(o HTTPOptions) graphql.Transport { return httpTransport{newSSE(o)} }
 
 // Supports is always true.
 func (httpTransport) Supports(*http.Request) bool { return true }
@@ -36,12 +41,13 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	accepted := parseAccept(r.Header.Values("Accept"))
 	media, acceptable := accepted.best()
 	reply := reply{w: w, media: media}
+	defer reply.recover(r.Context(), exec)
 	if r.Method == http.MethodOptions {
 		w.Header().Set("Allow", allowedMethods)
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	params, refused := readRequest(w, r)
+	params, refused := readRequest(w, r, t.stream.MaxBody)
 	if refused != nil {
 		reply.refuse(refused)
 		return
@@ -56,7 +62,7 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	op, errs := exec.CreateOperationContext(ctx, params)
 	ctx = graphql.WithOperationContext(ctx, op)
 	if errs != nil {
-		reply.invalid(exec.DispatchError(ctx, truncated(errs)))
+		reply.invalid(exec.DispatchError(ctx, errs))
 		return
 	}
 	switch kind := op.Operation.Operation; {
@@ -74,11 +80,6 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	}
 }
 
-// truncated keeps the first few errors.
-func truncated(errs gqlerror.List) gqlerror.List {
-	return errs[:min(len(errs), maxShownErrors)]
-}
-
 // reply writes one answer in the media type that was negotiated.
 type reply struct {
 	w     http.ResponseWriter
@@ -90,36 +91,23 @@ func (a reply) refuse(f *refusal) {
 	if f.status == http.StatusMethodNotAllowed {
 		a.w.Header().Set("Allow", f.allow)
 	}
-	code := fault.BadInput
-	switch f.status {
-	case http.StatusServiceUnavailable:
-		code = fault.Unavailable
-	case http.StatusInternalServerError:
-		code = fault.Internal
+	if f.wait > 0 {
+		a.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.wait.Seconds()))))
 	}
-	a.failed(f.status, &graphql.Response{Errors: gqlerror.List{{
-		Message:    f.message,
-		Extensions: map[string]any{"code": string(code)},
-	}}})
+	shown := &gqlerror.Error{}
+	showFault(shown, f.fault)
+	a.write(f.status, &graphql.Response{Errors: gqlerror.List{shown}})
 }
 
 // invalid answers a GraphQL request that could not be executed. Only the newer
 // media type tells so by the status: with application/json, 400 could as well
 // come from something in between.
 func (a reply) invalid(r *graphql.Response) {
+	status := http.StatusOK
 	if a.media == mediaResponse {
-		a.failed(http.StatusBadRequest, r)
-		return
+		status = http.StatusBadRequest
 	}
-	a.failed(http.StatusOK, r)
-}
-
-// failed leaves data out, which says that nothing was executed.
-func (a reply) failed(status int, r *graphql.Response) {
-	a.write(status, struct {
-		Errors     gqlerror.List  `json:"errors"`
-		Extensions map[string]any `json:"extensions,omitempty"`
-	}{r.Errors, r.Extensions})
+	a.write(status, r)
 }
 
 // executed answers what was executed, if only in part.
@@ -134,11 +122,8 @@ func (a reply) executed(ctx context.Context, r *graphql.Response) {
 	}
 }
 
-func (a reply) write(status int, body any) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		panic(err) // resolvers' values are marshaled already; the server recovers
-	}
+func (a reply) write(status int, r *graphql.Response) {
+	text := encodeResponse(r)
 	h := a.w.Header()
 	h.Set("Content-Type", a.media+"; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(text)))
@@ -146,6 +131,35 @@ func (a reply) write(status int, body any) {
 	setHTTPHeaders(h)
 	a.w.WriteHeader(status)
 	_, _ = a.w.Write(text) // fails only if the client is gone
+}
+
+// encodeResponse leaves data out of an answer to what was not executed.
+func encodeResponse(r *graphql.Response) []byte {
+	var body any = r
+	if r.Data == nil {
+		body = struct {
+			Errors     gqlerror.List  `json:"errors"`
+			Extensions map[string]any `json:"extensions,omitempty"`
+		}{r.Errors, r.Extensions}
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // resolvers' values are marshaled already; the transport recovers
+	}
+	return text
+}
+
+// recover answers a request whose transport panicked. It must be deferred.
+func (a reply) recover(ctx context.Context, exec graphql.GraphExecutor) {
+	if v := recover(); v != nil {
+		a.write(http.StatusInternalServerError, panicked(ctx, exec, v))
+	}
+}
+
+// panicked is the answer where a panic was recovered from.
+func panicked(ctx context.Context, exec graphql.GraphExecutor, value any) *graphql.Response {
+	ctx = graphql.WithOperationContext(ctx, &graphql.OperationContext{})
+	return exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(&panicError{value: value, stack: debug.Stack()})})
 }
 
 // setHTTPHeaders keeps answers out of caches and from being taken for pages.

@@ -1,142 +1,216 @@
 package resolvers
 
 import (
-	"context"
-	"encoding/json"
+	"flag"
+	"fmt"
+	"strconv"
 	"strings"
-
-	"github.com/99designs/gqlgen/graphql"
-	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
+	"time"
 
 	"ream/fault"
-	"ream/page"
 )
 
-// What one request may ask for.
-const (
-	maxTokens     = 1000
-	maxDepth      = 15
-	maxRootFields = 20
-	maxCost       = 10_000
-)
+// Limits are what the server does for its clients at most. A limit of 0 is
+// none. They are a flag.Value, of which Settings explains the parts.
+type Limits struct {
+	// Of a document, as it is sent.
+	Tokens     int
+	Aliases    int
+	Directives int
 
-// limits rejects operations that are too deep, too wide or too costly before
-// they run. Only things with fields of their own cost something, times the
-// sizes of the pages that they are in. Introspection is not counted: it
-// reads nothing, and GraphQL's own rules bound it.
-type limits struct{}
+	// Of an operation, with its fragments and variables.
+	RootFields int
+	Depth      int
+	Cost       int
 
-var _ interface {
-	graphql.HandlerExtension
-	graphql.OperationContextMutator
-} = limits{}
+	// Of its answer.
+	Duration time.Duration // subscriptions go on for as long as the client stays
+	Errors   int
 
-// ExtensionName names the extension.
-func (limits) ExtensionName() string { return "Limits" }
+	// Of what is sent at once.
+	Body    Bytes
+	Message Bytes
 
-// Validate accepts any schema.
-func (limits) Validate(graphql.ExecutableSchema) error { return nil }
+	// Of each client, or of all together.
+	Rate                   int // per second
+	Burst                  int
+	SocketsPerClient       int
+	Sockets                int
+	SubscriptionsPerSocket int
+	SubscriptionsPerClient int
+	Subscriptions          int
+}
 
-// MutateOperationContext rejects the operation if it asks for too much. It
-// changes nothing.
-func (limits) MutateOperationContext(_ context.Context, op *graphql.OperationContext) *gqlerror.Error {
-	w := walk{variables: op.Variables, fragments: map[string]measure{}}
-	m := w.measure(op.Operation.SelectionSet)
-	switch {
-	case w.deferred:
-		return reject(fault.Input("query", "@defer is not supported: leave it out"))
-	case m.fields > maxRootFields:
-		return reject(fault.New(fault.TooComplex, "the request has %d root fields: at most %d are allowed", m.fields, maxRootFields))
-	case m.depth > maxDepth:
-		return reject(fault.New(fault.TooComplex, "the request is %d levels deep: at most %d are allowed", m.depth, maxDepth))
-	case m.cost > maxCost:
-		return reject(fault.New(fault.TooComplex, "the request may return more than %d objects: ask for smaller pages", maxCost))
+// DefaultLimits are those of a server that anybody may reach.
+func DefaultLimits() Limits {
+	return Limits{
+		Tokens:     1000,
+		Aliases:    30,
+		Directives: 50,
+
+		RootFields: 20,
+		Depth:      15,
+		Cost:       20_000,
+
+		Duration: 30 * time.Second,
+		Errors:   10,
+
+		Body:    1 << 20,
+		Message: 128 << 10,
+
+		Rate:                   1000,
+		Burst:                  2000,
+		SocketsPerClient:       1000,
+		Sockets:                20_000,
+		SubscriptionsPerSocket: 100,
+		SubscriptionsPerClient: 5000,
+		Subscriptions:          50_000,
+	}
+}
+
+// Setting is one of the limits.
+type Setting struct {
+	Name  string // as operators and errors call it
+	Value flag.Value
+	About string // what it bounds
+}
+
+// Settings are all limits, in the order in which they are explained. To set a
+// value changes l.
+func (l *Limits) Settings() []Setting {
+	return []Setting{
+		{"tokens", (*amount)(&l.Tokens), "names, values, signs and comments of a document"},
+		{"aliases", (*amount)(&l.Aliases), "fields of a document that are given another name"},
+		{"directives", (*amount)(&l.Directives), "directives of a document"},
+
+		{"root-fields", (*amount)(&l.RootFields), "fields of an operation that are in no other field"},
+		{"depth", (*amount)(&l.Depth), "levels of fields within fields"},
+		{"cost", (*amount)(&l.Cost), "what an operation may cost, as counted below"},
+
+		{"duration", (*span)(&l.Duration), "how long a query or mutation may take"},
+		{"errors", (*amount)(&l.Errors), "errors of an answer that are told"},
+
+		{"body", &l.Body, "bytes of a request"},
+		{"message", &l.Message, "bytes of a message on a socket"},
+
+		{"rate", (*amount)(&l.Rate), "requests and messages of a client in a second, evened out"},
+		{"burst", (*amount)(&l.Burst), "requests and messages of a client at once, after a time without any"},
+		{"sockets-per-client", (*amount)(&l.SocketsPerClient), "sockets that a client may have open"},
+		{"sockets", (*amount)(&l.Sockets), "sockets that may be open in all"},
+		{"subscriptions-per-socket", (*amount)(&l.SubscriptionsPerSocket), "operations that may be under way on a socket"},
+		{"subscriptions-per-client", (*amount)(&l.SubscriptionsPerClient), "subscriptions that a client may have open, on sockets and as events"},
+		{"subscriptions", (*amount)(&l.Subscriptions), "subscriptions that may be open in all"},
+	}
+}
+
+// String tells all limits as Set reads them.
+func (l *Limits) String() string {
+	var parts []string
+	for _, s := range l.Settings() {
+		parts = append(parts, s.Name+"="+s.Value.String())
+	}
+	return strings.Join(parts, ",")
+}
+
+// Set changes the limits that the text names: "depth=20,body=2MiB".
+func (l *Limits) Set(text string) error {
+	settings := l.Settings()
+	names := make([]string, len(settings))
+	values := make(map[string]flag.Value, len(settings))
+	for i, s := range settings {
+		names[i], values[s.Name] = s.Name, s.Value
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		limit, known := values[name]
+		if !known {
+			return fmt.Errorf("there is no limit %q: want one of %s", name, strings.Join(names, ", "))
+		}
+		if err := limit.Set(value); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	return nil
 }
 
-// measure is what a selection asks for.
-type measure struct {
-	fields int // directly selected
-	depth  int
-	cost   int // objects; anything above maxCost is cut off there
+// amount is a limit that is a number.
+type amount int
+
+func (n *amount) String() string { return strconv.Itoa(int(*n)) }
+
+func (n *amount) Set(text string) error {
+	i, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || i < 0 {
+		return fmt.Errorf("%q: want a whole number, 0 for no limit", text)
+	}
+	*n = amount(i)
+	return nil
 }
 
-// walk measures an operation. Each fragment is measured once, however often
-// it is spread.
-type walk struct {
-	variables map[string]any
-	fragments map[string]measure
-	deferred  bool
+// span is a limit that is a time.
+type span time.Duration
+
+func (d *span) String() string { return time.Duration(*d).String() }
+
+func (d *span) Set(text string) error {
+	parsed, err := time.ParseDuration(text)
+	if err != nil || parsed < 0 {
+		return fmt.Errorf("%q: want a time such as 30s, 0 for no limit", text)
+	}
+	*d = span(parsed)
+	return nil
 }
 
-func (w *walk) measure(selections ast.SelectionSet) measure {
-	var sum measure
-	for _, s := range selections {
-		var m measure
-		switch s := s.(type) {
-		case *ast.Field:
-			m = w.field(s)
-		case *ast.InlineFragment:
-			w.deferred = w.deferred || s.Directives.ForName("defer") != nil
-			m = w.measure(s.SelectionSet)
-		case *ast.FragmentSpread:
-			w.deferred = w.deferred || s.Directives.ForName("defer") != nil
-			var known bool
-			if m, known = w.fragments[s.Name]; !known {
-				m = w.measure(s.Definition.SelectionSet)
-				w.fragments[s.Name] = m
-			}
-		}
-		sum.fields = min(sum.fields+m.fields, 1_000_000)
-		sum.depth = max(sum.depth, m.depth)
-		sum.cost = min(sum.cost+m.cost, maxCost+1)
+// Bytes is a limit that is a number of bytes, of which text has multiples:
+// 512KiB, 1MiB.
+type Bytes int64
+
+func (b Bytes) String() string {
+	n := int64(b)
+	switch {
+	case n > 0 && n%(1<<20) == 0:
+		return strconv.FormatInt(n>>20, 10) + "MiB"
+	case n > 0 && n%(1<<10) == 0:
+		return strconv.FormatInt(n>>10, 10) + "KiB"
 	}
-	return sum
+	return strconv.FormatInt(n, 10)
 }
 
-func (w *walk) field(f *ast.Field) measure {
-	if strings.HasPrefix(f.Name, "__") || len(f.SelectionSet) == 0 {
-		return measure{fields: 1, depth: 1}
-	}
-	inner := w.measure(f.SelectionSet)
-	return measure{
-		fields: 1,
-		depth:  inner.depth + 1,
-		cost:   min(1+inner.cost*w.size(f), maxCost+1),
-	}
-}
-
-// size is how many items a field may return.
-func (w *walk) size(f *ast.Field) int {
-	if f.Definition == nil {
-		return 1
-	}
-	arguments := f.ArgumentMap(w.variables)
-	if ids, ok := arguments["ids"].([]any); ok {
-		return max(len(ids), 1)
-	}
-	if f.Definition.Arguments.ForName("first") == nil {
-		return 1
-	}
-	for _, name := range []string{"first", "last"} {
-		switch n := arguments[name].(type) {
-		case nil:
-		case int64: // from a literal
-			return within(n)
-		case json.Number: // from a variable
-			i, err := n.Int64()
-			if err != nil {
-				return page.Limit // the argument itself is rejected later
-			}
-			return within(i)
-		default:
-			return page.Limit
+// Set reads a number of bytes.
+func (b *Bytes) Set(text string) error {
+	number, unit := text, int64(1)
+	for suffix, bytes := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20} {
+		if n, ok := strings.CutSuffix(text, suffix); ok {
+			number, unit = n, bytes
 		}
 	}
-	return page.DefaultSize
+	n, err := strconv.ParseInt(number, 10, 32)
+	if err != nil || n < 0 {
+		return fmt.Errorf("%q: want a number of bytes such as 65536, 512KiB or 1MiB, 0 for no limit", text)
+	}
+	*b = Bytes(n * unit)
+	return nil
 }
 
-// within is a page's size, or the nearest size that a page can have.
-func within(n int64) int { return int(min(max(n, 1), page.Limit)) }
+// exceeded is the fault of asking for more than a limit allows.
+type exceeded struct {
+	fault *fault.Error
+	limit string // its name
+	max   any    // a number; of a time, its seconds
+}
+
+// over says what is more than a limit allows, and what to do about it. The limit
+// is a number, or a time.
+func over(kind fault.Kind, limit string, max any, problem, remedy string) *exceeded {
+	e := &exceeded{fault.New(kind, "%s (limit %s=%v): %s", problem, limit, max, remedy), limit, max}
+	if d, ok := max.(time.Duration); ok {
+		e.max = d.Seconds()
+	}
+	return e
+}
+
+// Error returns the fault's message.
+func (e *exceeded) Error() string { return e.fault.Error() }
+
+// Unwrap returns the fault.
+func (e *exceeded) Unwrap() error { return e.fault }

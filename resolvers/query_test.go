@@ -2,12 +2,9 @@ package resolvers
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"strings"
 	"testing"
-
-	"github.com/vektah/gqlparser/v2"
 )
 
 func TestOneQuestionPerLevel(t *testing.T) {
@@ -114,22 +111,17 @@ func TestRejectedRequests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bomb := `{tasks{nodes{...F0}}}`
-	for i := range 26 {
-		bomb += fmt.Sprintf(" fragment F%d on Task {parent{...F%d} p: parent{...F%d}}", i, i+1, i+1)
-	}
-	bomb += " fragment F26 on Task {id}"
 	tests := []struct {
 		name, query string
 		variables   map[string]any
 		code, field string
 	}{
-		{"syntax", `{`, nil, "BAD_INPUT", ""},
-		{"unknown field", `{nothing}`, nil, "BAD_INPUT", ""},
-		{"missing variable", `query($id: ID!){task(id: $id){id}}`, nil, "BAD_INPUT", ""},
-		{"number too large", `{tasks(first: 99999999999){totalCount}}`, nil, "BAD_INPUT", ""},
-		{"huge number", `{tasks(first: 99999999999999999999999){totalCount}}`, nil, "BAD_INPUT", ""},
-		{"number too large in a variable", `query($n: Int){tasks(first: $n){totalCount}}`, map[string]any{"n": 99999999999}, "BAD_INPUT", ""},
+		{"syntax", `{`, nil, "BAD_INPUT", "query"},
+		{"unknown field", `{nothing}`, nil, "BAD_INPUT", "query"},
+		{"missing variable", `query($id: ID!){task(id: $id){id}}`, nil, "BAD_INPUT", "id"},
+		{"number too large", `{tasks(first: 99999999999){totalCount}}`, nil, "BAD_INPUT", "first"},
+		{"huge number", `{tasks(first: 99999999999999999999999){totalCount}}`, nil, "BAD_INPUT", "first"},
+		{"number too large in a variable", `query($n: Int){tasks(first: $n){totalCount}}`, map[string]any{"n": 99999999999}, "BAD_INPUT", "first"},
 		{"page too large", `{tasks(first: 101){totalCount}}`, nil, "BAD_INPUT", "first"},
 		{"page of less than one", `{tasks(last: -1){totalCount}}`, nil, "BAD_INPUT", "last"},
 		{"both ends", `{tasks(first: 1, last: 1){totalCount}}`, nil, "BAD_INPUT", "last"},
@@ -145,11 +137,6 @@ func TestRejectedRequests(t *testing.T) {
 		{"unknown work", `mutation{cancel(id: "x"){__typename}}`, nil, "NOT_FOUND", ""},
 		{"version zero", `mutation{publish(input: {repositories: {all: true}, version: 0}){__typename}}`, nil, "BAD_INPUT", "version"},
 		{"deferred", `{tasks{... @defer {totalCount}}}`, nil, "BAD_INPUT", "query"},
-		{"many tokens", "{" + strings.Repeat("__typename ", 1001) + "}", nil, "BAD_INPUT", ""},
-		{"many root fields", "{" + strings.Repeat(`__typename `, 21) + "}", nil, "TOO_COMPLEX", ""},
-		{"deep", `{task(id: "task-1"){` + strings.Repeat("parent{", 15) + "id" + strings.Repeat("}", 15) + "}}", nil, "TOO_COMPLEX", ""},
-		{"costly", `query($n: Int!){repositories(first: $n){nodes{versions(first: 100){nodes{repository{id}}}}}}`, map[string]any{"n": 100}, "TOO_COMPLEX", ""},
-		{"fragment bomb", bomb, nil, "TOO_COMPLEX", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -167,49 +154,6 @@ func TestRejectedRequests(t *testing.T) {
 			}
 			if log != "" {
 				t.Errorf("log: got %s, want nothing", log)
-			}
-		})
-	}
-}
-
-func TestVariablesSizePages(t *testing.T) {
-	t.Parallel()
-	const query = `query($n: Int!){tasks(first: $n){nodes{spawned(first: $n){nodes{spawned(last: $n){nodes{id}}}}}}}`
-	for n, want := range map[int]string{3: "", 100: "TOO_COMPLEX"} {
-		if got := ask(t, Resolver{Store: &memory{}}, query, map[string]any{"n": n}).code(t); got != want {
-			t.Errorf("pages of %d: got code %q, want %q", n, got, want)
-		}
-	}
-}
-
-func TestCost(t *testing.T) {
-	t.Parallel()
-	tests := []struct {
-		name, query string
-		variables   map[string]any
-		want        int
-	}{
-		{"scalars are free", `{__typename}`, nil, 0},
-		{"objects", `{queue{counts{total}}}`, nil, 2},
-		{"page of the usual size", `{tasks{nodes{id}}}`, nil, 1 + 20},
-		{"page by a literal", `{tasks(first: 3){nodes{id counts{total}}}}`, nil, 1 + 3*2},
-		{"page by a variable", `query($n: Int){tasks(last: $n){nodes{id}}}`, map[string]any{"n": json.Number("3")}, 1 + 3},
-		{"page by a default", `query($n: Int = 4){tasks(first: $n){nodes{id}}}`, map[string]any{"n": int64(4)}, 1 + 4},
-		{"page out of range", `{tasks(first: 1000000){nodes{id}}}`, nil, 1 + 100},
-		{"ids", `{nodes(ids: ["a", "b"]){id ... on Task{group{id}}}}`, nil, 1 + 2},
-		{"fragments", `{a: queue{...F} b: queue{...F}} fragment F on Queue{counts{total}}`, nil, 4},
-		{"pages in pages", `{repositories(first: 100){nodes{versions(first: 100){nodes{id}}}}}`, nil, maxCost + 1},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			document, errs := gqlparser.LoadQueryWithRules(NewSchema(Resolver{}).Schema(), tt.query, nil)
-			if errs != nil {
-				t.Fatal(errs)
-			}
-			w := walk{variables: tt.variables, fragments: map[string]measure{}}
-			if got := w.measure(document.Operations[0].SelectionSet).cost; got != tt.want {
-				t.Errorf("cost: got %d, want %d", got, tt.want)
 			}
 		})
 	}

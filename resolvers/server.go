@@ -2,7 +2,6 @@ package resolvers
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -21,14 +20,17 @@ func NewSchema(r Resolver) graphql.ExecutableSchema {
 
 // newServer returns a server without transports. Loaders collect keys for the
 // given time.
-func newServer(r Resolver, log *slog.Logger, wait time.Duration) *handler.Server {
-	s := handler.New(NewSchema(r))
-	s.SetErrorPresenter(presenter(log))
-	s.SetRecoverFunc(recovered)
-	s.SetParserTokenLimit(maxTokens)
-	s.SetQueryCache(queryCache{lru.New[*ast.QueryDocument](cachedQueries)})
+func newServer(r Resolver, o Options, wait time.Duration) *handler.Server {
+	schema := NewSchema(r)
+	s := handler.New(schema)
+	cache := queryCache{lru.New[*ast.QueryDocument](cachedQueries)}
+	present := presenter(o.Log)
+	s.SetErrorPresenter(present)
+	s.SetRecoverFunc(recovered(present))
+	s.SetParserTokenLimit(o.Limits.Tokens)
+	s.SetQueryCache(cache)
 	s.Use(extension.Introspection{})
-	s.Use(limits{})
+	s.Use(newGuard(o.Limits, schema.Schema(), cache, present))
 	s.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 		return next(withLoaders(ctx, newLoaders(r.Store, wait)))
 	})

@@ -2,7 +2,6 @@ package resolvers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"sync"
@@ -12,31 +11,21 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// SSEOptions are the settings of streams of server-sent events. Zero values
-// stand for the defaults.
-type SSEOptions struct {
-	KeepAlive    time.Duration // how long a stream may be silent; 15 s
-	WriteTimeout time.Duration // how long a client may take for a frame; 10 s
-}
-
 // sseTransport streams the results of one operation per connection: the
 // "distinct connections mode" of the graphql-sse protocol.
-type sseTransport struct{ SSEOptions }
+type sseTransport struct{ HTTPOptions }
 
 // NewSSE returns the transport of server-sent events, for requests by POST, and
 // by GET as browsers' EventSource sends them. It takes what prefers
 // text/event-stream to a single answer. Each result is an event "next"; the
 // event "complete" is the last. A client that takes no frame in time, or that
 // leaves, ends the operation.
-func NewSSE(o SSEOptions) graphql.Transport { return newSSE(o) }
+func NewSSE(o HTTPOptions) graphql.Transport { return newSSE(o) }
 
-func newSSE(o SSEOptions) sseTransport {
-	if o.KeepAlive <= 0 {
-		o.KeepAlive = 15 * time.Second
-	}
-	if o.WriteTimeout <= 0 {
-		o.WriteTimeout = 10 * time.Second
-	}
+func newSSE(o HTTPOptions) sseTransport {
+	set(&o.MaxBody, 1<<20)
+	set(&o.KeepAlive, 15*time.Second)
+	set(&o.WriteTimeout, 10*time.Second)
 	return sseTransport{o}
 }
 
@@ -49,7 +38,7 @@ func (sseTransport) Supports(r *http.Request) bool {
 // Do answers one request. What is no GraphQL request is refused by its status;
 // any other failure is an event, for EventSource shows nothing else to pages.
 func (t sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	params, refused := readRequest(w, r)
+	params, refused := readRequest(w, r, t.MaxBody)
 	if refused != nil {
 		reply{w, mediaJSON}.refuse(refused)
 		return
@@ -59,8 +48,8 @@ func (t sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.Gr
 	ctx = graphql.WithOperationContext(ctx, op)
 	switch {
 	case errs != nil:
-		response := exec.DispatchError(ctx, truncated(errs))
-		t.stream(ctx, w, func(context.Context) graphql.ResponseHandler { return graphql.OneShot(response) })
+		response := exec.DispatchError(ctx, errs)
+		t.stream(ctx, w, exec, func(context.Context) graphql.ResponseHandler { return graphql.OneShot(response) })
 	case r.Method == http.MethodGet && op.Operation.Operation == ast.Mutation:
 		reply{w, mediaJSON}.refuse(mutationByGet())
 	default:
@@ -70,7 +59,7 @@ func (t sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.Gr
 
 // answer runs an operation and streams its results.
 func (t sseTransport) answer(ctx context.Context, w http.ResponseWriter, exec graphql.GraphExecutor, op *graphql.OperationContext) {
-	t.stream(ctx, w, func(ctx context.Context) graphql.ResponseHandler {
+	t.stream(ctx, w, exec, func(ctx context.Context) graphql.ResponseHandler {
 		responses, ctx := exec.DispatchOperation(ctx, op)
 		return func(context.Context) *graphql.Response { return responses(ctx) }
 	})
@@ -78,7 +67,7 @@ func (t sseTransport) answer(ctx context.Context, w http.ResponseWriter, exec gr
 
 // stream sends what an operation answers until it ends, the client is gone, or
 // ctx is. It returns when nothing writes any more.
-func (t sseTransport) stream(ctx context.Context, w http.ResponseWriter, run func(context.Context) graphql.ResponseHandler) {
+func (t sseTransport) stream(ctx context.Context, w http.ResponseWriter, exec graphql.GraphExecutor, run func(context.Context) graphql.ResponseHandler) {
 	ctx, cancel := context.WithCancel(ctx)
 	s := &eventStream{w: w, control: http.NewResponseController(w), timeout: t.WriteTimeout, cancel: cancel}
 	var alive sync.WaitGroup
@@ -94,6 +83,11 @@ func (t sseTransport) stream(ctx context.Context, w http.ResponseWriter, run fun
 		return
 	}
 	alive.Go(func() { s.keepAlive(ctx, t.KeepAlive) })
+	defer func() {
+		if v := recover(); v != nil && s.next(panicked(ctx, exec, v)) {
+			s.complete()
+		}
+	}()
 
 	responses := run(ctx)
 	for {
@@ -102,14 +96,10 @@ func (t sseTransport) stream(ctx context.Context, w http.ResponseWriter, run fun
 			return // without "complete": the client is to come back
 		}
 		if response == nil {
-			s.send("event: complete\ndata:\n\n") // EventSource swallows events without data
+			s.complete()
 			return
 		}
-		text, err := json.Marshal(response)
-		if err != nil {
-			panic(err) // resolvers' values are marshaled already; the server recovers
-		}
-		if !s.send("event: next\ndata: " + string(text) + "\n\n") {
+		if !s.next(response) {
 			return
 		}
 	}
@@ -123,6 +113,16 @@ type eventStream struct {
 
 	mu sync.Mutex
 	w  http.ResponseWriter
+}
+
+// next sends a result.
+func (s *eventStream) next(r *graphql.Response) bool {
+	return s.send("event: next\ndata: " + string(encodeResponse(r)) + "\n\n")
+}
+
+// complete says that there are no more results.
+func (s *eventStream) complete() {
+	s.send("event: complete\ndata:\n\n") // EventSource swallows events without data
 }
 
 // send writes one frame. If that fails it cancels the operation.

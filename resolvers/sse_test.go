@@ -31,11 +31,11 @@ func events(t *testing.T, ctx context.Context, s *stubServer, query string) *htt
 func TestSSE(t *testing.T) {
 	t.Parallel()
 	const complete = "event: complete\ndata:\n\n"
-	s := newStubServer(t, NewSSE(SSEOptions{}), NewHTTP(SSEOptions{}))
+	s := newStubServer(t, NewSSE(HTTPOptions{}), NewHTTP(HTTPOptions{}))
 	for name, test := range map[string]struct{ query, want string }{
 		"subscription": {"subscription{count(n:2)}", "event: next\ndata: {\"data\":{\"count\":1}}\n\nevent: next\ndata: {\"data\":{\"count\":2}}\n\n" + complete},
 		"query":        {"{echo(n:1)}", "event: next\ndata: {\"data\":{\"echo\":1}}\n\n" + complete},
-		"invalid":      {"{x}", "event: next\ndata: {\"errors\":[{\"message\":\"Cannot query field \\\"x\\\" on type \\\"Query\\\".\",\"locations\":[{\"line\":1,\"column\":2}],\"extensions\":{\"code\":\"GRAPHQL_VALIDATION_FAILED\"}}],\"data\":null}\n\n" + complete},
+		"invalid":      {"{x}", "event: next\ndata: {\"errors\":[{\"message\":\"Cannot query field \\\"x\\\" on type \\\"Query\\\".\",\"locations\":[{\"line\":1,\"column\":2}],\"extensions\":{\"code\":\"GRAPHQL_VALIDATION_FAILED\"}}]}\n\n" + complete},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -56,7 +56,7 @@ func TestSSE(t *testing.T) {
 
 func TestSSEKeepAlive(t *testing.T) {
 	t.Parallel()
-	s := newStubServer(t, NewSSE(SSEOptions{KeepAlive: 10 * time.Millisecond}))
+	s := newStubServer(t, NewSSE(HTTPOptions{KeepAlive: 10 * time.Millisecond}))
 	r := bufio.NewReader(events(t, t.Context(), s, "subscription{silence}").Body)
 	for alive := 0; alive < 3; {
 		line, err := r.ReadString('\n')
@@ -71,7 +71,7 @@ func TestSSEKeepAlive(t *testing.T) {
 
 func TestSSEClientLeaves(t *testing.T) {
 	t.Parallel()
-	s := newStubServer(t, NewSSE(SSEOptions{}))
+	s := newStubServer(t, NewSSE(HTTPOptions{}))
 	ctx, cancel := context.WithCancel(t.Context())
 	events(t, ctx, s, "subscription{silence}")
 	eventually(t, "the subscription runs", func() bool { return s.live.Load() == 1 })
@@ -81,7 +81,7 @@ func TestSSEClientLeaves(t *testing.T) {
 
 func TestSSEDeafClient(t *testing.T) {
 	t.Parallel()
-	s := newStubServer(t, NewSSE(SSEOptions{WriteTimeout: 200 * time.Millisecond}))
+	s := newStubServer(t, NewSSE(HTTPOptions{WriteTimeout: 200 * time.Millisecond}))
 	conn, err := net.Dial("tcp", s.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestSSEDeafClient(t *testing.T) {
 // TestSSERestart ends streams without a "complete", so that clients come back.
 func TestSSERestart(t *testing.T) {
 	t.Parallel()
-	s := newStubServer(t, NewSSE(SSEOptions{}))
+	s := newStubServer(t, NewSSE(HTTPOptions{}))
 	body := events(t, t.Context(), s, "subscription{silence}").Body
 	s.stop()
 	text, err := io.ReadAll(body)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -28,6 +29,8 @@ type memory struct {
 	mu    sync.Mutex
 	asked map[string]int
 	fail  error
+
+	failing string // the only method that fails, if not empty
 }
 
 func (m *memory) ask(method string) error {
@@ -37,6 +40,9 @@ func (m *memory) ask(method string) error {
 		m.asked = map[string]int{}
 	}
 	m.asked[method]++
+	if m.failing == method {
+		return errors.New("it failed")
+	}
 	return m.fail
 }
 
@@ -236,9 +242,19 @@ func ask(t *testing.T, r Resolver, query string, variables map[string]any) answe
 func askLogged(t *testing.T, r Resolver, query string, variables map[string]any) (answer, string) {
 	t.Helper()
 	var log bytes.Buffer
+	o := Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Limits: DefaultLimits()}
+	return askWith(t, r, o, query, variables), log.String()
+}
+
+// askWith sends a request to a server with the given options.
+func askWith(t *testing.T, r Resolver, o Options, query string, variables map[string]any) answer {
+	t.Helper()
 	r.Now = time.Now
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	// Long enough for every field of a level, also on a busy machine.
-	s := newServer(r, slog.New(slog.NewTextHandler(&log, nil)), 100*time.Millisecond)
+	s := newServer(r, o, 100*time.Millisecond)
 	s.AddTransport(transport.POST{})
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	if err != nil {
@@ -252,5 +268,5 @@ func askLogged(t *testing.T, r Resolver, query string, variables map[string]any)
 	if err := json.Unmarshal(response.Body.Bytes(), &a); err != nil {
 		t.Fatalf("answer %s: %v", response.Body, err)
 	}
-	return a, log.String()
+	return a
 }

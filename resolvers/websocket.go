@@ -10,7 +10,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -18,6 +17,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"ream/fault"
+	"ream/quota"
 )
 
 // WebsocketOptions are the settings of websockets. Zero values stand for the
@@ -35,7 +35,8 @@ type WebsocketOptions struct {
 	PingInterval     time.Duration // a client that is silent for twice as long is gone; 25 s
 	MaxMessage       int64         // bytes of a message of the client; 128 KiB
 	MaxSubscriptions int           // on one socket; 100
-	MaxSockets       int           // at once; 10,000
+	Sockets          *quota.Seats  // that may be open at once; any number if nil
+	Rate             *quota.Rate   // of a client's messages; any if nil
 	Log              *slog.Logger  // for what only a debugger wants to know; none if nil
 }
 
@@ -45,7 +46,12 @@ func (o WebsocketOptions) withDefaults() WebsocketOptions {
 	set(&o.PingInterval, 25*time.Second)
 	set(&o.MaxMessage, 128<<10)
 	set(&o.MaxSubscriptions, 100)
-	set(&o.MaxSockets, 10_000)
+	if o.Sockets == nil {
+		o.Sockets = quota.NewSeats(0, 0)
+	}
+	if o.Rate == nil {
+		o.Rate = quota.NewRate(0, 0)
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -63,7 +69,6 @@ func set[T ~int | ~int64](option *T, byDefault T) {
 type websocketTransport struct {
 	WebsocketOptions
 	inner transport.Websocket
-	open  atomic.Int64
 }
 
 // NewWebsocket returns the transport of websockets. They speak
@@ -89,12 +94,12 @@ func (t *websocketTransport) Supports(r *http.Request) bool { return websocket.I
 
 // Do serves one socket until it is closed.
 func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	defer t.open.Add(-1)
-	if t.open.Add(1) > int64(t.MaxSockets) {
-		w.Header().Set("Retry-After", "30")
-		reply{w, mediaJSON}.refuse(refuse(http.StatusServiceUnavailable, "too many connections: try again later"))
+	leave, full := t.Sockets.Take(quota.ClientOf(r.Context()))
+	if full != nil {
+		reply{w, mediaJSON}.refuse(tooManySockets(full))
 		return
 	}
+	defer leave()
 	upgrader := websocket.Upgrader{
 		HandshakeTimeout: t.WriteTimeout,
 		Subprotocols:     []string{currentProtocol, olderProtocol},
@@ -112,7 +117,7 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 		t.Log.DebugContext(r.Context(), "websocket refused", "error", err)
 		return
 	}
-	s := newSocket(conn, t.WebsocketOptions, r.Context().Err)
+	s := newSocket(r.Context(), conn, t.WebsocketOptions)
 	defer s.free() // also if gqlgen forgets to, or Init panics
 	defer context.AfterFunc(r.Context(), s.restart)()
 	if conn.Subprotocol() == "" {
@@ -121,6 +126,15 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 		t.inner.Do(w, r.WithContext(context.WithValue(r.Context(), socketKey{}, s)), exec)
 	}
 	s.drain()
+}
+
+// tooManySockets refuses another one, for a while.
+func tooManySockets(full *quota.Refused) *refusal {
+	r := &refusal{status: http.StatusTooManyRequests, fault: tooManyOpen("sockets", full), wait: 30 * time.Second}
+	if full.All {
+		r.status = http.StatusServiceUnavailable
+	}
+	return r
 }
 
 // allowsOrigin lets in programs, which send no origin, and pages of this
@@ -141,7 +155,7 @@ func (t *websocketTransport) init(ctx context.Context, payload transport.InitPay
 	}
 	inner, err := t.decide(ctx, payload)
 	if err == nil {
-		socketOf(ctx).admit(inner.Err)
+		socketOf(ctx).admit(inner)
 		return inner, nil, nil
 	}
 	code := closeForbidden

@@ -10,6 +10,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/gorilla/websocket"
+
+	"ream/quota"
 )
 
 func TestWebsocketInitTimeout(t *testing.T) {
@@ -94,7 +96,7 @@ func TestWebsocketSubscriptionLimit(t *testing.T) {
 	t.Parallel()
 	s := newStubServer(t, NewWebsocket(WebsocketOptions{MaxSubscriptions: 2}))
 	p := dial(t, s, currentProtocol).say(sayInit, silence1, strings.Replace(silence1, `"1"`, `"2"`, 1), count("3", 1)).
-		expect(hearAck, `{"id":"3","type":"error","payload":[{"message":"at most 2 subscriptions may be open on one socket: end one first","extensions":{"code":"RATE_LIMITED"}}]}`)
+		expect(hearAck, `{"id":"3","type":"error","payload":[{"message":"you have 2 operations under way on this socket (limit subscriptions-per-socket=2): end one first","extensions":{"code":"RATE_LIMITED","limit":"subscriptions-per-socket","maximum":2}}]}`)
 	p.say(complete1)
 	eventually(t, "the first subscription ends", func() bool { return s.live.Load() == 1 })
 	for { // the place is free a moment later
@@ -114,7 +116,7 @@ func TestWebsocketSubscriptionLimit(t *testing.T) {
 
 func TestWebsocketSocketLimit(t *testing.T) {
 	t.Parallel()
-	s := newStubServer(t, NewWebsocket(WebsocketOptions{MaxSockets: 1}))
+	s := newStubServer(t, NewWebsocket(WebsocketOptions{Sockets: quota.NewSeats(0, 1)}))
 	dial(t, s, currentProtocol).say(sayInit).expect(hearAck)
 	d := websocket.Dialer{Subprotocols: []string{currentProtocol}}
 	_, response, err := d.DialContext(t.Context(), "ws"+strings.TrimPrefix(s.URL, "http"), nil)
@@ -128,18 +130,18 @@ func TestWebsocketSocketLimit(t *testing.T) {
 // broke the protocol and then did nothing more.
 func TestWebsocketsAreFreed(t *testing.T) {
 	t.Parallel()
-	transport := NewWebsocket(WebsocketOptions{}).(*websocketTransport)
-	s := newStubServer(t, transport)
+	seats := quota.NewSeats(0, 0)
+	s := newStubServer(t, NewWebsocket(WebsocketOptions{Sockets: seats}))
 	for range 20 {
 		dial(t, s, currentProtocol).say(`{"type":"connection_init","payload":"x"}`)
 	}
-	eventually(t, "all sockets are freed", func() bool { return transport.open.Load() == 0 })
+	eventually(t, "all sockets are freed", func() bool { return seats.Taken() == 0 })
 }
 
 // TestWebsocketUpgrade leaves other upgrades to other transports.
 func TestWebsocketUpgrade(t *testing.T) {
 	t.Parallel()
-	s := newStubServer(t, NewWebsocket(WebsocketOptions{}), NewHTTP(SSEOptions{}))
+	s := newStubServer(t, NewWebsocket(WebsocketOptions{}), NewHTTP(HTTPOptions{}))
 	for upgrade, want := range map[string]int{"h2c": http.StatusOK, "websocket": http.StatusBadRequest} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+"?query={echo}", nil)
 		if err != nil {

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
 	"ream/fault"
 )
 
@@ -65,6 +68,17 @@ type verdict struct {
 
 func breaks(code int, format string, args ...any) verdict {
 	return verdict{code: code, reason: fmt.Sprintf(format, args...)}
+}
+
+// rejects answers a request without running it.
+func rejects(id string, err error) verdict {
+	shown := &gqlerror.Error{}
+	showFault(shown, err)
+	payload, err := json.Marshal(gqlerror.List{shown})
+	if err != nil {
+		panic(err) // cannot be: it holds texts and numbers
+	}
+	return verdict{reply: encode(message{ID: id, Type: "error", Payload: payload})}
 }
 
 // initialized reports whether the client introduced itself.
@@ -134,17 +148,23 @@ func (c *conversation) init(m message, text []byte) verdict {
 }
 
 func (c *conversation) subscribe(m message) verdict {
-	var request struct {
-		Query *string `json:"query"`
-	}
-	if m.ID == "" || !isObject(m.Payload) || json.Unmarshal(m.Payload, &request) != nil || request.Query == nil {
+	var fields map[string]json.RawMessage
+	if m.ID == "" || json.Unmarshal(m.Payload, &fields) != nil || fields == nil {
 		return breaks(closeBadMessage, "Invalid message received: %s needs an id, and a payload with a query", m.Type)
+	}
+	var request graphql.RawParams
+	refused := readFields(&request, fields)
+	if refused == nil && isNothing(fields["query"]) {
+		refused = checkQuery(&request)
+	}
+	if refused != nil {
+		return breaks(closeBadMessage, "Invalid message received: %s", fault.Message(refused.fault))
 	}
 	if _, ok := c.numbers[m.ID]; ok {
 		return breaks(closeDuplicateID, "Subscriber for %s already exists", m.ID)
 	}
 	if len(c.streams) >= c.limit {
-		return verdict{reply: encode(message{ID: m.ID, Type: "error", Payload: c.tooMany()})}
+		return rejects(m.ID, over(fault.RateLimited, "subscriptions-per-socket", c.limit, fmt.Sprintf("you have %d operations under way on this socket", len(c.streams)), "end one first"))
 	}
 	c.last++
 	c.numbers[m.ID] = c.last
@@ -152,11 +172,6 @@ func (c *conversation) subscribe(m message) verdict {
 	m.ID = strconv.Itoa(c.last)
 	c.streams[m.ID] = id
 	return verdict{forward: encode(m)}
-}
-
-func (c *conversation) tooMany() json.RawMessage {
-	text := fmt.Sprintf(`{"message":"at most %d subscriptions may be open on one socket: end one first","extensions":{"code":%q}}`, c.limit, fault.RateLimited)
-	return json.RawMessage("[" + text + "]")
 }
 
 func (c *conversation) complete(m message) verdict {

@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/gorilla/websocket"
+
+	"ream/quota"
 )
 
 // closeTimeout is how long a client may take to receive a close frame, and
@@ -25,11 +28,13 @@ type socket struct {
 	options  WebsocketOptions
 	talk     *conversation
 	stopping func() error // not nil once the server stops
-	overrun  bool         // a message was too long to be read
+	stopped  <-chan struct{}
+	overrun  bool // a message was too long to be read
 
 	writing sync.Mutex // gorilla allows one writer of messages
 
 	mu      sync.Mutex
+	client  string       // as quota knows it
 	expired func() error // not nil once Init's context ended; unset before Init
 	closing bool         // a close frame was sent or received, or nobody is there to get it
 }
@@ -39,13 +44,15 @@ var _ interface {
 	transport.WebsocketReadDeadliner
 } = (*socket)(nil)
 
-// newSocket takes conn over; free must be called.
-func newSocket(conn *websocket.Conn, o WebsocketOptions, stopping func() error) *socket {
+// newSocket takes conn over, for a request with that context; free must be called.
+func newSocket(ctx context.Context, conn *websocket.Conn, o WebsocketOptions) *socket {
 	s := &socket{
 		conn:     conn,
 		options:  o,
 		talk:     newConversation(conn.Subprotocol() == olderProtocol, o.MaxSubscriptions),
-		stopping: stopping,
+		stopping: ctx.Err,
+		stopped:  ctx.Done(),
+		client:   quota.ClientOf(ctx),
 	}
 	conn.SetReadLimit(o.MaxMessage)
 	_ = conn.SetReadDeadline(time.Now().Add(o.InitTimeout))
@@ -55,11 +62,12 @@ func newSocket(conn *websocket.Conn, o WebsocketOptions, stopping func() error) 
 	return s
 }
 
-// admit keeps what tells that the client has to leave.
-func (s *socket) admit(expired func() error) {
+// admit keeps what Init's context says: who the client is, and that it has to
+// leave.
+func (s *socket) admit(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.expired = expired
+	s.client, s.expired = quota.ClientOf(ctx), ctx.Err
 }
 
 // NextReader returns the next message that gqlgen is to see.
@@ -68,6 +76,9 @@ func (s *socket) NextReader() (int, io.Reader, error) {
 		kind, text, err := s.read()
 		if err != nil {
 			return 0, nil, s.readFailed(err)
+		}
+		if !s.pace() {
+			return 0, nil, transport.ErrWebsocketClosed
 		}
 		v := s.talk.received(kind == websocket.TextMessage, text)
 		if v.initialized {
@@ -88,6 +99,23 @@ func (s *socket) NextReader() (int, io.Reader, error) {
 			return kind, bytes.NewReader(v.forward), nil
 		}
 	}
+}
+
+// pace counts a message of the client. One that says too much at once is heard
+// later, and what it says next waits in the network. It reports whether the
+// server goes on meanwhile.
+func (s *socket) pace() bool {
+	s.mu.Lock()
+	client := s.client
+	s.mu.Unlock()
+	for wait := s.options.Rate.Take(client); wait > 0; wait = s.options.Rate.Take(client) {
+		select {
+		case <-time.After(wait):
+		case <-s.stopped:
+			return false
+		}
+	}
+	return true
 }
 
 func (s *socket) read() (int, []byte, error) {
