@@ -47,6 +47,7 @@ func serveOptions(args []string, stdout io.Writer) (options, error) {
 		return o, err
 	}
 	return o, errors.Join(
+		o.api.check(),
 		want(o.workers >= 0, "--workers: want 0 or more"),
 		want(o.clientStall > 0, "--client-stall: want more than 0, such as 10s"),
 		o.slots.check(), o.upstreams.check())

@@ -108,6 +108,10 @@ func serve(ctx context.Context, o options, stderr io.Writer, ready func(address 
 	if err := checkListen(o); err != nil {
 		return err
 	}
+	settings, err := o.api.settings()
+	if err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return err
@@ -118,7 +122,7 @@ func serve(ctx context.Context, o options, stderr io.Writer, ready func(address 
 		return err
 	}
 	defer e.close()
-	return newServer(o, e).run(ctx, listener, ready)
+	return newServer(o, e, settings).run(ctx, listener, ready)
 }
 
 // checkListen refuses to open the server to others by accident.
@@ -147,7 +151,7 @@ type server struct {
 	handler http.Handler
 }
 
-func newServer(o options, e *engine) *server {
+func newServer(o options, e *engine, settings resolvers.Options) *server {
 	s := &server{engine: e, hub: event.New(snapshots(e.store), 100*time.Millisecond, e.log)}
 	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log, Redirect: e.redirect})
 	e.store.OnChange(func(c db.Changes) {
@@ -160,8 +164,8 @@ func newServer(o options, e *engine) *server {
 			files.Changed()
 		}
 	})
-	s.api = resolvers.NewHandler(resolvers.Resolver{Store: e.store, Catalog: e.operations, Hub: s.hub, Now: e.store.Now},
-		resolvers.Options{Log: e.log, WriteTimeout: o.clientStall, Limits: o.api.limits})
+	settings.Log, settings.WriteTimeout = e.log, o.clientStall
+	s.api = resolvers.NewHandler(resolvers.Resolver{Store: e.store, Catalog: e.operations, Hub: s.hub, Now: e.store.Now}, settings)
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", quota.ByAddress(s.api))
 	mux.Handle("/playground", web.Playground("/graphql"))

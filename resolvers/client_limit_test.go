@@ -20,14 +20,21 @@ import (
 // asClient is the header by which the tests say which client asks.
 const asClient = "X-Client"
 
-// newLimitedServer serves the schema with a queue that never ends.
+// newLimitedServer is newServerWith these limits and no others.
 func newLimitedServer(t *testing.T, limits string) *stubServer {
 	t.Helper()
-	var l Limits
-	if err := l.Set(limits); err != nil {
+	var o Options
+	if err := o.Limits.Set(limits); err != nil {
 		t.Fatal(err)
 	}
-	h := NewHandler(Resolver{Store: &memory{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler), Limits: l})
+	return newServerWith(t, o)
+}
+
+// newServerWith serves the schema with a queue that never ends.
+func newServerWith(t *testing.T, o Options) *stubServer {
+	t.Helper()
+	o.Log = slog.New(slog.DiscardHandler)
+	h := NewHandler(Resolver{Store: &memory{}, Hub: endless{&task.Queue{}}, Now: time.Now}, o)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r.WithContext(quota.WithClient(r.Context(), r.Header.Get(asClient))))
 	}))

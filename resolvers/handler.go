@@ -23,7 +23,11 @@ type Options struct {
 	Log          *slog.Logger
 	WriteTimeout time.Duration // how long a subscriber may take for a message; 10 s if 0
 	Limits       Limits
-	Rate         *quota.Rate // shared with what else the clients ask; none if nil
+	Rate         *quota.Rate // shared with what else clients ask; one of its own, by the limits, if nil
+
+	HideSchema    bool       // introspection is off, and errors do not suggest names
+	Documents     *Documents // registered ones; none if nil
+	OnlyDocuments bool       // nothing but registered ones is answered
 }
 
 // Handler answers GraphQL over HTTP (GET and POST), as server-sent events, and

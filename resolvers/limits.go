@@ -39,6 +39,9 @@ type Limits struct {
 	SubscriptionsPerSocket int
 	SubscriptionsPerClient int
 	Subscriptions          int
+
+	// Of what is remembered for clients.
+	Persisted Bytes
 }
 
 // DefaultLimits are those of a server that anybody may reach.
@@ -65,6 +68,8 @@ func DefaultLimits() Limits {
 		SubscriptionsPerSocket: 100,
 		SubscriptionsPerClient: 5000,
 		Subscriptions:          50_000,
+
+		Persisted: 16 << 20,
 	}
 }
 
@@ -100,6 +105,8 @@ func (l *Limits) Settings() []Setting {
 		{"subscriptions-per-socket", (*amount)(&l.SubscriptionsPerSocket), "operations that may be under way on a socket"},
 		{"subscriptions-per-client", (*amount)(&l.SubscriptionsPerClient), "subscriptions that a client may have open, on sockets and as events"},
 		{"subscriptions", (*amount)(&l.Subscriptions), "subscriptions that may be open in all"},
+
+		{"persisted", &l.Persisted, "bytes of the documents that are remembered by their hashes (automatic persisted queries)"},
 	}
 }
 

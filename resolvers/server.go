@@ -9,6 +9,8 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"ream/graph"
 )
@@ -29,7 +31,13 @@ func newServer(r Resolver, o Options, wait time.Duration) *handler.Server {
 	s.SetRecoverFunc(recovered(present))
 	s.SetParserTokenLimit(o.Limits.Tokens)
 	s.SetQueryCache(cache)
-	s.Use(extension.Introspection{})
+	if o.HideSchema {
+		s.SetDisableSuggestion(true)
+		s.SetValidationRulesFn(rulesWithoutSuggestions)
+	} else {
+		s.Use(extension.Introspection{})
+	}
+	s.Use(&persisted{o.Documents, o.OnlyDocuments, newTextCache(o.Limits.Persisted)})
 	s.Use(newGuard(o.Limits, schema.Schema(), cache, present))
 	s.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 		return next(withLoaders(ctx, newLoaders(r.Store, wait)))
@@ -41,6 +49,21 @@ func newServer(r Resolver, o Options, wait time.Duration) *handler.Server {
 		return next(ctx)
 	})
 	return s
+}
+
+// rulesWithoutSuggestions are those of GraphQL, which tell nobody who misspells
+// a name what else there is.
+func rulesWithoutSuggestions() *rules.Rules {
+	r := rules.NewDefaultRules()
+	for name, quiet := range map[string]validator.Rule{
+		rules.KnownArgumentNamesRule.Name:  rules.KnownArgumentNamesRuleWithoutSuggestions,
+		rules.KnownTypeNamesRule.Name:      rules.KnownTypeNamesRuleWithoutSuggestions,
+		rules.ValuesOfCorrectTypeRule.Name: rules.ValuesOfCorrectTypeRuleWithoutSuggestions,
+	} {
+		r.RemoveRule(name)
+		r.AddRule(quiet.Name, quiet.RuleFunc)
+	}
+	return r
 }
 
 // The bounds of the cache of parsed queries.

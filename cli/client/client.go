@@ -7,6 +7,7 @@ package client
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +19,13 @@ import (
 
 	"github.com/Khan/genqlient/graphql"
 )
+
+// Operations are the documents that a Client sends, in JSON: {"operations":
+// [{"query": …}]}. A server that answers registered documents only has to know
+// them.
+//
+//go:embed operations.json
+var Operations []byte
 
 // What one exchange with a server may take.
 const (
