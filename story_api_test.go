@@ -94,7 +94,7 @@ func TestBadInputNamesItsField(t *testing.T) {
 		tests := []struct{ name, document, code, field, message string }{
 			{"remote without a name", remote(`name: ""` + url), "BAD_INPUT", "name", "want up to 200"},
 			{"remote with a long name", remote(`name: "` + long + `"` + url), "BAD_INPUT", "name", "want up to 200"},
-			{"remote with a NUL", remote(`name: "a\u0000b"` + url), "BAD_INPUT", "name", "want up to 200"},
+			{"remote with a NUL", remote(`name: "a\u0000b"` + url), "BAD_INPUT", "name", "it holds a NUL character"},
 			{"remote of a taken name", remote(`name: "r"` + url), "CONFLICT", "", `there is already a remote named "r"`},
 			{"remote of no URL", remote(`name: "x", url: "::"`), "BAD_INPUT", "url", "URL"},
 			{"remote of another scheme", remote(`name: "x", url: "ftp://example.org/PULP_MANIFEST"`), "BAD_INPUT", "url", ""},
@@ -102,7 +102,7 @@ func TestBadInputNamesItsField(t *testing.T) {
 			{"remote with a secret", remote(`name: "x", url: "http://a:b@example.org/PULP_MANIFEST"`), "BAD_INPUT", "url", "may not hold a user name or password"},
 			{"remote with no connections", remote(`name: "x", connections: 0` + url), "BAD_INPUT", "connections", "want 1 to 64"},
 			{"remote with many connections", remote(`name: "x", connections: 65` + url), "BAD_INPUT", "connections", "want 1 to 64"},
-			{"remote of an unknown policy", remote(`name: "x", policy: SOMETIMES` + url), "BAD_INPUT", "", "SOMETIMES"},
+			{"remote of an unknown policy", remote(`name: "x", policy: SOMETIMES` + url), "BAD_INPUT", "policy", "SOMETIMES"},
 			{"renamed to nothing", change("Remote", l.remote, `name: ""`), "BAD_INPUT", "name", "want up to 200"},
 			{"changed to a directory", change("Remote", l.remote, `url: "http://example.org/"`), "BAD_INPUT", "url", "it names a directory"},
 			{"changed connections", change("Remote", l.remote, `connections: -1`), "BAD_INPUT", "connections", "want 1 to 64"},

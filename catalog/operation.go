@@ -290,7 +290,7 @@ func selected(ctx context.Context, tx *db.Tx, s Selector) ([]*content.Repository
 		return nil, err
 	}
 	if i := slices.Index(found, nil); i >= 0 {
-		return nil, fault.Input("repositories.names", "there is no repository %q", s.Names[i])
+		return nil, fault.Input("repositories.names", "there is no repository %.80q", s.Names[i])
 	}
 	return distinct(found), nil
 }

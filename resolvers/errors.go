@@ -27,7 +27,7 @@ func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 			return g
 		}
 		if !tally(ctx) {
-			return &gqlerror.Error{} // the guard leaves it out
+			return &gqlerror.Error{} // without a message: the guard leaves it out
 		}
 		shown := &gqlerror.Error{Path: graphql.GetPath(ctx)}
 		if isGraphQL {
@@ -55,6 +55,8 @@ func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 			if field := argumentField(ctx, shown.Path); field != "" {
 				shown.Extensions["field"] = field
 			}
+		case isGraphQL && argumentField(ctx, g.Path) != "":
+			showFault(shown, fault.Input(argumentField(ctx, g.Path), "it is not what the schema says: look up its type"))
 		default:
 			id := errorID()
 			shown.Message = "internal error"

@@ -104,14 +104,18 @@ func (g *guard) InterceptResponse(ctx context.Context, next graphql.ResponseHand
 	return response
 }
 
-// first are the errors that are told, the last of which says how many others
-// there are.
-func (g *guard) first(errors gqlerror.List) gqlerror.List {
-	if g.Errors <= 0 || len(errors) <= g.Errors {
-		return errors
+// first are the errors that are told, with a word of the others.
+func (g *guard) first(all gqlerror.List) gqlerror.List {
+	if g.Errors <= 0 || len(all) <= g.Errors {
+		return all
 	}
-	told := errors[:g.Errors:g.Errors]
-	more := &gqlerror.Error{Message: fmt.Sprintf("%d more errors are left out (limit errors=%d)", len(errors)-len(told), g.Errors)}
+	told := make(gqlerror.List, 0, g.Errors+1)
+	for _, e := range all {
+		if e.Message != "" && len(told) < g.Errors { // the presenter left the others empty, in any order
+			told = append(told, e)
+		}
+	}
+	more := &gqlerror.Error{Message: fmt.Sprintf("%d more errors are left out (limit errors=%d)", len(all)-len(told), g.Errors)}
 	code, _ := told[0].Extensions["code"].(string)
 	setCode(more, fault.Kind(code))
 	return append(told, more)

@@ -9,7 +9,6 @@ import (
 	"github.com/99designs/gqlgen/graphql/handler/extension"
 	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 
 	"ream/graph"
@@ -31,10 +30,9 @@ func newServer(r Resolver, o Options, wait time.Duration) *handler.Server {
 	s.SetRecoverFunc(recovered(present))
 	s.SetParserTokenLimit(o.Limits.Tokens)
 	s.SetQueryCache(cache)
-	if o.HideSchema {
-		s.SetDisableSuggestion(true)
-		s.SetValidationRulesFn(rulesWithoutSuggestions)
-	} else {
+	s.SetDisableSuggestion(o.HideSchema)
+	s.SetValidationRulesFn(func() *rules.Rules { return newRules(!o.HideSchema) })
+	if !o.HideSchema {
 		s.Use(extension.Introspection{})
 	}
 	s.Use(&persisted{o.Documents, o.OnlyDocuments, newTextCache(o.Limits.Persisted)})
@@ -49,21 +47,6 @@ func newServer(r Resolver, o Options, wait time.Duration) *handler.Server {
 		return next(ctx)
 	})
 	return s
-}
-
-// rulesWithoutSuggestions are those of GraphQL, which tell nobody who misspells
-// a name what else there is.
-func rulesWithoutSuggestions() *rules.Rules {
-	r := rules.NewDefaultRules()
-	for name, quiet := range map[string]validator.Rule{
-		rules.KnownArgumentNamesRule.Name:  rules.KnownArgumentNamesRuleWithoutSuggestions,
-		rules.KnownTypeNamesRule.Name:      rules.KnownTypeNamesRuleWithoutSuggestions,
-		rules.ValuesOfCorrectTypeRule.Name: rules.ValuesOfCorrectTypeRuleWithoutSuggestions,
-	} {
-		r.RemoveRule(name)
-		r.AddRule(quiet.Name, quiet.RuleFunc)
-	}
-	return r
 }
 
 // The bounds of the cache of parsed queries.

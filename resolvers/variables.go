@@ -103,13 +103,17 @@ func (c *variableCheck) object(definition *ast.Definition, fields map[string]any
 	return ""
 }
 
-// scalar returns what is wrong with a value of a scalar. Ream's own ones check
-// theirs when they are read.
+// scalar returns what is wrong with a value as a scalar; nothing if it is well,
+// as far as its kind tells.
 func scalar(name string, value any) string {
 	switch name {
 	case "Int":
 		if n, ok := integer(value); !ok || n < math.MinInt32 || n > math.MaxInt32 {
 			return "want a whole number of 32 bits"
+		}
+	case "Int64":
+		if _, ok := integer(value); !ok {
+			return "want a whole number of 64 bits"
 		}
 	case "Float":
 		switch value.(type) {
@@ -117,19 +121,27 @@ func scalar(name string, value any) string {
 		default:
 			return "want a number"
 		}
-	case "String":
-		if _, ok := value.(string); !ok {
-			return "want a string"
-		}
-	case "ID":
-		_, isText := value.(string)
-		if _, isNumber := integer(value); !isText && !isNumber {
-			return "want an id"
-		}
 	case "Boolean":
 		if _, ok := value.(bool); !ok {
 			return "want true or false"
 		}
+	case "ID":
+		if _, ok := integer(value); !ok {
+			return text(value)
+		}
+	default:
+		return text(value) // strings, and what is written as such
+	}
+	return ""
+}
+
+// text returns what is wrong with a value as a string.
+func text(value any) string {
+	switch s, ok := value.(string); {
+	case !ok:
+		return "want a string"
+	case strings.ContainsRune(s, 0):
+		return "it holds a NUL character, which no text may have"
 	}
 	return ""
 }
