@@ -58,7 +58,7 @@ var libraries = map[string][]string{
 	"github.com/vektah/gqlparser":      {"graph", "resolvers", "web"}, // web: its examples' test
 	"github.com/vikstrous/dataloadgen": {"resolvers"},
 	"github.com/hashicorp/golang-lru":  {"origin", "resolvers", "fetch", "quota"},
-	"golang.org/x/time":                {"quota"},
+	"golang.org/x/time":                {"fetch", "quota"},
 	"github.com/chromedp":              {}, // the main package's tests alone
 	"github.com/netresearch/go-cron":   {"task"},
 }
