@@ -17,13 +17,14 @@ const module = "ream"
 // and may be imported only by those that list it.
 var rooms = map[string][]string{
 	"fault":   {},
-	"page":    {},
+	"page":    {"fault"},
 	"content": {"fault"},
 	"task":    {"fault"},
 	"event":   {"task", "fault"},
 	"blob":    {"fault"},
 	"secret":  {},
 	"fetch":   {"fault", "secret"},
+	"media":   {},
 
 	"quota":     {},
 	"forwarded": {},
@@ -37,7 +38,7 @@ var rooms = map[string][]string{
 	"catalog":   {"content", "task", "fault", "format", "format/file", "db", "blob", "fetch", "secret", "page"},
 
 	"graph":     {"content", "task", "page", "fault", "secret"},
-	"resolvers": {"graph", "catalog", "content", "task", "event", "fault", "page", "quota"},
+	"resolvers": {"graph", "catalog", "content", "task", "event", "fault", "page", "media", "quota"},
 	"origin":    {"content", "blob", "fault"},
 	"cli":       {},
 	"web":       {},

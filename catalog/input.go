@@ -94,14 +94,6 @@ type DistributionChange struct {
 	Publication *content.PublicationID
 }
 
-// Selector selects repositories, in exactly one way.
-type Selector struct {
-	IDs    []content.RepositoryID `json:"ids,omitzero"`
-	Names  []string               `json:"names,omitzero"`
-	Labels *string                `json:"labels,omitzero"` // "env=prod,team!=web,mirror,!old"
-	All    bool                   `json:"all,omitzero"`
-}
-
 // SyncRequest asks for syncs.
 type SyncRequest struct {
 	Repositories   Selector      `json:"repositories"`

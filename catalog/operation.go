@@ -216,9 +216,6 @@ func checkPath(path string) error {
 	return nil
 }
 
-// single reports whether the selector can only name one repository.
-func (s Selector) single() bool { return len(s.IDs)+len(s.Names) == 1 && s.Labels == nil && !s.All }
-
 // expand plans what is to be done for each selected repository.
 func expand(ctx context.Context, tx *db.Tx, verb string, s Selector, limit int, steps func(*content.Repository) ([]task.New, error)) (plan, error) {
 	p := plan{limit: limit}

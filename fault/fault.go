@@ -61,6 +61,22 @@ func Input(field, format string, args ...any) *Error {
 	return &Error{Kind: BadInput, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
+// ExactlyOne returns an Input fault unless exactly one of a field's
+// alternatives is given. GraphQL itself checks literals for that, but not
+// variables.
+func ExactlyOne(field, alternatives string, given ...bool) error {
+	n := 0
+	for _, is := range given {
+		if is {
+			n++
+		}
+	}
+	if n != 1 {
+		return Input(field, "exactly one of %s must be given, not %d", alternatives, n)
+	}
+	return nil
+}
+
 // Wrap returns a fault of the given kind that keeps err for the log.
 func Wrap(err error, kind Kind, format string, args ...any) *Error {
 	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...), Err: err}

@@ -60,7 +60,7 @@ func Connect[T any](p *page.Of[T]) *Connection[T] {
 		count:    p.Count,
 	}
 	for i, item := range p.Items {
-		c.Edges[i] = &Edge[T]{Cursor: EncodeCursor(item.Key), Node: item.Node}
+		c.Edges[i] = &Edge[T]{Cursor: page.EncodeCursor(item.Key), Node: item.Node}
 	}
 	if n := len(c.Edges); n > 0 {
 		c.PageInfo.StartCursor, c.PageInfo.EndCursor = &c.Edges[0].Cursor, &c.Edges[n-1].Cursor

@@ -75,12 +75,12 @@ func pageRequest(first *int32, after *string, last *int32, before *string) (page
 		return r, err
 	}
 	if after != nil {
-		if r.After, err = graph.DecodeCursor("after", *after); err != nil {
+		if r.After, err = page.DecodeCursor("after", *after); err != nil {
 			return r, err
 		}
 	}
 	if before != nil {
-		if r.Before, err = graph.DecodeCursor("before", *before); err != nil {
+		if r.Before, err = page.DecodeCursor("before", *before); err != nil {
 			return r, err
 		}
 	}
@@ -99,44 +99,7 @@ func pageSize(argument string, n *int32) (int, error) {
 
 // selector decodes a selection of repositories.
 func selector(in *graph.RepositorySelector) (catalog.Selector, error) {
-	var s catalog.Selector
-	if err := exactlyOne("repositories", "ids, names, labels and all", in.Ids != nil, in.Names != nil, in.Labels != nil, in.All != nil); err != nil {
-		return s, err
-	}
-	switch {
-	case in.Ids != nil:
-		s.IDs = make([]content.RepositoryID, len(in.Ids))
-		for i, id := range in.Ids {
-			var err error
-			if s.IDs[i], err = referredID[content.RepositoryID]("repositories.ids", "repository", id); err != nil {
-				return s, err
-			}
-		}
-	case in.Names != nil:
-		s.Names = in.Names
-	case in.Labels != nil:
-		s.Labels = in.Labels
-	case !*in.All:
-		return s, fault.Input("repositories", "all can only be true: to select fewer repositories, use ids, names or labels")
-	default:
-		s.All = true
-	}
-	return s, nil
-}
-
-// exactlyOne checks that one of an input's fields is given. GraphQL itself
-// checks literals for that, but not variables.
-func exactlyOne(input, fields string, given ...bool) error {
-	n := 0
-	for _, is := range given {
-		if is {
-			n++
-		}
-	}
-	if n != 1 {
-		return fault.Input(input, "exactly one of %s must be given, not %d", fields, n)
-	}
-	return nil
+	return catalog.NewSelector(in.Ids, in.Names, in.Labels, in.All)
 }
 
 func labels(in []*graph.LabelInput) []content.Label {

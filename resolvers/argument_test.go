@@ -53,7 +53,7 @@ func TestSelector(t *testing.T) {
 
 func TestPageRequest(t *testing.T) {
 	t.Parallel()
-	cursor := graph.EncodeCursor("7")
+	cursor := page.EncodeCursor("7")
 	tests := []struct {
 		name          string
 		first, last   *int32

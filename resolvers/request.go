@@ -61,7 +61,7 @@ func operation(in *graph.ScheduledOperationInput) (*catalog.Operation, error) {
 	if in == nil {
 		return nil, nil
 	}
-	if err := exactlyOne("operation", "sync, publish, mirror and purge", in.Sync != nil, in.Publish != nil, in.Mirror != nil, in.Purge != nil); err != nil {
+	if err := fault.ExactlyOne("operation", "sync, publish, mirror and purge", in.Sync != nil, in.Publish != nil, in.Mirror != nil, in.Purge != nil); err != nil {
 		return nil, err
 	}
 	var (

@@ -1,4 +1,4 @@
-package graph
+package page
 
 import (
 	"encoding/base64"
@@ -21,7 +21,7 @@ func DecodeCursor(argument, cursor string) (string, error) {
 	text, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	key, ok := strings.CutPrefix(string(text), cursorVersion)
 	if err != nil || !ok || key == "" {
-		return "", fault.Input(argument, "%.80q is no cursor: take one from edges.cursor or pageInfo of the same list", cursor)
+		return "", fault.Input(argument, "%.80q is no cursor: take one from a page of the same list", cursor)
 	}
 	return key, nil
 }

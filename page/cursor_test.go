@@ -1,0 +1,43 @@
+package page_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"ream/fault"
+	"ream/page"
+)
+
+func TestCursorRoundTrip(t *testing.T) {
+	t.Parallel()
+	for _, key := range []string{"1", "a/b c", "1:2", "ключ", strings.Repeat("x", 1024)} {
+		got, err := page.DecodeCursor("after", page.EncodeCursor(key))
+		if err != nil || got != key {
+			t.Errorf("cursor of %q: got %q, %v", key, got, err)
+		}
+	}
+}
+
+func TestDecodeCursorRejects(t *testing.T) {
+	t.Parallel()
+	encode := base64.RawURLEncoding.EncodeToString
+	tests := []struct{ name, cursor string }{
+		{"empty", ""},
+		{"not base64", "%%%"},
+		{"padded", encode([]byte("1:a")) + "="},
+		{"no version", encode([]byte("12"))},
+		{"other version", encode([]byte("2:12"))},
+		{"no key", encode([]byte("1:"))},
+		{"stray bits", "MTox" + "Zh"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			key, err := page.DecodeCursor("before", tt.cursor)
+			if !fault.Is(err, fault.BadInput) || !strings.HasPrefix(fault.Message(err), "before: ") {
+				t.Errorf("cursor %q: got %q, %v, want bad input in before", tt.cursor, key, err)
+			}
+		})
+	}
+}
