@@ -25,6 +25,7 @@ var rooms = map[string][]string{
 	"secret":  {},
 	"fetch":   {"fault", "secret"},
 	"media":   {},
+	"trail":   {},
 
 	"quota":     {},
 	"forwarded": {},
@@ -38,7 +39,7 @@ var rooms = map[string][]string{
 	"catalog":   {"content", "task", "fault", "format", "format/file", "db", "blob", "fetch", "secret", "page"},
 
 	"graph":     {"content", "task", "page", "fault", "secret"},
-	"resolvers": {"graph", "catalog", "content", "task", "event", "fault", "page", "media", "quota"},
+	"resolvers": {"graph", "catalog", "content", "task", "event", "fault", "page", "media", "quota", "trail"},
 	"origin":    {"content", "blob", "fault"},
 	"cli":       {},
 	"web":       {},

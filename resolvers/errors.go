@@ -2,8 +2,6 @@ package resolvers
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +13,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"ream/fault"
+	"ream/trail"
 )
 
 // presenter shows errors to clients: faults as they are, with their kind as
@@ -58,7 +57,10 @@ func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 		case isGraphQL && argumentField(ctx, g.Path) != "":
 			showFault(shown, fault.Input(argumentField(ctx, g.Path), "it is not what the schema says: look up its type"))
 		default:
-			id := errorID()
+			id := trail.ID(ctx)
+			if id == "" {
+				id = trail.NewID()
+			}
 			shown.Message = "internal error"
 			setCode(shown, fault.Internal)
 			shown.Extensions["id"] = id
@@ -140,10 +142,4 @@ func recovered(present graphql.ErrorPresenterFunc) graphql.RecoverFunc {
 		shown.Err = errShown
 		return shown
 	}
-}
-
-func errorID() string {
-	var id [8]byte
-	rand.Read(id[:]) // never fails
-	return hex.EncodeToString(id[:])
 }

@@ -1,0 +1,42 @@
+package trail
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Answer is what was answered to a request.
+type Answer struct {
+	Status int
+	Bytes  int64 // of the body
+	Took   time.Duration
+}
+
+// Handler gives each request an id: the one in its X-Request-Id, unless that is
+// unfit, or a new one. Once a request is answered it logs it at the debug level,
+// without its query, which may hold secrets, and calls answered.
+func Handler(next http.Handler, log *slog.Logger, answered func(*http.Request, Answer)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		id := r.Header.Get(Header)
+		if !isSane(id) {
+			id = NewID()
+		}
+		w.Header().Set(Header, id)
+		r = r.WithContext(WithID(r.Context(), id))
+		recorder, panics := Record(w), true
+		defer func() {
+			a := Answer{recorder.Status(), recorder.Bytes(), time.Since(began)}
+			if panics && recorder.status == 0 {
+				a.Status = http.StatusInternalServerError
+			}
+			if log.Enabled(r.Context(), slog.LevelDebug) {
+				log.DebugContext(r.Context(), "answered", "method", r.Method, "path", r.URL.Path, "status", a.Status, "bytes", a.Bytes, "took", a.Took, "from", r.RemoteAddr)
+			}
+			answered(r, a)
+		}()
+		next.ServeHTTP(recorder, r)
+		panics = false
+	})
+}

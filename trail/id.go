@@ -1,0 +1,45 @@
+// Package trail is what a request leaves behind: an id, which is in its answer
+// and in every line of the log that it causes, and a line once it is answered.
+package trail
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"strings"
+)
+
+// Header is where clients and proxies send the id of a request, and where the
+// answer has it.
+const Header = "X-Request-Id"
+
+// maxID bounds the length of an id that a client made.
+const maxID = 64
+
+type idKey struct{}
+
+// WithID returns a context of the request with that id.
+func WithID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, idKey{}, id)
+}
+
+// ID is the id of the request that ctx belongs to; empty if it belongs to none.
+func ID(ctx context.Context) string {
+	id, _ := ctx.Value(idKey{}).(string)
+	return id
+}
+
+// NewID returns a random id.
+func NewID() string {
+	var id [8]byte
+	rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
+// isSane reports whether an id of a client's may be in logs and answers.
+func isSane(id string) bool {
+	fits := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-+/=:", r)
+	}
+	return id != "" && len(id) <= maxID && strings.IndexFunc(id, func(r rune) bool { return !fits(r) }) < 0
+}
