@@ -40,6 +40,7 @@ var rooms = map[string][]string{
 
 	"graph":     {"content", "task", "page", "fault", "secret"},
 	"resolvers": {"graph", "catalog", "content", "task", "event", "fault", "page", "media", "quota", "trail"},
+	"rest":      {"catalog", "content", "task", "event", "fault", "page", "media", "trail"},
 	"origin":    {"content", "blob", "fault"},
 	"cli":       {},
 	"web":       {},
@@ -61,7 +62,8 @@ var libraries = map[string][]string{
 	"github.com/vikstrous/dataloadgen": {"resolvers"},
 	"github.com/hashicorp/golang-lru":  {"origin", "resolvers", "fetch", "quota"},
 	"golang.org/x/time":                {"fetch", "quota"},
-	"github.com/chromedp":              {}, // the main package's tests alone
+	"github.com/getkin/kin-openapi":    {"rest"}, // its tests
+	"github.com/chromedp":              {},       // the main package's tests alone
 	"github.com/netresearch/go-cron":   {"task"},
 }
 

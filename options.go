@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ream/db"
+	"ream/trail"
 )
 
 // options are the flags of serve and worker.
@@ -126,5 +127,5 @@ func (o *options) logger(stderr io.Writer) (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(o.log)); err != nil {
 		return nil, fmt.Errorf("--log %s: want debug, info, warn or error", o.log)
 	}
-	return slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})), nil
+	return slog.New(trail.Log(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))), nil
 }

@@ -28,7 +28,9 @@ import (
 	"ream/origin"
 	"ream/quota"
 	"ream/resolvers"
+	"ream/rest"
 	"ream/task"
+	"ream/trail"
 	"ream/web"
 )
 
@@ -148,6 +150,7 @@ type server struct {
 	*engine
 	hub     *event.Hub
 	api     *resolvers.Handler
+	rest    *rest.Handler
 	handler http.Handler
 }
 
@@ -166,8 +169,10 @@ func newServer(o options, e *engine, settings resolvers.Options) *server {
 	})
 	settings.Log, settings.WriteTimeout = e.log, o.clientStall
 	s.api = resolvers.NewHandler(resolvers.Resolver{Store: e.store, Catalog: e.operations, Hub: s.hub, Now: e.store.Now}, settings)
+	s.rest = rest.New(e.operations, e.store, s.hub, rest.Options{Log: e.log})
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", quota.ByAddress(s.api))
+	mux.Handle(rest.Prefix, quota.ByAddress(s.rest))
 	mux.Handle("/playground", web.Playground("/graphql"))
 	mux.Handle("/playground/", web.Playground("/graphql"))
 	mux.Handle("/{$}", web.Home())
@@ -179,7 +184,7 @@ func newServer(o options, e *engine, settings resolvers.Options) *server {
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	s.handler = o.api.proxies.Handler(contentFirst(files, mux))
+	s.handler = o.api.proxies.Handler(trail.Handler(contentFirst(files, mux), e.log, func(*http.Request, trail.Answer) {}))
 	return s
 }
 
@@ -317,6 +322,7 @@ func (s *server) run(ctx context.Context, listener net.Listener, ready func(stri
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer cancel()
 	s.api.EndStreams() // they would never end by themselves
+	s.rest.EndWaits()
 	err = errors.Join(err, httpServer.Shutdown(stopping))
 	endRequests() // those that took longer than the grace period
 	s.api.Wait()

@@ -1,0 +1,118 @@
+package rest
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ream/fault"
+	"ream/page"
+	"ream/task"
+)
+
+// members answers with a page of a group's tasks, oldest first.
+func (h *Handler) members(w http.ResponseWriter, r *http.Request) error {
+	group, err := h.findGroup(r)
+	if err != nil {
+		return err
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return fault.New(fault.BadInput, "the query string is malformed: encode its values as URLs need it")
+	}
+	filter, request, err := readQuery(query)
+	if err != nil {
+		return err
+	}
+	pages, err := h.store.TasksOf(r.Context(), task.MemberOf, []int64{int64(group.ID)}, filter, request)
+	if err != nil {
+		return err
+	}
+	found := pages[0]
+	ids := make([]task.ID, len(found.Items))
+	for i, item := range found.Items {
+		ids[i] = item.Node.ID
+	}
+	created, err := h.store.Created(r.Context(), ids)
+	if err != nil {
+		return err
+	}
+	path := groupHref(group.ID) + "/tasks"
+	body := membersView{Href: withQuery(path, query), Tasks: make([]taskView, len(ids))}
+	for i, item := range found.Items {
+		body.Tasks[i] = viewTask(item.Node, created[i], h.o.Now())
+	}
+	if n := len(found.Items); n > 0 && found.HasNext {
+		query.Set("after", page.EncodeCursor(found.Items[n-1].Key))
+		next := withQuery(path, query)
+		body.Next = &next
+		w.Header().Set("Link", "<"+next+`>; rel="next"`)
+	}
+	write(w, r, http.StatusOK, mediaJSON, body)
+	return nil
+}
+
+func withQuery(path string, query url.Values) string {
+	if len(query) == 0 {
+		return path
+	}
+	return path + "?" + query.Encode()
+}
+
+// states are those that can be asked for.
+var states = []task.State{task.Waiting, task.Running, task.Completed, task.Failed, task.Canceling, task.Canceled, task.Skipped}
+
+// readQuery reads which tasks are asked for. What it does not know it refuses:
+// a misspelled filter would seem to select everything.
+func readQuery(query url.Values) (f task.Filter, p page.Request, err error) {
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		values := query[name]
+		if name != "state" && len(values) > 1 {
+			return f, p, fault.Input(name, "it is given %d times: give it once", len(values))
+		}
+		value := values[0]
+		switch name {
+		case "state":
+			if f.States, err = readStates(values); err != nil {
+				return f, p, err
+			}
+		case "finished":
+			if value != "true" && value != "false" {
+				return f, p, fault.Input(name, "want true or false")
+			}
+			f.Finished = new(value == "true")
+		case "first":
+			n, err := strconv.Atoi(value)
+			if err != nil || n < 1 || n > page.Limit {
+				return f, p, fault.Input(name, "want 1 to %d", page.Limit)
+			}
+			p.First = n
+		case "after":
+			if p.After, err = page.DecodeCursor(name, value); err != nil {
+				return f, p, err
+			}
+		default:
+			return f, p, fault.Input(printable(name), "there is no such parameter: want state, finished, first or after")
+		}
+	}
+	return f, p, nil
+}
+
+// readStates reads states that are given one by one, or with commas.
+func readStates(values []string) ([]task.State, error) {
+	var read []task.State
+	for name := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		state := task.State(name)
+		if !slices.Contains(states, state) {
+			return nil, fault.Input("state", "%.80q is no state: want some of %s", name, strings.Trim(fmt.Sprint(states), "[]"))
+		}
+		if !slices.Contains(read, state) {
+			read = append(read, state)
+		}
+	}
+	return read, nil
+}

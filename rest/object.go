@@ -1,0 +1,176 @@
+package rest
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"math"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"ream/catalog"
+	"ream/fault"
+	"ream/task"
+)
+
+// bodyLimit bounds the body of a request, in bytes.
+const bodyLimit = 1 << 20
+
+// object is a JSON object of a request. Its fields are taken one after the
+// other; the first one that is not as it must be decides what done returns.
+// Null is as good as nothing.
+type object struct {
+	inside string // the field that holds the object; empty for the body
+	key    string // of the header Idempotency-Key; empty for none
+	fields map[string]json.RawMessage
+	err    error
+}
+
+// readBody reads the body of a request, which must be a JSON object.
+func readBody(w http.ResponseWriter, r *http.Request) (*object, error) {
+	media, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := parameters["charset"]
+	if err != nil || media != mediaJSON || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return nil, refuse(http.StatusUnsupportedMediaType, "send the request as JSON in UTF-8, with Content-Type: %s", mediaJSON)
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, refuse(http.StatusRequestEntityTooLarge, "the request is larger than %d bytes: send less at once", bodyLimit)
+	}
+	if err != nil {
+		return nil, fault.New(fault.BadInput, "the body could not be read to its end")
+	}
+	return parseBody(text)
+}
+
+func parseBody(text []byte) (*object, error) {
+	o := &object{}
+	if !utf8.Valid(text) || json.Unmarshal(text, &o.fields) != nil || o.fields == nil {
+		return nil, fault.New(fault.BadInput, `the body is no JSON object: send {"repositories": …} or {"id": …}`)
+	}
+	return o, nil
+}
+
+// take decodes a field, and reports whether it is there.
+func (o *object) take(name string, into any, want string) bool {
+	text, ok := o.fields[name]
+	delete(o.fields, name)
+	if !ok || string(text) == "null" {
+		return false
+	}
+	if json.Unmarshal(text, into) != nil {
+		o.fail(name, "want %s in JSON", want)
+		return false
+	}
+	return true
+}
+
+func (o *object) fail(name, format string, args ...any) {
+	if o.err == nil {
+		o.err = fault.Input(o.path(name), format, args...)
+	}
+}
+
+func (o *object) path(name string) string {
+	if o.inside == "" {
+		return name
+	}
+	return o.inside + "." + name
+}
+
+// done returns what is wrong with the object, and refuses fields that nobody
+// took: they would seem to have an effect.
+func (o *object) done() error {
+	for _, name := range slices.Sorted(maps.Keys(o.fields)) {
+		return fault.Input(o.path(printable(name)), "there is no such field here: see %sopenapi.json", Prefix)
+	}
+	return o.err
+}
+
+// printable cuts a name of a client's to what an error may repeat.
+func printable(name string) string {
+	const most = 80
+	if len(name) > most {
+		name = strings.ToValidUTF8(name[:most], "") + "…"
+	}
+	return name
+}
+
+func (o *object) text(name string) (s string) {
+	o.take(name, &s, "a string")
+	return s
+}
+
+// idempotencyKey takes the key, which may be in the header as well.
+func (o *object) idempotencyKey() string {
+	const name = "idempotencyKey"
+	key := o.text(name)
+	if key != "" && o.key != "" && key != o.key {
+		o.fail(name, "it is not what the header Idempotency-Key says: give one of them")
+	}
+	return cmp.Or(key, o.key)
+}
+
+func (o *object) bool(name string, otherwise bool) bool {
+	b := otherwise
+	if !o.take(name, &b, "true or false") {
+		return otherwise
+	}
+	return b
+}
+
+// number takes a number of 1 or more; 0 if it is not there.
+func (o *object) number(name string) int {
+	const want = "a whole number of 1 or more"
+	var n int64
+	if !o.take(name, &n, want) {
+		return 0
+	}
+	if n < 1 || n > math.MaxInt32 {
+		o.fail(name, "want %s, not %d", want, n)
+		return 0
+	}
+	return int(n)
+}
+
+func (o *object) priority() task.Priority {
+	p := task.Normal
+	o.take("priority", &p, "a string")
+	if !slices.Contains([]task.Priority{task.High, task.Normal, task.Low}, p) {
+		o.fail("priority", "want HIGH, NORMAL or LOW")
+	}
+	return p
+}
+
+// selector takes the selection of repositories.
+func (o *object) selector() catalog.Selector {
+	const name = "repositories"
+	in := &object{inside: name}
+	if !o.take(name, &in.fields, `an object, such as {"names": ["fedora-40"]}`) {
+		o.fail(name, `it is missing: send {"names": [...]}, {"ids": [...]}, {"labels": "..."} or {"all": true}`)
+		return catalog.Selector{}
+	}
+	var (
+		ids, names []string
+		labels     *string
+		all        *bool
+	)
+	in.take("ids", &ids, "an array of strings")
+	in.take("names", &names, "an array of strings")
+	in.take("labels", &labels, "a string")
+	in.take("all", &all, "true")
+	err := in.done()
+	var s catalog.Selector
+	if err == nil {
+		s, err = catalog.NewSelector(ids, names, labels, all)
+	}
+	if o.err == nil {
+		o.err = err
+	}
+	return s
+}

@@ -1,0 +1,113 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"ream/fault"
+	"ream/trail"
+)
+
+// problem is an error as RFC 9457 has it.
+type problem struct {
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Detail    string `json:"detail"`
+	Code      string `json:"code"`            // of the fault
+	Field     string `json:"field,omitempty"` // of the request
+	Remedy    string `json:"remedy"`
+	RequestID string `json:"requestId,omitempty"`
+}
+
+// known is what faults of a kind mean in HTTP, and what to do about them.
+type known struct {
+	status int
+	remedy string
+}
+
+// kinds has an entry for every kind of fault.
+var kinds = map[fault.Kind]known{
+	fault.BadInput:        {http.StatusBadRequest, "Change the request as the detail says; " + Prefix + "openapi.json describes what is understood."},
+	fault.NotFound:        {http.StatusNotFound, "Check the id or the path. Old tasks and groups may have been purged."},
+	fault.Conflict:        {http.StatusConflict, "Look at what is there now, and ask for what fits to it."},
+	fault.Unauthenticated: {http.StatusUnauthorized, "Send a token: Authorization: Bearer <token>."},
+	fault.Forbidden:       {http.StatusForbidden, "Use a token that may do this, from a page of this server or from no page."},
+	fault.TooComplex:      {http.StatusRequestEntityTooLarge, "Ask for less at once."},
+	fault.RateLimited:     {http.StatusTooManyRequests, "Wait for as many seconds as Retry-After says, and ask more seldom."},
+	fault.Unavailable:     {http.StatusServiceUnavailable, "Wait for as many seconds as Retry-After says, and send the same request again."},
+	fault.Internal:        {http.StatusInternalServerError, "Tell the operator the request's id: the log has the rest."},
+}
+
+// retrySoon is for how many seconds clients are asked to wait when nothing
+// better is known.
+const retrySoon = 1
+
+// refusal is bad input with a status of its own.
+type refusal struct {
+	status int
+	fault  *fault.Error
+}
+
+func (r refusal) Error() string { return r.fault.Error() }
+
+func (r refusal) Unwrap() error { return r.fault }
+
+func refuse(status int, format string, args ...any) error {
+	return refusal{status, fault.New(fault.BadInput, format, args...)}
+}
+
+// fail answers with an error. Those that are not faults are shown as "internal
+// error", with the id under which the log has the rest.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	ctx := r.Context()
+	kind, detail := fault.KindOf(err), "internal error"
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		kind, detail = fault.Unavailable, "the request was canceled or took too long"
+	}
+	p := problem{Type: "about:blank", Status: kinds[kind].status, Remedy: kinds[kind].remedy, RequestID: trail.ID(ctx)}
+	f, isFault := errors.AsType[*fault.Error](err)
+	switch {
+	case kind == fault.Internal:
+		h.o.Log.ErrorContext(ctx, "internal error", "path", r.URL.Path, "error", err)
+	case isFault:
+		detail, p.Field = f.Message, f.Field
+		if f.Err != nil {
+			h.o.Log.WarnContext(ctx, "request failed", "path", r.URL.Path, "code", kind, "error", err)
+		}
+	}
+	if refused, ok := errors.AsType[refusal](err); ok {
+		p.Status = refused.status
+	}
+	p.Title, p.Detail, p.Code = http.StatusText(p.Status), detail, string(kind)
+	header := w.Header()
+	header.Del("Etag")
+	header.Del("Vary")
+	switch p.Status {
+	case http.StatusUnauthorized:
+		header.Set("WWW-Authenticate", "Bearer")
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		header.Set("Retry-After", strconv.Itoa(retrySoon))
+	}
+	write(w, r, p.Status, mediaProblem, p)
+}
+
+// write answers with a body, of which HEAD gets only the length.
+func write(w http.ResponseWriter, r *http.Request, status int, media string, body any) {
+	text, err := json.MarshalIndent(body, "", "  ")
+	if err != nil {
+		panic(fmt.Sprintf("rest: encode %T: %v", body, err)) // only types of this package come here
+	}
+	text = append(text, '\n')
+	header := w.Header()
+	header.Set("Content-Type", media)
+	header.Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(text) // fails only if the client is gone
+	}
+}

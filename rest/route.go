@@ -1,0 +1,80 @@
+package rest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"ream/media"
+)
+
+// The media types of answers.
+const (
+	mediaTask    = "application/vnd.ream.task+json"
+	mediaGroup   = "application/vnd.ream.task-group+json"
+	mediaJSON    = "application/json"
+	mediaProblem = "application/problem+json"
+)
+
+// route is a path with what is done there.
+type route struct {
+	h        *Handler
+	pattern  string
+	method   string   // GET stands for HEAD as well
+	produces []string // one of them must be acceptable
+	answer   answerer
+}
+
+// answerer answers a request, or returns the error to answer with.
+type answerer func(http.ResponseWriter, *http.Request) error
+
+// routes are all there are.
+func (h *Handler) routes() []route {
+	either := []string{mediaTask, mediaGroup, mediaJSON}
+	return []route{
+		{h, Prefix + "sync", http.MethodPost, either, operation(h, syncRequest, h.catalog.Sync)},
+		{h, Prefix + "publish", http.MethodPost, either, operation(h, publishRequest, h.catalog.Publish)},
+		{h, Prefix + "mirror", http.MethodPost, []string{mediaGroup, mediaJSON}, operation(h, mirrorRequest, h.catalog.Mirror)},
+		{h, Prefix + "cancel", http.MethodPost, either, operation(h, workID, h.cancel)},
+		{h, Prefix + "retry", http.MethodPost, either, operation(h, workID, h.retry)},
+		{h, Prefix + "tasks/{id}", http.MethodGet, []string{mediaTask, mediaJSON}, h.task},
+		{h, Prefix + "task-groups/{id}", http.MethodGet, []string{mediaGroup, mediaJSON}, h.group},
+		{h, Prefix + "task-groups/{id}/tasks", http.MethodGet, []string{mediaJSON}, h.members},
+		{h, Prefix + "openapi.json", http.MethodGet, []string{mediaJSON}, h.openAPI},
+	}
+}
+
+// allowed are the methods of the route.
+func (t route) allowed() []string {
+	if t.method == http.MethodGet {
+		return []string{http.MethodGet, http.MethodHead, http.MethodOptions}
+	}
+	return []string{t.method, http.MethodOptions}
+}
+
+// ServeHTTP answers a request to the route, once it is certain that the answer
+// can be one that the client understands.
+func (t route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	visitOf(r).route = t.pattern
+	allow := strings.Join(t.allowed(), ", ")
+	switch {
+	case !slices.Contains(t.allowed(), r.Method):
+		w.Header().Set("Allow", allow)
+		t.h.fail(w, r, refuse(http.StatusMethodNotAllowed, "%.20q is not done here: use %s", r.Method, t.method))
+		return
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Allow", allow)
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	w.Header().Add("Vary", "Accept")
+	if _, ok := accepted(r).Best(t.produces...); !ok {
+		t.h.fail(w, r, refuse(http.StatusNotAcceptable, "the answer comes as %s: accept it", strings.Join(t.produces, " or ")))
+		return
+	}
+	if err := t.answer(w, r); err != nil {
+		t.h.fail(w, r, err)
+	}
+}
+
+func accepted(r *http.Request) media.Accept { return media.ParseAccept(r.Header.Values("Accept")) }

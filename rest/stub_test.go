@@ -1,0 +1,133 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"ream/catalog"
+	"ream/event"
+	"ream/fault"
+	"ream/page"
+	"ream/rest/resttest"
+	"ream/task"
+	"ream/trail"
+)
+
+// stub is a catalog, a store and a hub that hold one task and one group.
+type stub struct {
+	group     *task.Group
+	task      *task.Task
+	err       error // what operations end with
+	snapshots chan event.Snapshot
+	panics    bool
+}
+
+func (s *stub) Sync(context.Context, catalog.SyncRequest) (task.Work, error) {
+	if s.panics {
+		panic("secret")
+	}
+	return s.task, s.err
+}
+
+func (s *stub) Publish(context.Context, catalog.PublishRequest) (task.Work, error) {
+	return s.group, s.err
+}
+
+func (s *stub) Mirror(context.Context, catalog.MirrorRequest) (*task.Group, error) {
+	return s.group, s.err
+}
+
+func (s *stub) CancelTask(context.Context, task.ID) (*task.Task, error) {
+	return s.task, s.err
+}
+
+func (s *stub) CancelGroup(context.Context, task.GroupID) (*task.Group, error) {
+	return s.group, s.err
+}
+
+func (s *stub) RetryTask(context.Context, task.ID) (*task.Task, error) {
+	return s.task, s.err
+}
+
+func (s *stub) RetryGroup(context.Context, task.GroupID) (*task.Group, error) {
+	return s.group, s.err
+}
+
+func (s *stub) TasksByID(_ context.Context, ids []task.ID) ([]*task.Task, error) {
+	if s.task == nil || ids[0] != s.task.ID {
+		return []*task.Task{nil}, s.err
+	}
+	return []*task.Task{s.task}, s.err
+}
+
+func (s *stub) GroupsByID(_ context.Context, ids []task.GroupID) ([]*task.Group, error) {
+	if s.group == nil || ids[0] != s.group.ID {
+		return []*task.Group{nil}, s.err
+	}
+	return []*task.Group{s.group}, s.err
+}
+
+func (s *stub) TasksOf(context.Context, task.Relation, []int64, task.Filter, page.Request) ([]*page.Of[*task.Task], error) {
+	return []*page.Of[*task.Task]{{}}, s.err
+}
+
+func (s *stub) Created(_ context.Context, ids []task.ID) ([][]task.Created, error) {
+	return make([][]task.Created, len(ids)), s.err
+}
+
+func (s *stub) Subscribe(ctx context.Context, _ event.Topic) (<-chan event.Snapshot, error) {
+	if s.snapshots == nil {
+		return nil, fault.New(fault.Unavailable, "the server is stopping")
+	}
+	out := make(chan event.Snapshot)
+	go func() {
+		defer close(out)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case next := <-s.snapshots:
+				select {
+				case <-ctx.Done():
+					return
+				case out <- next:
+				}
+			}
+		}
+	}()
+	return out, nil
+}
+
+var loaded = sync.OnceValues(func() (*resttest.Contract, error) { return resttest.Load(document) })
+
+func contract(t *testing.T) *resttest.Contract {
+	t.Helper()
+	c, err := loaded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// server answers as a handler of the stub does, held to the document.
+type server struct {
+	*httptest.Server
+	*Handler
+	client *http.Client
+}
+
+func serve(t *testing.T, s *stub, o Options) server {
+	t.Helper()
+	h := New(s, s, s, o)
+	log := o.Log
+	if log == nil {
+		log = h.o.Log
+	}
+	server := server{Handler: h, Server: httptest.NewServer(trail.Handler(h, log, func(*http.Request, trail.Answer) {}))}
+	t.Cleanup(server.Close)
+	server.client = contract(t).Client(t)
+	return server
+}
