@@ -28,14 +28,16 @@ type Options struct {
 	HideSchema    bool       // introspection is off, and errors do not suggest names
 	Documents     *Documents // registered ones; none if nil
 	OnlyDocuments bool       // nothing but registered ones is answered
+	Observe       Observer   // is told of each operation; nobody is if nil
 }
 
 // Handler answers GraphQL over HTTP (GET and POST), as server-sent events, and
 // over WebSocket. Requests that pages of other sites cause are refused. It is
 // safe for concurrent use.
 type Handler struct {
-	inner http.Handler
-	rate  *quota.Rate
+	inner   http.Handler
+	rate    *quota.Rate
+	traffic *traffic
 
 	mu      sync.Mutex
 	ended   bool
@@ -48,11 +50,17 @@ type openStream struct{ end context.CancelFunc }
 
 // NewHandler returns a handler of the schema that r resolves.
 func NewHandler(r Resolver, o Options) *Handler {
-	s := newServer(r, o, loaderWait)
+	if o.Observe == nil {
+		o.Observe = func(ctx context.Context, _ Operation) (context.Context, func(string)) { return ctx, func(string) {} }
+	}
 	if o.Rate == nil {
 		o.Rate = quota.NewRate(o.Limits.Rate, o.Limits.Burst)
 	}
-	requests := HTTPOptions{MaxBody: int64(orNone(o.Limits.Body)), WriteTimeout: o.WriteTimeout}
+	t := &traffic{}
+	s := newServer(r, o, loaderWait)
+	s.AroundOperations(o.Observe.around(t))
+	s.AroundResponses(o.Observe.aroundResponses)
+	requests := HTTPOptions{MaxBody: int64(orNone(o.Limits.Body)), WriteTimeout: o.WriteTimeout, traffic: t}
 	s.AddTransport(NewWebsocket(WebsocketOptions{
 		Log:              o.Log,
 		WriteTimeout:     o.WriteTimeout,
@@ -60,10 +68,11 @@ func NewHandler(r Resolver, o Options) *Handler {
 		MaxSubscriptions: orNone(o.Limits.SubscriptionsPerSocket),
 		Sockets:          quota.NewSeats(o.Limits.SocketsPerClient, o.Limits.Sockets),
 		Rate:             o.Rate,
+		traffic:          t,
 	}))
 	s.AddTransport(NewSSE(requests))
 	s.AddTransport(NewHTTP(requests)) // last: it answers whatever no other took
-	h := &Handler{inner: http.NewCrossOriginProtection().Handler(s), rate: o.Rate, streams: map[*openStream]struct{}{}}
+	h := &Handler{inner: http.NewCrossOriginProtection().Handler(s), rate: o.Rate, traffic: t, streams: map[*openStream]struct{}{}}
 	h.left.L = &h.mu
 	return h
 }

@@ -20,6 +20,8 @@ type HTTPOptions struct {
 	MaxBody      int64         // bytes of a request; 1 MiB
 	KeepAlive    time.Duration // how long a stream of events may be silent; 15 s
 	WriteTimeout time.Duration // how long a client may take for an event; 10 s
+
+	traffic *traffic
 }
 
 // httpTransport answers queries and mutations as the GraphQL over HTTP

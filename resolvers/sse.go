@@ -26,6 +26,9 @@ func newSSE(o HTTPOptions) sseTransport {
 	set(&o.MaxBody, 1<<20)
 	set(&o.KeepAlive, 15*time.Second)
 	set(&o.WriteTimeout, 10*time.Second)
+	if o.traffic == nil {
+		o.traffic = &traffic{}
+	}
 	return sseTransport{o}
 }
 
@@ -69,7 +72,9 @@ func (t sseTransport) answer(ctx context.Context, w http.ResponseWriter, exec gr
 // ctx is. It returns when nothing writes any more.
 func (t sseTransport) stream(ctx context.Context, w http.ResponseWriter, exec graphql.GraphExecutor, run func(context.Context) graphql.ResponseHandler) {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &eventStream{w: w, control: http.NewResponseController(w), timeout: t.WriteTimeout, cancel: cancel}
+	s := &eventStream{w: w, control: http.NewResponseController(w), timeout: t.WriteTimeout, traffic: t.traffic, cancel: cancel}
+	t.traffic.streams.Add(1)
+	defer t.traffic.streams.Add(-1)
 	var alive sync.WaitGroup
 	defer alive.Wait()
 	defer cancel()
@@ -109,6 +114,7 @@ func (t sseTransport) stream(ctx context.Context, w http.ResponseWriter, exec gr
 type eventStream struct {
 	control *http.ResponseController
 	timeout time.Duration
+	traffic *traffic
 	cancel  context.CancelFunc
 
 	mu sync.Mutex
@@ -137,6 +143,7 @@ func (s *eventStream) send(frame string) bool {
 		err = s.control.Flush()
 	}
 	if err != nil {
+		s.traffic.writeFailed(err)
 		s.cancel()
 	}
 	return err == nil

@@ -38,6 +38,8 @@ type WebsocketOptions struct {
 	Sockets          *quota.Seats  // that may be open at once; any number if nil
 	Rate             *quota.Rate   // of a client's messages; any if nil
 	Log              *slog.Logger  // for what only a debugger wants to know; none if nil
+
+	traffic *traffic
 }
 
 func (o WebsocketOptions) withDefaults() WebsocketOptions {
@@ -54,6 +56,9 @@ func (o WebsocketOptions) withDefaults() WebsocketOptions {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.traffic == nil {
+		o.traffic = &traffic{}
 	}
 	return o
 }
@@ -100,6 +105,8 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 		return
 	}
 	defer leave()
+	t.traffic.sockets.Add(1)
+	defer t.traffic.sockets.Add(-1)
 	upgrader := websocket.Upgrader{
 		HandshakeTimeout: t.WriteTimeout,
 		Subprotocols:     []string{currentProtocol, olderProtocol},
@@ -118,7 +125,11 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 		return
 	}
 	s := newSocket(r.Context(), conn, t.WebsocketOptions)
-	defer s.free() // also if gqlgen forgets to, or Init panics
+	t.traffic.opened.Add(1)
+	defer func() {
+		s.free() // also if gqlgen forgets to, or Init panics
+		t.traffic.closed(s.ending)
+	}()
 	defer context.AfterFunc(r.Context(), s.restart)()
 	if conn.Subprotocol() == "" {
 		s.sayClose(closeNoProtocol, "Subprotocol not acceptable")

@@ -37,6 +37,7 @@ type socket struct {
 	client  string       // as quota knows it
 	expired func() error // not nil once Init's context ended; unset before Init
 	closing bool         // a close frame was sent or received, or nobody is there to get it
+	ending  Close        // why, once it is closing
 }
 
 var _ interface {
@@ -130,15 +131,18 @@ func (s *socket) read() (int, []byte, error) {
 // readFailed tells gqlgen, and the client if it is still there, why nothing
 // more is read.
 func (s *socket) readFailed(err error) error {
-	if _, ok := errors.AsType[*websocket.CloseError](err); ok {
-		s.startClosing() // gorilla answered the client's close frame
+	if e, ok := errors.AsType[*websocket.CloseError](err); ok {
+		s.startClosing(Close{e.Code, "client"}) // gorilla answered the client's close frame
 		return transport.ErrWebsocketClosed
 	}
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() && !s.talk.initialized() {
 		s.sayClose(closeInitTimeout, "Connection initialisation timeout")
 	}
-	s.overrun = errors.Is(err, websocket.ErrReadLimit) // gorilla sent the close frame
-	if s.startClosing() {
+	ending := Close{websocket.CloseAbnormalClosure, "client"}
+	if s.overrun = errors.Is(err, websocket.ErrReadLimit); s.overrun { // gorilla sent the close frame
+		ending = Close{websocket.CloseMessageTooBig, "server"}
+	}
+	if s.startClosing(ending) {
 		return err
 	}
 	return transport.ErrWebsocketClosed
@@ -171,6 +175,7 @@ func (s *socket) write(text []byte) error {
 		err = s.pingOlder(text)
 	}
 	if err != nil {
+		s.options.traffic.writeFailed(err)
 		s.free()
 	}
 	return err
@@ -230,7 +235,7 @@ func (s *socket) drain() {
 // sayClose sends a close frame if none was sent, and lets reading end when the
 // client answers it, or soon.
 func (s *socket) sayClose(code int, reason string) {
-	if !s.startClosing() {
+	if !s.startClosing(Close{code, "server"}) {
 		return
 	}
 	deadline := time.Now().Add(closeTimeout)
@@ -253,16 +258,19 @@ func (s *socket) Close() error {
 
 // free gives the connection back to the system.
 func (s *socket) free() {
-	s.startClosing()
+	s.startClosing(Close{websocket.CloseAbnormalClosure, "server"})
 	_ = s.conn.Close()
 }
 
-func (s *socket) startClosing() bool {
+// startClosing reports whether the socket was not closing before.
+func (s *socket) startClosing(why Close) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first := !s.closing
-	s.closing = true
-	return first
+	if s.closing {
+		return false
+	}
+	s.closing, s.ending = true, why
+	return true
 }
 
 func (s *socket) isClosing() bool {
