@@ -29,6 +29,9 @@ type Options struct {
 	Log *slog.Logger
 	// Now is the clock for recorded times; time.Now if nil.
 	Now func() time.Time
+	// Observe is told of each statement, by its first word in lower case, and of
+	// each "commit": how long it took, and its error. Nobody is if it is nil.
+	Observe func(verb string, took time.Duration, err error)
 }
 
 // DB is the database. It is safe for concurrent use.
@@ -50,7 +53,8 @@ type queries struct {
 	d   *dialect
 	now func() time.Time
 
-	prepared *preparing // in transactions of the engine; nil elsewhere
+	observe  func(verb string, took time.Duration, err error) // nil if nobody wants to know
+	prepared *preparing                                       // in transactions of the engine; nil elsewhere
 }
 
 // Tx is a transaction. Whatever it changed becomes visible at once, and
@@ -89,7 +93,7 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.queries.now = o.Now
+	db.queries.now, db.queries.observe = o.Now, o.Observe
 	db.queries.ext = db.readers
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -241,7 +245,12 @@ func (db *DB) inTx(ctx context.Context, tx *Tx, f func(*Tx) error) (committing b
 	if err := f(tx); err != nil {
 		return false, err
 	}
-	return true, t.Commit()
+	began := time.Now()
+	err = t.Commit()
+	if db.observe != nil {
+		db.observe("commit", time.Since(began), err)
+	}
+	return true, err
 }
 
 // byIndex makes PostgreSQL find rows by their indexes until the transaction

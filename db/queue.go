@@ -145,3 +145,27 @@ func (q *queries) Samples(ctx context.Context) ([]*task.Sample, error) {
 	}
 	return samples, nil
 }
+
+// Loads counts the unfinished tasks of each kind. It reads the whole queue, of
+// which 100,000 tasks take a few hundredths of a second.
+func (q *queries) Loads(ctx context.Context) ([]task.Load, error) {
+	var rows []struct {
+		Kind      task.Kind `db:"kind"`
+		Blocked   int       `db:"blocked"`
+		Ready     int       `db:"ready"`
+		Running   int       `db:"running"`
+		Canceling int       `db:"canceling"`
+	}
+	if err := q.sel(ctx, &rows, `SELECT kind, SUM(CASE WHEN worker_id IS NULL AND blocked_by > 0 THEN 1 ELSE 0 END) AS blocked,
+			SUM(CASE WHEN worker_id IS NULL AND blocked_by = 0 THEN 1 ELSE 0 END) AS ready,
+			SUM(CASE WHEN worker_id IS NOT NULL AND canceled_at IS NULL THEN 1 ELSE 0 END) AS running,
+			SUM(CASE WHEN worker_id IS NOT NULL AND canceled_at IS NOT NULL THEN 1 ELSE 0 END) AS canceling
+		FROM task_queue GROUP BY kind ORDER BY kind`); err != nil {
+		return nil, err
+	}
+	loads := make([]task.Load, len(rows))
+	for i, r := range rows {
+		loads[i] = task.Load(r)
+	}
+	return loads, nil
+}

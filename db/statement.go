@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 )
@@ -86,7 +88,8 @@ func (p *preparing) find(ctx context.Context, query string) *sqlx.Stmt {
 }
 
 // run carries out a statement.
-func (q *queries) run(ctx context.Context, query string, args []any) (sql.Result, error) {
+func (q *queries) run(ctx context.Context, query string, args []any) (_ sql.Result, err error) {
+	defer q.timed(query, time.Now(), &err)
 	if q.prepared != nil {
 		if stmt := q.prepared.find(ctx, query); stmt != nil {
 			return stmt.ExecContext(ctx, args...)
@@ -96,7 +99,8 @@ func (q *queries) run(ctx context.Context, query string, args []any) (sql.Result
 }
 
 // rows reads rows into the slice that dst points to.
-func (q *queries) rows(ctx context.Context, dst any, query string, args []any) error {
+func (q *queries) rows(ctx context.Context, dst any, query string, args []any) (err error) {
+	defer q.timed(query, time.Now(), &err)
 	if q.prepared != nil {
 		if stmt := q.prepared.find(ctx, query); stmt != nil {
 			return stmt.SelectContext(ctx, dst, args...)
@@ -106,11 +110,38 @@ func (q *queries) rows(ctx context.Context, dst any, query string, args []any) e
 }
 
 // row reads one row into what dst points to.
-func (q *queries) row(ctx context.Context, dst any, query string, args []any) error {
+func (q *queries) row(ctx context.Context, dst any, query string, args []any) (err error) {
+	defer q.timed(query, time.Now(), &err)
 	if q.prepared != nil {
 		if stmt := q.prepared.find(ctx, query); stmt != nil {
 			return stmt.GetContext(ctx, dst, args...)
 		}
 	}
 	return sqlx.GetContext(ctx, q.ext, dst, q.d.rebind(query), args...)
+}
+
+// timed tells the observer of a statement that began at a time and ends now.
+func (q *queries) timed(query string, began time.Time, err *error) {
+	if q.observe == nil {
+		return
+	}
+	failed := *err
+	if errors.Is(failed, sql.ErrNoRows) {
+		failed = nil
+	}
+	q.observe(verb(query), time.Since(began), failed)
+}
+
+// verbs are what a statement may begin with.
+var verbs = []string{"select", "insert", "update", "delete", "with", "vacuum"}
+
+// verb is the first word of a statement; "other" for rare ones.
+func verb(query string) string {
+	query = strings.TrimLeft(query, " \t\n")
+	for _, v := range verbs {
+		if len(query) > len(v) && strings.EqualFold(query[:len(v)], v) {
+			return v
+		}
+	}
+	return "other"
 }

@@ -47,14 +47,17 @@ func (s *subscription) start(err error) {
 	}
 }
 
-// put replaces what is in the slot. It never blocks: nobody else sends.
-func (s *subscription) put(snapshot Snapshot) {
+// put replaces what is in the slot, and reports whether something was. It never
+// blocks: nobody else sends.
+func (s *subscription) put(snapshot Snapshot) (replaced bool) {
 	select {
 	case <-s.slot:
+		replaced = true
 	default:
 	}
 	s.slot <- snapshot
 	s.revision = revision(snapshot)
+	return replaced
 }
 
 // join registers a subscription that leaves when ctx ends.
@@ -149,6 +152,7 @@ func (h *Hub) take(now time.Time) (batch, time.Duration) {
 	}
 	if len(b.topics) > 0 {
 		h.reads++
+		h.stats.Topics += uint64(len(b.topics))
 		b.number = h.reads
 	}
 	return b, wait
@@ -183,7 +187,10 @@ func (h *Hub) deliver(b batch, found map[Topic]Snapshot) {
 				h.end(s, fault.New(fault.NotFound, "%s not found", topic))
 			case s.isStarted && revision(snapshot) < s.revision:
 			default:
-				s.put(snapshot)
+				h.stats.Snapshots++
+				if s.put(snapshot) {
+					h.stats.Conflated++
+				}
 				s.start(nil)
 				if snapshot.Finished() {
 					h.end(s, nil)

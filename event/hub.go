@@ -53,6 +53,7 @@ type Hub struct {
 	feeds   map[Topic]*feed
 	count   int    // subscriptions over all feeds
 	reads   uint64 // begun so far
+	stats   Stats  // without what count and reads tell
 	stopped bool
 }
 
@@ -79,6 +80,24 @@ func (h *Hub) Subscribers() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.count
+}
+
+// Stats are what a hub did since it was made.
+type Stats struct {
+	Subscribers int    // at the moment
+	Reads       uint64 // of several topics each
+	Topics      uint64 // read
+	Snapshots   uint64 // put into subscribers' slots
+	Conflated   uint64 // of those: replaced by newer ones before they were taken
+}
+
+// Stats tells what the hub did so far.
+func (h *Hub) Stats() Stats {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.stats
+	s.Subscribers, s.Reads = h.count, h.reads
+	return s
 }
 
 // Changed says that topics may have changed. It never blocks, and topics

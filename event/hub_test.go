@@ -95,6 +95,20 @@ func TestSubscribe(t *testing.T) {
 			next(t, c, 6)
 			closed(t, c)
 		},
+		"what was not taken in time is counted": func(t *testing.T, s *store, h *event.Hub) {
+			s.set("group-1", 1, false)
+			c := subscribe(t, h, "group-1")
+			next(t, c, 1)
+			for revision := range int64(3) {
+				s.set("group-1", 2+revision, false)
+				h.Changed("group-1")
+				time.Sleep(time.Second)
+			}
+			next(t, c, 4)
+			if got, want := h.Stats(), (event.Stats{Subscribers: 1, Reads: 4, Topics: 4, Snapshots: 4, Conflated: 2}); got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		},
 		"tasks and the queue": func(t *testing.T, s *store, h *event.Hub) {
 			s.mu.Lock()
 			s.states["task-1"] = &task.Task{State: task.Running}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -64,12 +65,20 @@ func (d *download) lie(format string, args ...any) error {
 }
 
 // attempt goes on with the download where it stands, once the source may have
-// one more. It returns a *passingError for what may pass.
+// one more, before the observer's eyes. It returns a *passingError for what may
+// pass.
 func (d *download) attempt(ctx context.Context) error {
 	if err := d.s.slots.Acquire(ctx, 1); err != nil {
 		return err
 	}
 	defer d.s.slots.Release(1)
+	observed, ended := d.s.c.config.Observe(ctx, d.name)
+	err := d.try(observed)
+	ended(outcome(ctx, err))
+	return err
+}
+
+func (d *download) try(ctx context.Context) error {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	if total := d.s.settings.Total; total > 0 {
@@ -91,6 +100,22 @@ func (d *download) attempt(ctx context.Context) error {
 	}
 	d.receiving = true
 	return d.receive(ctx, d.paced(ctx, &watchedReader{from: body, watch: w, stopped: ctx.Err}), total)
+}
+
+// outcome is how an attempt ended, for those who count.
+func outcome(ctx context.Context, err error) string {
+	passing, ok := errors.AsType[*passingError](err)
+	switch {
+	case err == nil:
+		return "OK"
+	case ctx.Err() != nil:
+		return "CANCELED"
+	case ok && passing.lie != nil:
+		return string(passing.lie.Kind)
+	case ok:
+		return string(fault.Unavailable)
+	}
+	return string(fault.KindOf(err))
 }
 
 // open begins to read what is still missing; total is the size of the whole,
@@ -190,6 +215,7 @@ func (w writer) Write(p []byte) (int, error) {
 		w.d.hash.Write(p[:n])
 	}
 	w.d.got += int64(n)
+	w.d.s.c.received.Add(int64(n))
 	w.d.sinkErr = err
 	return n, err
 }

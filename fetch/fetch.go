@@ -11,6 +11,7 @@ import (
 	"os"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -29,6 +30,12 @@ type Config struct {
 	Backoff func(attempt int) time.Duration            // before the next attempt; doubles from 500 ms to 30 s, with jitter
 	Wait    func(context.Context, time.Duration) error // lets the time between attempts pass; ends early with the context
 	Now     func() time.Time                           // that a Retry-After date is compared with
+
+	// Observe is told of each attempt at a download, by the URL as it may be
+	// shown. The context that it returns is the attempt's; the function that it
+	// returns is called with the outcome: OK, CANCELED, UNAVAILABLE if it may be
+	// tried again, or the kind of the fault. Nobody is told if it is nil.
+	Observe func(ctx context.Context, url string) (context.Context, func(outcome string))
 }
 
 // Client downloads. It is safe for concurrent use and keeps connections open.
@@ -36,6 +43,7 @@ type Client struct {
 	config     Config
 	hosts      *hosts
 	transports *transports
+	received   atomic.Int64
 
 	mu      sync.Mutex
 	sources *simplelru.LRU[string, *Source]
@@ -44,6 +52,10 @@ type Client struct {
 // maxSources bounds the sources that a client remembers. One that is forgotten
 // while it is used only loses sight of its other users.
 const maxSources = 1024
+
+// Received is how many bytes of files the client received, those of attempts
+// that failed included.
+func (c *Client) Received() int64 { return c.received.Load() }
 
 // New returns a client.
 func New(c Config) *Client {
@@ -58,6 +70,9 @@ func New(c Config) *Client {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Observe == nil {
+		c.Observe = func(ctx context.Context, _ string) (context.Context, func(string)) { return ctx, func(string) {} }
 	}
 	return &Client{config: c, hosts: newHosts(c.HostConnections, c.HostBytesPerSecond), transports: newTransports(c),
 		sources: newLRU[string, *Source](maxSources, nil)}

@@ -239,3 +239,12 @@ const (
 	RetryOf   Relation = "retry of"   // a task
 	RunBy     Relation = "run by"     // a worker, now
 )
+
+// Load is how many unfinished tasks of a kind there are.
+type Load struct {
+	Kind      Kind
+	Blocked   int // wait for others
+	Ready     int // wait for a worker only
+	Running   int
+	Canceling int
+}

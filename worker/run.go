@@ -44,6 +44,7 @@ func (w *Worker) start(base context.Context, t *task.Task, handlers *sync.WaitGr
 	w.mu.Lock()
 	w.running[t.ID] = r
 	w.mu.Unlock()
+	w.o.Started(t)
 	handlers.Go(func() {
 		defer cancel(nil)
 		w.end(r, w.handleAgain(ctx, t))
@@ -125,6 +126,7 @@ func (w *Worker) record(r *run, err error) {
 	}
 	w.o.Log.Log(context.Background(), level, "task ended", "task", r.task.ID, "kind", r.task.Kind, "name", r.task.Name, "state", o.State,
 		"attempt", r.task.Attempt, "took", time.Since(r.began), "error", err)
+	w.o.Ended(r.task, o.State, time.Since(r.began))
 	delete(w.running, r.task.ID)
 	w.outcomes = append(w.outcomes, o)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -43,6 +44,8 @@ type Options struct {
 	Handlers map[task.Kind]task.Handler // only tasks of these kinds are taken
 	Limits   map[task.Kind]task.Limits
 	Log      *slog.Logger
+	Started  func(*task.Task)                            // is told of each task that starts; nobody is if nil
+	Ended    func(*task.Task, task.State, time.Duration) // is told of each run of a task that ended, and how long it took; WAITING if it was returned. Nobody is if nil
 
 	Alone    bool          // no other process uses the queue, so nobody gives this worker up
 	Lease    time.Duration // after which a silent worker is given up; 10 s
@@ -83,6 +86,12 @@ func New(queue Queue, o Options) *Worker {
 	o.Patience = orDefault(o.Patience, 1500*time.Millisecond)
 	o.Pause = orDefault(o.Pause, 100*time.Millisecond)
 	o.Lanes = max(o.Lanes, 1)
+	if o.Started == nil {
+		o.Started = func(*task.Task) {}
+	}
+	if o.Ended == nil {
+		o.Ended = func(*task.Task, task.State, time.Duration) {}
+	}
 	w := &Worker{queue: queue, o: o, wake: make(chan struct{}, 1), running: map[task.ID]*run{}, taken: map[task.Kind]int{}, asked: task.Vacancies{Of: map[task.Kind]int{}},
 		reports: map[task.ID]map[string]task.Report{}}
 	w.wrote = sync.NewCond(&w.mu)
@@ -94,6 +103,19 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 		return otherwise
 	}
 	return d
+}
+
+// Stats are how busy a worker is.
+type Stats struct {
+	Slots int
+	Taken map[task.Kind]int // slots in use; also by handlers that were left behind
+}
+
+// Stats tells how busy the worker is.
+func (w *Worker) Stats() Stats {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return Stats{Slots: w.o.Slots, Taken: maps.Clone(w.taken)}
 }
 
 // Wake tells the worker that tasks may have become ready. It never blocks.
