@@ -66,11 +66,17 @@ func withQuery(path string, query url.Values) string {
 // states are those that can be asked for.
 var states = []task.State{task.Waiting, task.Running, task.Completed, task.Failed, task.Canceling, task.Canceled, task.Skipped}
 
+// parameters are those of a list of tasks.
+var parameters = []string{"state", "finished", "first", "after"}
+
 // readQuery reads which tasks are asked for. What it does not know it refuses:
 // a misspelled filter would seem to select everything.
 func readQuery(query url.Values) (f task.Filter, p page.Request, err error) {
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		values := query[name]
+		if !slices.Contains(parameters, name) {
+			return f, p, fault.Input(printable(name), "there is no such parameter: want one of %s", strings.Join(parameters, ", "))
+		}
 		if name != "state" && len(values) > 1 {
 			return f, p, fault.Input(name, "it is given %d times: give it once", len(values))
 		}
@@ -95,8 +101,6 @@ func readQuery(query url.Values) (f task.Filter, p page.Request, err error) {
 			if p.After, err = page.DecodeCursor(name, value); err != nil {
 				return f, p, err
 			}
-		default:
-			return f, p, fault.Input(printable(name), "there is no such parameter: want state, finished, first or after")
 		}
 	}
 	return f, p, nil

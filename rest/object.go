@@ -92,13 +92,13 @@ func (o *object) done() error {
 	return o.err
 }
 
-// printable cuts a name of a client's to what an error may repeat.
+// printable makes of a name of a client's what an error may repeat.
 func printable(name string) string {
 	const most = 80
 	if len(name) > most {
-		name = strings.ToValidUTF8(name[:most], "") + "…"
+		name = name[:most] + "…"
 	}
-	return name
+	return strings.ToValidUTF8(name, "")
 }
 
 func (o *object) text(name string) (s string) {

@@ -295,7 +295,7 @@ func FuzzRequests(f *testing.F) {
 }
 
 func FuzzQueries(f *testing.F) {
-	for _, seed := range []string{"", "state=FAILED,CANCELED&finished=true", "first=100&after=" + page.EncodeCursor("12"), "after=MTo", "first=%31", "a=b", "state=%ff"} {
+	for _, seed := range []string{"", "state=FAILED,CANCELED&finished=true", "first=100&after=" + page.EncodeCursor("12"), "after=MTo", "first=%31", "a=b", "state=%ff", "%e8=1", "%e8=1&%e8=2"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
