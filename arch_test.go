@@ -26,6 +26,8 @@ var rooms = map[string][]string{
 	"fetch":   {"fault", "secret"},
 	"media":   {},
 	"trail":   {},
+	"trace":   {"task", "fault", "trail"},
+	"metric":  {"task", "event", "worker", "db", "resolvers"},
 
 	"quota":     {},
 	"forwarded": {},
@@ -62,6 +64,8 @@ var libraries = map[string][]string{
 	"github.com/vikstrous/dataloadgen": {"resolvers"},
 	"github.com/hashicorp/golang-lru":  {"origin", "resolvers", "fetch", "quota"},
 	"golang.org/x/time":                {"fetch", "quota"},
+	"github.com/prometheus":            {"metric"},
+	"go.opentelemetry.io":              {"trace"},
 	"github.com/getkin/kin-openapi":    {"rest"}, // its tests
 	"github.com/chromedp":              {},       // the main package's tests alone
 	"github.com/netresearch/go-cron":   {"task"},

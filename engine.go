@@ -24,6 +24,7 @@ type engine struct {
 	operations *catalog.Catalog
 	worker     *worker.Worker // nil without workers
 	scheduler  *worker.Scheduler
+	observer   *observer
 	log        *slog.Logger
 }
 
@@ -33,19 +34,26 @@ func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, erro
 	if err != nil {
 		return nil, err
 	}
-	client, err := o.upstreams.client(onLoopback(o.listen))
+	observer, err := newObserver(ctx, o, log)
 	if err != nil {
+		return nil, err
+	}
+	client, err := o.upstreams.client(onLoopback(o.listen), observer)
+	if err != nil {
+		observer.close()
 		return nil, err
 	}
 	blobs, redirect, err := openStorage(ctx, o)
 	if err != nil {
+		observer.close()
 		return nil, errors.Join(err, client.Close())
 	}
-	store, err := db.Open(ctx, o.database, db.Options{Log: log, Now: o.now})
+	store, err := db.Open(ctx, o.database, db.Options{Log: log, Now: o.now, Observe: observer.metrics.Stated})
 	if err != nil {
+		observer.close()
 		return nil, errors.Join(errors.New(shown(err)), blobs.Close(), client.Close())
 	}
-	e := &engine{store: store, blobs: blobs, redirect: redirect, log: log}
+	e := &engine{store: store, blobs: blobs, redirect: redirect, observer: observer, log: log}
 	e.operations = &catalog.Catalog{DB: store, Blobs: blobs, Fetch: client, Log: log}
 	if err := blobs.Clean(ctx, 24*time.Hour); err != nil {
 		log.Warn("what killed processes left in the storage could not be removed", "error", err)
@@ -57,7 +65,8 @@ func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, erro
 	e.scheduler = worker.NewScheduler(e.operations, store.Now, log)
 	if o.workers > 0 {
 		e.worker = worker.New(store, worker.Options{Slots: o.workers, Lanes: lanes(store), Alone: store.SingleProcess(), Version: version,
-			Handlers: e.operations.Handlers(), Limits: o.slots.limits(catalog.Limits(o.workers)), Log: log})
+			Handlers: observer.tracer.Handlers(e.operations.Handlers()), Limits: o.slots.limits(catalog.Limits(o.workers)), Log: log,
+			Started: observer.metrics.Started, Ended: observer.metrics.Ended})
 	}
 	store.OnChange(func(c db.Changes) {
 		if e.worker != nil && c.Ready {
@@ -92,6 +101,7 @@ func (e *engine) close() {
 	if err := e.blobs.Close(); err != nil {
 		e.log.Error("closing the storage failed", "error", err)
 	}
+	e.observer.close()
 }
 
 // shown is what an operator may read of an error: everything but addresses

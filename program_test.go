@@ -70,7 +70,8 @@ func eachServer(t *testing.T, story func(t *testing.T, p *program)) {
 type program struct {
 	t       *testing.T
 	args    []string
-	tmp     string // where it may put temporary files
+	env     []string // NAME=value, besides the test's own
+	tmp     string   // where it may put temporary files
 	command *exec.Cmd
 	log     *journal
 	address string
@@ -80,7 +81,13 @@ type program struct {
 // start runs a server until the test ends.
 func start(t *testing.T, args ...string) *program {
 	t.Helper()
-	p := &program{t: t, args: args, tmp: t.TempDir()}
+	return startIn(t, nil, args...)
+}
+
+// startIn is start with more variables in its environment.
+func startIn(t *testing.T, env []string, args ...string) *program {
+	t.Helper()
+	p := &program{t: t, args: args, env: env, tmp: t.TempDir()}
 	p.start()
 	t.Cleanup(p.kill)
 	return p
@@ -94,7 +101,7 @@ func (p *program) start() {
 		p.t.Fatal(err)
 	}
 	p.command = exec.Command(path, append([]string{"serve", "--listen", "127.0.0.1:0"}, p.args...)...)
-	p.command.Env = append(os.Environ(), "TMPDIR="+p.tmp)
+	p.command.Env = append(append(os.Environ(), "TMPDIR="+p.tmp), p.env...)
 	output, err := p.command.StderrPipe()
 	if err != nil {
 		p.t.Fatal(err)

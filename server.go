@@ -167,12 +167,14 @@ func newServer(o options, e *engine, settings resolvers.Options) *server {
 			files.Changed()
 		}
 	})
-	settings.Log, settings.WriteTimeout = e.log, o.clientStall
+	settings.Log, settings.WriteTimeout, settings.Observe = e.log, o.clientStall, e.observer.operation
 	s.api = resolvers.NewHandler(resolvers.Resolver{Store: e.store, Catalog: e.operations, Hub: s.hub, Now: e.store.Now}, settings)
-	s.rest = rest.New(e.operations, e.store, s.hub, rest.Options{Log: e.log})
+	s.rest = rest.New(e.operations, e.store, s.hub, rest.Options{Log: e.log, Answered: e.observer.exchange})
+	e.observer.watch(s)
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", quota.ByAddress(s.api))
-	mux.Handle(rest.Prefix, quota.ByAddress(s.rest))
+	mux.Handle("/graphql", quota.ByAddress(e.observer.tracer.Requests(s.api)))
+	mux.Handle(rest.Prefix, quota.ByAddress(e.observer.tracer.Requests(s.rest)))
+	mux.Handle("GET /metrics", e.observer.metrics.Handler())
 	mux.Handle("/playground", web.Playground("/graphql"))
 	mux.Handle("/playground/", web.Playground("/graphql"))
 	mux.Handle("/{$}", web.Home())
@@ -184,7 +186,7 @@ func newServer(o options, e *engine, settings resolvers.Options) *server {
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	s.handler = o.api.proxies.Handler(trail.Handler(contentFirst(files, mux), e.log, func(*http.Request, trail.Answer) {}))
+	s.handler = o.api.proxies.Handler(trail.Handler(contentFirst(files, mux), e.log, e.observer.answered))
 	return s
 }
 
@@ -337,7 +339,7 @@ func startForDemo(ctx context.Context, dir string) (address string, stop func() 
 	if err != nil {
 		return "", nil, err
 	}
-	o := options{listen: "127.0.0.1:0", data: dir, database: filepath.Join(dir, "ream.db"), storage: filepath.Join(dir, "artifacts"), workers: 8, log: "info", clientStall: 10 * time.Second, upstreams: upstreams{hostConnections: 64}, api: api{limits: resolvers.DefaultLimits()}}
+	o := options{listen: "127.0.0.1:0", data: dir, database: filepath.Join(dir, "ream.db"), storage: filepath.Join(dir, "artifacts"), workers: 8, log: "info", clientStall: 10 * time.Second, slow: time.Second, upstreams: upstreams{hostConnections: 64}, api: api{limits: resolvers.DefaultLimits()}}
 	ctx, cancel := context.WithCancel(ctx)
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {

@@ -70,9 +70,9 @@ func (u upstreams) networks(onLoopback bool) (fetch.Networks, error) {
 }
 
 // client returns what downloads as the flags allow, in a server that only this
-// machine reaches, or in another process.
-func (u upstreams) client(onLoopback bool) (*fetch.Client, error) {
-	config := fetch.Config{UserAgent: "ream/" + version, HostConnections: u.hostConnections, HostBytesPerSecond: u.hostBytesPerSecond}
+// machine reaches, or in another process, before an observer's eyes.
+func (u upstreams) client(onLoopback bool, o *observer) (*fetch.Client, error) {
+	config := fetch.Config{UserAgent: "ream/" + version, Observe: o.download, HostConnections: u.hostConnections, HostBytesPerSecond: u.hostBytesPerSecond}
 	var err error
 	if config.Networks, err = u.networks(onLoopback); err != nil {
 		return nil, err

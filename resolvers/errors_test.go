@@ -15,6 +15,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"ream/fault"
+	"ream/trail"
 )
 
 func TestPresenter(t *testing.T) {
@@ -80,5 +81,22 @@ func TestStoreErrorsStayInside(t *testing.T) {
 	}
 	if !strings.Contains(log, "hunter2") || !strings.Contains(log, "path=task") {
 		t.Errorf("log: got %q", log)
+	}
+}
+
+// TestInternalErrorsHaveTheRequestsID so that the log's lines are found by what
+// the client was told.
+func TestInternalErrorsHaveTheRequestsID(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	present := presenter(slog.New(slog.NewTextHandler(&log, nil)))
+	if got := present(trail.WithID(t.Context(), "mine-1"), errors.New("secret")).Extensions["id"]; got != "mine-1" {
+		t.Errorf("got the id %v", got)
+	}
+	if !strings.Contains(log.String(), "id=mine-1") {
+		t.Errorf("logged %s", log.String())
+	}
+	if got, _ := present(t.Context(), errors.New("secret")).Extensions["id"].(string); len(got) < 16 {
+		t.Errorf("without a request: got the id %q", got)
 	}
 }
