@@ -48,7 +48,7 @@ func (w *witness) await(t *testing.T, n int) string {
 func TestOperationsAreObserved(t *testing.T) {
 	t.Parallel()
 	w := newWitness()
-	h := NewHandler(Resolver{Store: &memory{}, Catalog: &requests{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler), Observe: w.observe})
+	h := NewHandler(Resolver{Store: &memory{}, Catalog: &requests{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler), Observe: w.observe, Limits: DefaultLimits()})
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	tests := []struct{ document, want string }{
@@ -81,7 +81,7 @@ func TestOperationsAreObserved(t *testing.T) {
 func TestTrafficIsCounted(t *testing.T) {
 	t.Parallel()
 	w := newWitness()
-	h := NewHandler(Resolver{Store: &memory{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler), Observe: w.observe})
+	h := NewHandler(Resolver{Store: &memory{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler), Observe: w.observe, Limits: DefaultLimits()})
 	s := &stubServer{Server: httptest.NewServer(h)}
 	t.Cleanup(s.Close)
 	const frame = `{"id":"1","type":"next","payload":{"data":{"queue":{"counts":{"total":0}}}}}`
