@@ -22,6 +22,8 @@ import (
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	span "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
+
+	"ream/db/dbtest"
 )
 
 // scrape is what a server tells Prometheus.
@@ -322,8 +324,8 @@ func TestTraces(t *testing.T) {
 			t.Errorf("the request: got %v", request)
 		}
 		run := r.await(t, "task repository.sync", func(s *span.Span) bool { return attribute(s, "ream.task.id") == work.ID })
-		if run.Kind != span.Span_SPAN_KIND_CONSUMER || run.Status.GetCode() == span.Status_STATUS_CODE_ERROR || attribute(run, "ream.task.attempt") != "1" {
-			t.Errorf("the task: got %v", run)
+		if !bytes.Equal(run.ParentSpanId, request.SpanId) || !bytes.Equal(run.TraceId, request.TraceId) || run.Kind != span.Span_SPAN_KIND_CONSUMER || run.Status.GetCode() == span.Status_STATUS_CODE_ERROR || attribute(run, "ream.task.attempt") != "1" {
+			t.Errorf("the task: got %v, want a child of %v", run, request)
 		}
 		for _, address := range []string{"/PULP_MANIFEST", "/dir%201/file-1.bin"} {
 			fetched := r.await(t, "fetch", func(s *span.Span) bool { return attribute(s, "url.full") == up.URL+address })
@@ -341,6 +343,12 @@ func TestTraces(t *testing.T) {
 		ask[any](p, `query Mine($n: String!) { repository(name: $n) { id } }`, map[string]any{"n": "s3cret"})
 		operation := r.await(t, "query repository", func(s *span.Span) bool { return attribute(s, "graphql.operation.name") == "Mine" })
 		r.await(t, "POST", func(s *span.Span) bool { return bytes.Equal(s.SpanId, operation.ParentSpanId) })
+		publish := query[struct{ Publish struct{ ID string } }](p, `mutation { publish(input: {repositories: {names: ["files"]}}) { ... on Work { id } } }`, nil).Publish.ID
+		operation = r.await(t, "mutation publish", func(*span.Span) bool { return true })
+		run = r.await(t, "task repository.publish", func(s *span.Span) bool { return attribute(s, "ream.task.id") == publish })
+		if !bytes.Equal(run.ParentSpanId, operation.SpanId) || !bytes.Equal(run.TraceId, operation.TraceId) {
+			t.Errorf("the publication: got %v, want a child of %v", run, operation)
+		}
 
 		p.stop()
 		r.mu.Lock()
@@ -352,6 +360,25 @@ func TestTraces(t *testing.T) {
 			t.Errorf("the log holds a secret:\n%s", log)
 		}
 	})
+}
+
+// TestTracesReachOtherProcesses queues work in one process that another does.
+func TestTracesReachOtherProcesses(t *testing.T) {
+	t.Parallel()
+	r := newReceiver(t)
+	environment := []string{"OTEL_EXPORTER_OTLP_ENDPOINT=" + r.URL, "OTEL_BSP_SCHEDULE_DELAY=50"}
+	shared := []string{"--data", t.TempDir(), "--database", dbtest.PostgresAddress(t)}
+	p := startIn(t, environment, append(shared, "--workers", "0")...)
+	startWorkerIn(t, environment, append(shared, "--workers", "1")...)
+	up := newUpstream(t, someFiles(1))
+	p.repository("files", up.URL+"/PULP_MANIFEST")
+	work := newRESTClient(p).send("POST", "/api/v1/sync", map[string]any{"repositories": named("files")}, "Prefer", "wait=60")
+	request := r.await(t, "POST /api/v1/sync", func(*span.Span) bool { return true })
+	run := r.await(t, "task repository.sync", func(s *span.Span) bool { return attribute(s, "ream.task.id") == work.ID })
+	fetched := r.await(t, "fetch", func(s *span.Span) bool { return bytes.Equal(s.ParentSpanId, run.SpanId) })
+	if !bytes.Equal(run.ParentSpanId, request.SpanId) || !bytes.Equal(fetched.TraceId, request.TraceId) {
+		t.Errorf("got %v and %v, want them below %v", run, fetched, request)
+	}
 }
 
 // TestTracesThatCannotBeSent says so once, and serves on.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"strings"
 	"sync/atomic"
@@ -17,12 +18,19 @@ import (
 // startWorker runs a process that only works. Its log is complete once it ended.
 func startWorker(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	t.Helper()
+	return startWorkerIn(t, nil, args...)
+}
+
+// startWorkerIn is startWorker with more variables in its environment.
+func startWorkerIn(t *testing.T, env []string, args ...string) (*exec.Cmd, *bytes.Buffer) {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := &bytes.Buffer{}
 	command := exec.Command(path, append([]string{"worker", "--private-upstreams", "all"}, args...)...)
+	command.Env = append(os.Environ(), env...)
 	command.Stderr = log
 	if err := command.Start(); err != nil {
 		t.Fatal(err)

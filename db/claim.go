@@ -34,12 +34,13 @@ type claimedRow struct {
 	Group    task.GroupID `db:"group_id"`
 	RetryOf  task.ID      `db:"retry_of"`
 	Args     string       `db:"args"`
+	Trace    string       `db:"trace"`
 	Attempt  int          `db:"attempt"`
 	Created  int64        `db:"created_at"`
 }
 
 const claimedColumns = `t.id, t.kind, t.name, t.priority, t.position, COALESCE(t.parent_id, 0) AS parent_id, COALESCE(t.group_id, 0) AS group_id,
-	COALESCE(t.retry_of, 0) AS retry_of, t.args, t.created_at`
+	COALESCE(t.retry_of, 0) AS retry_of, t.args, COALESCE(t.trace, '') AS trace, t.created_at`
 
 func (tx *Tx) claim(ctx context.Context, worker task.WorkerID, room task.Vacancies, d deltas) ([]*task.Task, error) {
 	ready, args := tx.ready(worker, room)
@@ -61,7 +62,7 @@ func (tx *Tx) claim(ctx context.Context, worker task.WorkerID, room task.Vacanci
 	started := fromMicros(now)
 	for i, r := range rows {
 		claimed[i] = &task.Task{ID: r.ID, Kind: r.Kind, Name: r.Name, State: task.Running, Priority: priorityOf(r.Priority), GroupID: r.Group,
-			ParentID: r.Parent, RetryOf: r.RetryOf, Args: json.RawMessage(r.Args), Attempt: r.Attempt, WorkerID: worker,
+			ParentID: r.Parent, RetryOf: r.RetryOf, Args: json.RawMessage(r.Args), Trace: r.Trace, Attempt: r.Attempt, WorkerID: worker,
 			CreatedAt: fromMicros(r.Created), StartedAt: &started}
 		d.move(r.Group, task.Waiting, task.Running)
 		tx.touched.task(r.ID, false)

@@ -117,6 +117,7 @@ type placement struct {
 	joins    bool       // the group exists already, and may have been canceled
 	parent   task.Fence // zero for what a request queues
 	position int64      // of the parent; 0 for a task's own number
+	trace    string     // the span that queues them; empty without
 }
 
 // Rows of the bulk inserts.
@@ -133,6 +134,7 @@ type (
 		Args     string        `json:"args"`
 		Reserves *string       `json:"reserves,omitempty"`
 		After    *string       `json:"after_tasks,omitempty"`
+		Trace    *string       `json:"trace,omitempty"`
 		Blocked  int           `json:"blocked_by"`
 		Gate     gate          `json:"gate"`
 		Dedupe   *string       `json:"dedupe,omitempty"`
@@ -180,6 +182,7 @@ func (tx *Tx) enqueue(ctx context.Context, p placement, tasks []task.New) ([]tas
 	if err != nil {
 		return nil, err
 	}
+	p.trace = task.TraceOf(ctx)
 	batch, err := prepare(p, tasks, numbers, resources)
 	if err != nil {
 		return nil, err
@@ -236,7 +239,7 @@ func prepare(p placement, tasks []task.New, numbers []int64, resources resources
 			return b, fmt.Errorf("arguments of %s: %w", t.Kind, err)
 		}
 		row := newTask{ID: id, Kind: t.Kind, Name: t.Name, Priority: priorityNumber(t.Priority), Position: cmp.Or(p.position, int64(id)), Args: string(args),
-			Parent: orNull(p.parent.Task), Group: orNull(p.group), RetryOf: orNull(t.RetryOf), Dedupe: orNull(t.Dedupe)}
+			Parent: orNull(p.parent.Task), Group: orNull(p.group), RetryOf: orNull(t.RetryOf), Dedupe: orNull(t.Dedupe), Trace: orNull(p.trace)}
 		if p.limited {
 			row.Gate = gateClosed
 			row.Blocked++
@@ -314,10 +317,10 @@ func (tx *Tx) insert(ctx context.Context, b batch) error {
 			tx.d.rows("x", "id bigint", "group_id bigint", "kind text", "priority smallint", "position bigint", "blocked_by int", "gate smallint", "dedupe text"), now, rows); err != nil {
 			return err
 		}
-		if _, err := tx.exec(ctx, `INSERT INTO task(id, kind, name, priority, position, parent_id, group_id, retry_of, args, reserves, after_tasks, created_at)
-			SELECT id, kind, name, priority, position, parent_id, group_id, retry_of, args, reserves, after_tasks, CAST(? AS bigint) FROM `+
+		if _, err := tx.exec(ctx, `INSERT INTO task(id, kind, name, priority, position, parent_id, group_id, retry_of, args, reserves, after_tasks, trace, created_at)
+			SELECT id, kind, name, priority, position, parent_id, group_id, retry_of, args, reserves, after_tasks, trace, CAST(? AS bigint) FROM `+
 			tx.d.rows("x", "id bigint", "kind text", "name text", "priority smallint", "position bigint", "parent_id bigint", "group_id bigint", "retry_of bigint",
-				"args text", "reserves text", "after_tasks text"), now, rows); err != nil {
+				"args text", "reserves text", "after_tasks text", "trace text"), now, rows); err != nil {
 			return err
 		}
 	}

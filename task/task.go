@@ -31,6 +31,7 @@ type Task struct {
 	ParentID   ID      // the task that spawned it; 0 if a request did
 	RetryOf    ID      // the unsuccessful task that it does again; 0 if it is none's retry
 	Args       json.RawMessage
+	Trace      string   // the span within which it was queued, of tasks that were just claimed; empty without
 	Attempt    int      // how often the task was started; 0 while it waits for the first time
 	WorkerID   WorkerID // who runs it or ran it last; 0 if nobody did
 	Progress   Progress

@@ -31,6 +31,18 @@ func end(span otel.Span, outcome string) {
 	span.End()
 }
 
+// start begins a span. Tasks that are queued within it will be its children, in
+// whatever process they run.
+func (t *Tracer) start(ctx context.Context, name string, kind otel.SpanKind, attributes ...attribute.KeyValue) (context.Context, otel.Span) {
+	ctx, span := t.tracer.Start(ctx, name, otel.WithSpanKind(kind), otel.WithAttributes(attributes...))
+	carrier := propagation.MapCarrier{}
+	t.contexts.Inject(ctx, carrier)
+	return task.WithTrace(ctx, carrier[traceparent]), span
+}
+
+// traceparent is what W3C's trace context calls the header with a span.
+const traceparent = "traceparent"
+
 // Requests makes a span of each request that next answers, as part of the trace
 // that the client says it belongs to. Connections that become something else,
 // as WebSockets do, have none: their operations have.
@@ -44,11 +56,11 @@ func (t *Tracer) Requests(next http.Handler) http.Handler {
 			return
 		}
 		ctx := t.contexts.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		ctx, span := t.tracer.Start(ctx, method(r.Method), otel.WithSpanKind(otel.SpanKindServer), otel.WithAttributes(
+		ctx, span := t.start(ctx, method(r.Method), otel.SpanKindServer,
 			attribute.String("http.request.method", method(r.Method)),
 			attribute.String("url.path", r.URL.Path),
 			attribute.String("ream.request.id", trail.ID(r.Context())),
-		))
+		)
 		recorder := trail.Record(w)
 		defer func() {
 			status := recorder.Status()
@@ -88,15 +100,16 @@ func (t *Tracer) Operation(ctx context.Context, kind, field, name string) (conte
 	if t == nil || kind == "subscription" {
 		return ctx, func(string) {}
 	}
-	ctx, span := t.tracer.Start(ctx, kind+" "+field, otel.WithAttributes(
+	ctx, span := t.start(ctx, kind+" "+field, otel.SpanKindInternal,
 		attribute.String("graphql.operation.type", kind),
 		attribute.String("graphql.operation.name", name[:min(len(name), maxName)]),
 		attribute.String("ream.graphql.field", field),
-	))
+	)
 	return ctx, func(outcome string) { end(span, outcome) }
 }
 
-// Handlers makes a span of each run of a task.
+// Handlers makes a span of each run of a task, as a child of the span within
+// which the task was queued.
 func (t *Tracer) Handlers(handlers map[task.Kind]task.Handler) map[task.Kind]task.Handler {
 	if t == nil {
 		return handlers
@@ -104,11 +117,12 @@ func (t *Tracer) Handlers(handlers map[task.Kind]task.Handler) map[task.Kind]tas
 	traced := make(map[task.Kind]task.Handler, len(handlers))
 	for kind, handle := range handlers {
 		traced[kind] = func(ctx context.Context, run *task.Run) (err error) {
-			ctx, span := t.tracer.Start(ctx, "task "+string(kind), otel.WithSpanKind(otel.SpanKindConsumer), otel.WithAttributes(
+			ctx = t.contexts.Extract(ctx, propagation.MapCarrier{traceparent: run.Task.Trace})
+			ctx, span := t.start(ctx, "task "+string(kind), otel.SpanKindConsumer,
 				attribute.String("ream.task.id", run.Task.ID.String()),
 				attribute.String("ream.task.kind", string(kind)),
 				attribute.Int("ream.task.attempt", run.Task.Attempt),
-			))
+			)
 			if run.Task.GroupID != 0 {
 				span.SetAttributes(attribute.String("ream.group.id", run.Task.GroupID.String()))
 			}
