@@ -178,6 +178,12 @@ func TestREST(t *testing.T) {
 		if published := c.send("POST", "/api/v1/publish", map[string]any{"repositories": named("a"), "version": 1, "priority": "HIGH"}, "Prefer", "wait=60"); published.State != "COMPLETED" {
 			t.Errorf("published: got %+v", published)
 		}
+		if purged := c.send("POST", "/api/v1/purge", map[string]any{"olderThanDays": 0}, "Prefer", "wait=60"); purged.status != 200 || purged.State != "COMPLETED" {
+			t.Errorf("the purge: got %+v", purged)
+		}
+		if gone := c.send("GET", mirror.Href, nil); gone.status != 404 {
+			t.Errorf("after the purge: got %+v", gone)
+		}
 		if none := c.send("POST", "/api/v1/sync", map[string]any{"repositories": map[string]any{"labels": "nobody=has"}}, "Prefer", "wait=60"); none.status != 200 || none.Type != "TaskGroup" || !none.Finished {
 			t.Errorf("a selector that matches nothing: got %+v", none)
 		}
@@ -226,6 +232,8 @@ func TestRESTSaysWhatGraphQLSays(t *testing.T) {
 			{"publish", `{repositories: {names: ["empty"]}}`, "400"},
 			{"mirror", `{repositories: {names: ["r"]}, path: "../up"}`, "400"},
 			{"mirror", `{repositories: {all: true}, path: "p"}`, "400"},
+			{"purge", `{olderThanDays: -1}`, "400"},
+			{"purge", `{olderThanDays: 36526}`, "400"},
 			{"cancel", `{id: "task-99"}`, "404"},
 			{"cancel", `{id: "group-99"}`, "404"},
 			{"cancel", `{id: "x"}`, "404"},
@@ -260,16 +268,20 @@ func TestRESTExamples(t *testing.T) {
 		id := p.repository("files", up.URL+"/PULP_MANIFEST")
 		query[any](p, `mutation($id: ID!) { updateRepository(input: {id: $id, labels: [{key: "env", value: "prod"}]}) { id } }`, map[string]any{"id": id})
 		c.send("POST", "/api/v1/sync", map[string]any{"repositories": named("files")}, "Prefer", "wait=60")
-		for path, item := range c.contract.Document.Paths.Map() {
-			if item.Post == nil {
-				continue
-			}
-			for name, example := range item.Post.RequestBody.Value.Content["application/json"].Examples {
-				got := c.send("POST", path, example.Value.Value, "Prefer", "wait=60")
-				about := slices.Contains([]string{"/api/v1/cancel", "/api/v1/retry"}, path) // work that is not there
-				if want := map[bool]int{false: 200, true: 404}[about]; got.status != want {
+		send := func(path string, want int) {
+			for name, example := range c.contract.Document.Paths.Value(path).Post.RequestBody.Value.Content["application/json"].Examples {
+				if got := c.send("POST", path, example.Value.Value, "Prefer", "wait=60"); got.status != want {
 					t.Errorf("%s, %s: got %+v, want %d", path, name, got, want)
 				}
+			}
+		}
+		about := []string{"/api/v1/cancel", "/api/v1/retry"}
+		for _, path := range about {
+			send(path, http.StatusNotFound) // the work is not there yet
+		}
+		for path, item := range c.contract.Document.Paths.Map() {
+			if item.Post != nil && !slices.Contains(about, path) {
+				send(path, http.StatusOK)
 			}
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"math"
@@ -126,16 +127,23 @@ func (o *object) bool(name string, otherwise bool) bool {
 
 // number takes a number of 1 or more; 0 if it is not there.
 func (o *object) number(name string) int {
-	const want = "a whole number of 1 or more"
-	var n int64
-	if !o.take(name, &n, want) {
-		return 0
+	n, _ := o.whole(name, 1)
+	return n
+}
+
+// whole takes a number that is not below the least. It tells whether there is
+// one.
+func (o *object) whole(name string, least int) (n int, given bool) {
+	want := fmt.Sprintf("a whole number of %d or more", least)
+	var read int64
+	if !o.take(name, &read, want) {
+		return 0, false
 	}
-	if n < 1 || n > math.MaxInt32 {
-		o.fail(name, "want %s, not %d", want, n)
-		return 0
+	if read < int64(least) || read > math.MaxInt32 {
+		o.fail(name, "want %s, not %d", want, read)
+		return 0, false
 	}
-	return int(n)
+	return int(read), true
 }
 
 func (o *object) priority() task.Priority {

@@ -31,6 +31,8 @@ func read(operation string, body []byte) (any, error) {
 		return publishRequest(in)
 	case "mirror":
 		return mirrorRequest(in)
+	case "purge":
+		return purgeRequest(in)
 	}
 	return workID(in)
 }
@@ -52,6 +54,8 @@ func TestRequests(t *testing.T) {
 		{"labels", "mirror", ` {"repositories": {"labels": "a=b"}, "path": "p", "priority": "LOW"} `,
 			catalog.MirrorRequest{Repositories: catalog.Selector{Labels: new("a=b")}, Path: "p", Mirror: true, Priority: task.Low}},
 		{"none", "sync", `{"repositories": {"names": []}}`, catalog.SyncRequest{Repositories: catalog.Selector{Names: []string{}}, Mirror: true, Priority: task.Normal}},
+		{"all of the history", "purge", `{"olderThanDays": 0, "priority": "LOW"}`, catalog.PurgeRequest{Priority: task.Low}},
+		{"the old history", "purge", `{"olderThanDays": 30, "idempotencyKey": "k"}`, catalog.PurgeRequest{OlderThanDays: 30, Priority: task.Normal, IdempotencyKey: "k"}},
 		{"work", "cancel", `{"id": "task-12"}`, "task-12"},
 		{"the largest number", "sync", `{"repositories": {"all": true}, "maxRunning": 2147483647}`,
 			catalog.SyncRequest{Repositories: catalog.Selector{All: true}, Mirror: true, Priority: task.Normal, MaxRunning: math.MaxInt32}},
@@ -94,6 +98,10 @@ func TestBadRequestsNameTheirField(t *testing.T) {
 		{"half a task", "sync", `{"repositories": {"all": true}, "maxRunning": 1.5}`, "maxRunning", "want a whole number"},
 		{"too many tasks", "sync", `{"repositories": {"all": true}, "maxRunning": 2147483648}`, "maxRunning", "want a whole number"},
 		{"version 0", "publish", `{"repositories": {"all": true}, "version": 0}`, "version", "want a whole number of 1 or more, not 0"},
+		{"no days", "purge", `{}`, "olderThanDays", "it is missing"},
+		{"null days", "purge", `{"olderThanDays": null}`, "olderThanDays", "it is missing"},
+		{"days to come", "purge", `{"olderThanDays": -1}`, "olderThanDays", "want a whole number of 0 or more, not -1"},
+		{"days as text", "purge", `{"olderThanDays": "30"}`, "olderThanDays", "want a whole number"},
 		{"no id", "cancel", `{}`, "id", "want the id of a task or a group"},
 		{"a number for an id", "retry", `{"id": 12}`, "id", "want a string"},
 	}
@@ -236,11 +244,11 @@ func checkFault(t *testing.T, err error) {
 }
 
 func FuzzRequests(f *testing.F) {
-	for _, operation := range []string{"sync", "publish", "mirror", "cancel"} {
+	for _, operation := range []string{"sync", "publish", "mirror", "purge", "cancel"} {
 		for _, body := range []string{
 			`{"repositories": {"names": ["files"]}, "priority": "LOW", "maxRunning": 2, "idempotencyKey": "k"}`,
 			`{"repositories": {"ids": ["repository-3"]}, "version": 7}`, `{"repositories": {"labels": "a=b,!c"}, "mirror": false, "path": "a/b"}`,
-			`{"repositories": {"all": true}}`, `{"id": "group-7"}`, `{"id": ""}`, `null`, `{"a` + strings.Repeat("ä", 200) + `": 1}`,
+			`{"repositories": {"all": true}}`, `{"olderThanDays": 30}`, `{"id": "group-7"}`, `{"id": ""}`, `null`, `{"a` + strings.Repeat("ä", 200) + `": 1}`,
 		} {
 			f.Add(operation, []byte(body))
 		}
@@ -260,6 +268,11 @@ func FuzzRequests(f *testing.F) {
 			s, limits = got.Repositories, []int{got.MaxRunning, got.Version}
 		case catalog.MirrorRequest:
 			s, limits = got.Repositories, []int{got.MaxRunning}
+		case catalog.PurgeRequest:
+			if got.OlderThanDays < 0 {
+				t.Fatalf("%d days were let through", got.OlderThanDays)
+			}
+			return
 		case string:
 			if got == "" {
 				t.Fatal("an empty id was let through")

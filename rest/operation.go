@@ -66,6 +66,19 @@ func mirrorRequest(in *object) (catalog.MirrorRequest, error) {
 	return request, in.done()
 }
 
+func purgeRequest(in *object) (catalog.PurgeRequest, error) {
+	days, given := in.whole("olderThanDays", 0)
+	if !given {
+		in.fail("olderThanDays", "it is missing: say how many days ago the work finished")
+	}
+	request := catalog.PurgeRequest{
+		OlderThanDays:  days,
+		Priority:       in.priority(),
+		IdempotencyKey: in.idempotencyKey(),
+	}
+	return request, in.done()
+}
+
 // workID reads which work a request is about. It needs no idempotency key: to
 // cancel twice is to cancel once, and a retry that is unfinished is answered
 // again.

@@ -29,6 +29,7 @@ type Catalog interface {
 	Sync(context.Context, catalog.SyncRequest) (task.Work, error)
 	Publish(context.Context, catalog.PublishRequest) (task.Work, error)
 	Mirror(context.Context, catalog.MirrorRequest) (*task.Group, error)
+	Purge(context.Context, catalog.PurgeRequest) (task.Work, error)
 	CancelTask(context.Context, task.ID) (*task.Task, error)
 	CancelGroup(context.Context, task.GroupID) (*task.Group, error)
 	RetryTask(context.Context, task.ID) (*task.Task, error)

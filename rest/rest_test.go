@@ -78,6 +78,7 @@ func TestOperationsAnswerByType(t *testing.T) {
 		{"sync", all, taskType, "/api/v1/tasks/task-12"},
 		{"publish", all, groupType, "/api/v1/task-groups/group-7"},
 		{"mirror", all, groupType, "/api/v1/task-groups/group-7"},
+		{"purge", `{"olderThanDays": 30}`, taskType, "/api/v1/tasks/task-12"},
 		{"cancel", `{"id": "task-12"}`, taskType, "/api/v1/tasks/task-12"},
 		{"cancel", `{"id": "group-7"}`, groupType, "/api/v1/task-groups/group-7"},
 		{"retry", `{"id": "task-12"}`, taskType, "/api/v1/tasks/task-12"},

@@ -35,6 +35,7 @@ func (h *Handler) routes() []route {
 		{h, Prefix + "sync", http.MethodPost, either, operation(h, syncRequest, h.catalog.Sync)},
 		{h, Prefix + "publish", http.MethodPost, either, operation(h, publishRequest, h.catalog.Publish)},
 		{h, Prefix + "mirror", http.MethodPost, []string{mediaGroup, mediaJSON}, operation(h, mirrorRequest, h.catalog.Mirror)},
+		{h, Prefix + "purge", http.MethodPost, either, operation(h, purgeRequest, h.catalog.Purge)},
 		{h, Prefix + "cancel", http.MethodPost, either, operation(h, workID, h.cancel)},
 		{h, Prefix + "retry", http.MethodPost, either, operation(h, workID, h.retry)},
 		{h, Prefix + "tasks/{id}", http.MethodGet, []string{mediaTask, mediaJSON}, h.task},

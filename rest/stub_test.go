@@ -40,6 +40,10 @@ func (s *stub) Mirror(context.Context, catalog.MirrorRequest) (*task.Group, erro
 	return s.group, s.err
 }
 
+func (s *stub) Purge(context.Context, catalog.PurgeRequest) (task.Work, error) {
+	return s.task, s.err
+}
+
 func (s *stub) CancelTask(context.Context, task.ID) (*task.Task, error) {
 	return s.task, s.err
 }
