@@ -84,19 +84,17 @@ func (o *observer) download(ctx context.Context, address string) (context.Contex
 	}
 }
 
-// watch has the metrics ask the server's parts what they counted.
-func (o *observer) watch(s *server) {
+// sources are what the engine's parts count by themselves.
+func (e *engine) sources() metric.Sources {
 	sources := metric.Sources{
-		Kinds:    slices.Collect(maps.Keys(s.operations.Handlers())),
-		Queue:    s.store.Queue,
-		Loads:    s.store.Loads,
-		Pools:    s.store.Pools,
-		Hub:      s.hub.Stats,
-		Traffic:  s.api.Traffic,
-		Received: s.operations.Fetch.Received,
+		Kinds:    slices.Collect(maps.Keys(e.operations.Handlers())),
+		Queue:    e.store.Queue,
+		Loads:    e.store.Loads,
+		Pools:    e.store.Pools,
+		Received: e.operations.Fetch.Received,
 	}
-	if s.worker != nil {
-		sources.Worker = s.worker.Stats
+	if e.worker != nil {
+		sources.Worker = e.worker.Stats
 	}
-	o.metrics.Watch(sources)
+	return sources
 }

@@ -32,6 +32,9 @@ type options struct {
 	api         api
 	slow        time.Duration // operations that take longer are logged; 0 for none
 
+	// Of worker alone.
+	metricsListen string // empty for nowhere
+
 	now func() time.Time // not a flag: the clock of a test; nil for the system's
 }
 
@@ -64,6 +67,7 @@ func workerOptions(args []string, stdout io.Writer) (options, error) {
 	flags.Lookup("database").Usage = "the postgres:// URL that all processes have in common"
 	flags.Lookup("storage").Usage = "where the artifacts are, which all processes have in common: a directory, or s3://bucket/prefix?…, as for ream serve (default: artifacts below --data)"
 	flags.IntVar(&o.workers, "workers", 8, "how many tasks to run at once")
+	flags.StringVar(&o.metricsListen, "metrics-listen", "", "address to answer /metrics, /healthz and /readyz on, to everybody who reaches it, such as 127.0.0.1:9090 (default: none)")
 	if err := o.parse(flags, args, stdout); err != nil {
 		return o, err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -70,6 +71,7 @@ func eachServer(t *testing.T, story func(t *testing.T, p *program)) {
 type program struct {
 	t       *testing.T
 	args    []string
+	as      []string // the command, with flags of the tests' own; nil for a server's
 	env     []string // NAME=value, besides the test's own
 	tmp     string   // where it may put temporary files
 	command *exec.Cmd
@@ -100,7 +102,11 @@ func (p *program) start() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.command = exec.Command(path, append([]string{"serve", "--listen", "127.0.0.1:0"}, p.args...)...)
+	as := p.as
+	if as == nil {
+		as = []string{"serve", "--listen", "127.0.0.1:0"}
+	}
+	p.command = exec.Command(path, slices.Concat(as, p.args)...)
 	p.command.Env = append(append(os.Environ(), "TMPDIR="+p.tmp), p.env...)
 	output, err := p.command.StderrPipe()
 	if err != nil {

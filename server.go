@@ -170,22 +170,16 @@ func newServer(o options, e *engine, settings resolvers.Options) *server {
 	settings.Log, settings.WriteTimeout, settings.Observe = e.log, o.clientStall, e.observer.operation
 	s.api = resolvers.NewHandler(resolvers.Resolver{Store: e.store, Catalog: e.operations, Hub: s.hub, Now: e.store.Now}, settings)
 	s.rest = rest.New(e.operations, e.store, s.hub, rest.Options{Log: e.log, Answered: e.observer.exchange})
-	e.observer.watch(s)
+	sources := e.sources()
+	sources.Hub, sources.Traffic = s.hub.Stats, s.api.Traffic
+	e.observer.metrics.Watch(sources)
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", quota.ByAddress(e.observer.tracer.Requests(s.api)))
 	mux.Handle(rest.Prefix, quota.ByAddress(e.observer.tracer.Requests(s.rest)))
-	mux.Handle("GET /metrics", e.observer.metrics.Handler())
 	mux.Handle("/playground", web.Playground("/graphql"))
 	mux.Handle("/playground/", web.Playground("/graphql"))
 	mux.Handle("/{$}", web.Home())
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if err := e.store.Ping(r.Context()); err != nil {
-			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
+	e.addProbes(mux)
 	s.handler = o.api.proxies.Handler(trail.Handler(contentFirst(files, mux), e.log, e.observer.answered))
 	return s
 }

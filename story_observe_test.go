@@ -159,6 +159,43 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
+// TestWorkersAreWatched asks a process that only works, which has no API.
+func TestWorkersAreWatched(t *testing.T) {
+	t.Parallel()
+	shared := []string{"--data", t.TempDir(), "--database", dbtest.PostgresAddress(t)}
+	p := start(t, append(shared, "--workers", "0")...)
+	w := &program{t: t, as: []string{"worker", "--private-upstreams", "all", "--metrics-listen", "127.0.0.1:0"}, args: append(shared, "--workers", "3"), tmp: t.TempDir()}
+	w.start()
+	t.Cleanup(w.kill)
+	up := newUpstream(t, someFiles(2))
+	p.repository("files", up.URL+"/PULP_MANIFEST")
+	if got := newRESTClient(p).send("POST", "/api/v1/sync", map[string]any{"repositories": named("files")}, "Prefer", "wait=60"); got.State != "COMPLETED" {
+		t.Fatalf("got %+v", got)
+	}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if got := string(w.get(path)); got != "ok\n" {
+			t.Errorf("%s: got %q", path, got)
+		}
+	}
+	s, text := w.scrape()
+	if s.value("ream_task_runs_total", "kind", "repository.sync", "state", "COMPLETED") != 1 || s.value("ream_fetch_attempts_total", "outcome", "OK") != 3 ||
+		s.value("ream_worker_slots") != 3 || s.value("ream_workers") != 1 || s["ream_websockets"] != nil {
+		t.Errorf("the worker counts\n%s", text)
+	}
+	if s, text := p.scrape(); s.value("ream_task_runs_total", "kind", "repository.sync", "state", "COMPLETED") != 0 || s["ream_worker_slots"] != nil {
+		t.Errorf("the server counts\n%s", text)
+	}
+	response, err := http.Get(w.address + "/graphql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusNotFound {
+		t.Errorf("the API: got %s, want none", response.Status)
+	}
+	w.stop()
+}
+
 // checkManual compares what is scraped with what docs/operating.md lists.
 func checkManual(t *testing.T, s scrape) {
 	t.Helper()

@@ -22,10 +22,10 @@ type Sources struct {
 	Queue    func(context.Context) (*task.Queue, error)
 	Loads    func(context.Context) ([]task.Load, error)
 	Pools    func() []db.Pool
-	Hub      func() event.Stats
-	Traffic  func() resolvers.Traffic
-	Worker   func() worker.Stats // nil without workers
-	Received func() int64        // bytes from upstreams
+	Hub      func() event.Stats       // nil without an API
+	Traffic  func() resolvers.Traffic // nil without an API
+	Worker   func() worker.Stats      // nil without workers
+	Received func() int64             // bytes from upstreams
 }
 
 // queueTimeout bounds how long a scrape waits for the database, and queueAge how
@@ -106,7 +106,26 @@ func (w *watcher) Collect(to chan<- prometheus.Metric) {
 		send(poolWaits, float64(p.Waits), p.Name)
 		send(poolWaited, p.Waited.Seconds(), p.Name)
 	}
-	t, h := w.sources.Traffic(), w.sources.Hub()
+	if w.sources.Traffic != nil {
+		collectTraffic(w.sources.Traffic(), send)
+	}
+	if w.sources.Hub != nil {
+		h := w.sources.Hub()
+		send(conflated, float64(h.Conflated))
+		send(hubReads, float64(h.Reads))
+		send(hubTopics, float64(h.Topics))
+	}
+	if w.sources.Worker != nil {
+		s := w.sources.Worker()
+		send(slots, float64(s.Slots))
+		for kind, n := range s.Taken {
+			send(taken, float64(n), string(kind))
+		}
+	}
+	send(received, float64(w.sources.Received()))
+}
+
+func collectTraffic(t resolvers.Traffic, send func(d described, v float64, labels ...string)) {
 	send(sockets, float64(t.Sockets))
 	send(opened, float64(t.Opened))
 	for c, n := range t.Closed {
@@ -120,17 +139,6 @@ func (w *watcher) Collect(to chan<- prometheus.Metric) {
 	send(subscriptions, float64(t.Subscriptions))
 	send(frames, float64(t.Frames))
 	send(writeTimeouts, float64(t.WriteTimeouts))
-	send(conflated, float64(h.Conflated))
-	send(hubReads, float64(h.Reads))
-	send(hubTopics, float64(h.Topics))
-	if w.sources.Worker != nil {
-		s := w.sources.Worker()
-		send(slots, float64(s.Slots))
-		for kind, n := range s.Taken {
-			send(taken, float64(n), string(kind))
-		}
-	}
-	send(received, float64(w.sources.Received()))
 }
 
 func (w *watcher) collectQueue(send func(d described, v float64, labels ...string)) {
