@@ -42,7 +42,7 @@ var rooms = map[string][]string{
 
 	"graph":     {"content", "task", "page", "fault", "secret"},
 	"resolvers": {"graph", "catalog", "content", "task", "event", "fault", "page", "media", "quota", "trail"},
-	"rest":      {"catalog", "content", "task", "event", "fault", "page", "media", "trail"},
+	"rest":      {"catalog", "content", "task", "event", "fault", "page", "media", "trail", "quota"},
 	"origin":    {"content", "blob", "fault"},
 	"cli":       {},
 	"web":       {},

@@ -168,8 +168,9 @@ func newServer(o options, e *engine, settings resolvers.Options) *server {
 		}
 	})
 	settings.Log, settings.WriteTimeout, settings.Observe = e.log, o.clientStall, e.observer.operation
+	settings.Rate = quota.NewRate(settings.Limits.Rate, settings.Limits.Burst)
 	s.api = resolvers.NewHandler(resolvers.Resolver{Store: e.store, Catalog: e.operations, Hub: s.hub, Now: e.store.Now}, settings)
-	s.rest = rest.New(e.operations, e.store, s.hub, rest.Options{Log: e.log, Answered: e.observer.exchange})
+	s.rest = rest.New(e.operations, e.store, s.hub, rest.Options{Log: e.log, Answered: e.observer.exchange, Rate: settings.Rate})
 	sources := e.sources()
 	sources.Hub, sources.Traffic = s.hub.Stats, s.api.Traffic
 	e.observer.metrics.Watch(sources)

@@ -345,3 +345,21 @@ func TestRESTWaitsEndWithTheServer(t *testing.T) {
 		}
 	})
 }
+
+// TestRESTIsLimitedWithTheRest counts what a client asks of all APIs together.
+func TestRESTIsLimitedWithTheRest(t *testing.T) {
+	t.Parallel()
+	p := start(t, "--data", t.TempDir(), "--limits", "rate=1,burst=3")
+	c := newRESTClient(p)
+	ask[any](p, `{ queue { counts { total } } }`, nil)
+	ask[any](p, `{ queue { counts { total } } }`, nil)
+	for range 100 { // until it does not take a second
+		if got := c.send("GET", "/api/v1/tasks/task-99", nil); got.status != http.StatusNotFound {
+			if got.status != http.StatusTooManyRequests || got.Code != "RATE_LIMITED" || got.header.Get("Retry-After") != "1" {
+				t.Errorf("got %+v", got)
+			}
+			return
+		}
+	}
+	t.Error("nothing was refused")
+}

@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
+	"time"
 
 	"ream/fault"
 	"ream/trail"
@@ -43,14 +45,15 @@ var kinds = map[fault.Kind]known{
 	fault.Internal:        {http.StatusInternalServerError, "Tell the operator the request's id: the log has the rest."},
 }
 
-// retrySoon is for how many seconds clients are asked to wait when nothing
-// better is known.
-const retrySoon = 1
+// retrySoon is for how long clients are asked to wait when nothing better is
+// known.
+const retrySoon = time.Second
 
-// refusal is bad input with a status of its own.
+// refusal is a fault with a status of its own.
 type refusal struct {
 	status int
 	fault  *fault.Error
+	wait   time.Duration // until the same may be asked again; 0 if that is not known
 }
 
 func (r refusal) Error() string { return r.fault.Error() }
@@ -58,7 +61,7 @@ func (r refusal) Error() string { return r.fault.Error() }
 func (r refusal) Unwrap() error { return r.fault }
 
 func refuse(status int, format string, args ...any) error {
-	return refusal{status, fault.New(fault.BadInput, format, args...)}
+	return refusal{status: status, fault: fault.New(fault.BadInput, format, args...)}
 }
 
 // fail answers with an error. Those that are not faults are shown as "internal
@@ -80,8 +83,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 			h.o.Log.WarnContext(ctx, "request failed", "path", r.URL.Path, "code", kind, "error", err)
 		}
 	}
+	wait := retrySoon
 	if refused, ok := errors.AsType[refusal](err); ok {
-		p.Status = refused.status
+		p.Status, wait = refused.status, max(wait, refused.wait)
 	}
 	p.Title, p.Detail, p.Code = http.StatusText(p.Status), detail, string(kind)
 	header := w.Header()
@@ -91,7 +95,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", "Bearer")
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		header.Set("Retry-After", strconv.Itoa(retrySoon))
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 	}
 	write(w, r, p.Status, mediaProblem, p)
 }

@@ -15,6 +15,7 @@ import (
 	"ream/event"
 	"ream/fault"
 	"ream/page"
+	"ream/quota"
 	"ream/task"
 	"ream/trail"
 )
@@ -65,6 +66,7 @@ type Options struct {
 	Log      *slog.Logger
 	MaxWait  time.Duration                   // how long a client may wait for work; 60 s
 	MaxWaits int                             // how many clients may wait at once; 10,000
+	Rate     *quota.Rate                     // how often a client may ask, shared with what else it asks; as often as it wants if nil
 	Now      func() time.Time                // time.Now
 	Answered func(context.Context, Exchange) // is told of each request; nobody is if nil
 }
@@ -94,6 +96,9 @@ func New(c Catalog, s Store, hub Hub, o Options) *Handler {
 	}
 	if o.MaxWaits <= 0 {
 		o.MaxWaits = 10_000
+	}
+	if o.Rate == nil {
+		o.Rate = quota.NewRate(0, 0)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -146,6 +151,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
+	if wait := h.o.Rate.Take(quota.ClientOf(r.Context())); wait > 0 {
+		h.fail(recorder, r, refusal{http.StatusTooManyRequests, fault.New(fault.RateLimited, "you send more than %d requests a second", h.o.Rate.PerSecond()), wait})
+		return
+	}
 	if h.foreign.Check(r) != nil {
 		h.fail(recorder, r, fault.New(fault.Forbidden, "pages of another site may change nothing here"))
 		return

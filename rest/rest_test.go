@@ -14,6 +14,7 @@ import (
 
 	"ream/event"
 	"ream/fault"
+	"ream/quota"
 	"ream/task"
 )
 
@@ -349,4 +350,24 @@ func TestWaits(t *testing.T) {
 	if got := s.send(t, "GET", Prefix+"tasks/task-12", "", "Prefer", "wait=60"); got.status != 200 {
 		t.Errorf("the hub has stopped: got %d %s", got.status, got.body)
 	}
+}
+
+func TestRate(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &stub{task: aTask(task.Waiting)}, Options{Rate: quota.NewRate(1, 3)})
+	for range 3 {
+		if got := s.send(t, "GET", "/api/v1/tasks/task-12", ""); got.status != http.StatusOK {
+			t.Fatalf("got %d, want 200", got.status)
+		}
+	}
+	for range 100 { // until it does not take a second
+		if got := s.send(t, "GET", "/api/v1/tasks/task-12", ""); got.status != http.StatusOK {
+			p := got.problem(t)
+			if got.status != http.StatusTooManyRequests || p.Code != "RATE_LIMITED" || got.header.Get("Retry-After") != "1" || !strings.Contains(p.Detail, "more than 1 requests a second") {
+				t.Errorf("got %d %v %+v", got.status, got.header, p)
+			}
+			return
+		}
+	}
+	t.Error("nothing was refused")
 }
