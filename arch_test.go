@@ -51,24 +51,23 @@ var rooms = map[string][]string{
 // libraries says to which packages an outside library belongs. The main
 // package and its tests may use all.
 var libraries = map[string][]string{
-	"database/sql":                     {"db"},
-	"github.com/jmoiron/sqlx":          {"db"},
-	"github.com/lib/pq":                {"db"},
-	"github.com/pressly/goose":         {"db"},
-	"modernc.org/sqlite":               {"db"},
-	"github.com/Khan/genqlient":        {"cli"},
-	"github.com/gorilla/websocket":     {"resolvers", "cli"},
-	"github.com/99designs/gqlgen":      {"graph", "resolvers"},
-	"github.com/minio/minio-go":        {"blob"},
-	"github.com/vektah/gqlparser":      {"graph", "resolvers", "web"}, // web: its examples' test
-	"github.com/vikstrous/dataloadgen": {"resolvers"},
-	"github.com/hashicorp/golang-lru":  {"origin", "resolvers", "fetch", "quota"},
-	"golang.org/x/time":                {"fetch", "quota"},
-	"github.com/prometheus":            {"metric"},
-	"go.opentelemetry.io":              {"trace"},
-	"github.com/getkin/kin-openapi":    {"rest"}, // its tests
-	"github.com/chromedp":              {},       // the main package's tests alone
-	"github.com/netresearch/go-cron":   {"task"},
+	"database/sql":                    {"db"},
+	"github.com/jmoiron/sqlx":         {"db"},
+	"github.com/lib/pq":               {"db"},
+	"github.com/pressly/goose":        {"db"},
+	"modernc.org/sqlite":              {"db"},
+	"github.com/Khan/genqlient":       {"cli"},
+	"github.com/gorilla/websocket":    {"resolvers", "cli"},
+	"github.com/99designs/gqlgen":     {"graph", "resolvers"},
+	"github.com/minio/minio-go":       {"blob"},
+	"github.com/vektah/gqlparser":     {"graph", "resolvers", "web"}, // web: its examples' test
+	"github.com/hashicorp/golang-lru": {"origin", "resolvers", "fetch", "quota"},
+	"golang.org/x/time":               {"fetch", "quota"},
+	"github.com/prometheus":           {"metric"},
+	"go.opentelemetry.io":             {"trace"},
+	"github.com/getkin/kin-openapi":   {"rest"}, // its tests
+	"github.com/chromedp":             {},       // the main package's tests alone
+	"github.com/netresearch/go-cron":  {"task"},
 }
 
 // offline are the packages that may not speak HTTP. Their tests may.

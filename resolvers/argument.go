@@ -57,7 +57,7 @@ func list[T any](ctx context.Context, read func(context.Context, page.Request) (
 func listOf[O comparable, T any](ctx context.Context, l pageLoader[O, T], owner O,
 	first *int32, after *string, last *int32, before *string) (*graph.Connection[T], error) {
 	read := func(ctx context.Context, p page.Request) (*page.Of[T], error) {
-		return l.Load(ctx, pageKey[O]{owner, p})
+		return l.load(ctx, pageKey[O]{owner, p})
 	}
 	return list(ctx, read, first, after, last, before)
 }

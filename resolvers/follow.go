@@ -85,7 +85,7 @@ func tasksOf(ctx context.Context, relation task.Relation, owner int64, states []
 // createdBy loads what a task made. What was deleted since is left out.
 func createdBy(ctx context.Context, id task.ID) ([]graph.CreatedResource, error) {
 	l := loadersOf(ctx)
-	records, err := l.created.Load(ctx, id)
+	records, err := l.created.load(ctx, id)
 	if err != nil {
 		return nil, err
 	}

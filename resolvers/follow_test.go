@@ -69,7 +69,7 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 func stream(t *testing.T, r Resolver, query string) string {
 	t.Helper()
 	r.Now = time.Now
-	s := newServer(r, Options{Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits()}, time.Millisecond)
+	s := newServer(r, Options{Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits()})
 	s.AddTransport(transport.SSE{})
 	body := strings.NewReader(`{"query": "subscription{` + strings.ReplaceAll(query, `"`, `\"`) + `}"}`)
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", body)

@@ -15,9 +15,6 @@ import (
 	"ream/quota"
 )
 
-// loaderWait is how long loaders collect keys before they ask the store.
-const loaderWait = time.Millisecond
-
 // Options are the settings of a Handler.
 type Options struct {
 	Log          *slog.Logger
@@ -57,7 +54,7 @@ func NewHandler(r Resolver, o Options) *Handler {
 		o.Rate = quota.NewRate(o.Limits.Rate, o.Limits.Burst)
 	}
 	t := &traffic{}
-	s := newServer(r, o, loaderWait)
+	s := newServer(r, o)
 	s.AroundOperations(o.Observe.around(t))
 	s.AroundResponses(o.Observe.aroundResponses)
 	requests := HTTPOptions{MaxBody: int64(orNone(o.Limits.Body)), WriteTimeout: o.WriteTimeout, traffic: t}

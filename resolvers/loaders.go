@@ -3,9 +3,6 @@ package resolvers
 import (
 	"context"
 	"strings"
-	"time"
-
-	"github.com/vikstrous/dataloadgen"
 
 	"ream/content"
 	"ream/fault"
@@ -13,27 +10,24 @@ import (
 	"ream/task"
 )
 
-// batchSize bounds how many keys one question to the store may have.
-const batchSize = 1000
-
 // loaders turn the single lookups of many fields into one question to the
 // store for each level of a response, and remember the answers. A set lives
 // for one response only: an answer must not outlive a change that the client
 // was told of.
 type loaders struct {
-	remotes            *dataloadgen.Loader[content.RemoteID, *content.Remote]
-	repositories       *dataloadgen.Loader[content.RepositoryID, *content.Repository]
-	repositoriesByName *dataloadgen.Loader[string, *content.Repository]
-	versions           *dataloadgen.Loader[content.VersionID, *content.Version]
-	units              *dataloadgen.Loader[content.UnitID, *content.Unit]
-	publications       *dataloadgen.Loader[content.PublicationID, *content.Publication]
-	distributions      *dataloadgen.Loader[content.DistributionID, *content.Distribution]
-	tasks              *dataloadgen.Loader[task.ID, *task.Task]
-	groups             *dataloadgen.Loader[task.GroupID, *task.Group]
-	workers            *dataloadgen.Loader[task.WorkerID, *task.Worker]
-	schedules          *dataloadgen.Loader[task.ScheduleID, *task.Schedule]
+	remotes            *loader[content.RemoteID, *content.Remote]
+	repositories       *loader[content.RepositoryID, *content.Repository]
+	repositoriesByName *loader[string, *content.Repository]
+	versions           *loader[content.VersionID, *content.Version]
+	units              *loader[content.UnitID, *content.Unit]
+	publications       *loader[content.PublicationID, *content.Publication]
+	distributions      *loader[content.DistributionID, *content.Distribution]
+	tasks              *loader[task.ID, *task.Task]
+	groups             *loader[task.GroupID, *task.Group]
+	workers            *loader[task.WorkerID, *task.Worker]
+	schedules          *loader[task.ScheduleID, *task.Schedule]
 
-	versionsByNumber        *dataloadgen.Loader[content.VersionKey, *content.Version]
+	versionsByNumber        *loader[content.VersionKey, *content.Version]
 	repositoryVersions      pageLoader[content.RepositoryID, *content.Version]
 	repositoryPublications  pageLoader[content.RepositoryID, *content.Publication]
 	repositoryDistributions pageLoader[content.RepositoryID, *content.Distribution]
@@ -43,54 +37,44 @@ type loaders struct {
 	tasksOf                 pageLoader[taskOwner, *task.Task]
 	groupRetries            pageLoader[task.GroupID, *task.Group]
 
-	ahead        *dataloadgen.Loader[task.ID, int]
-	reservations *dataloadgen.Loader[task.ID, []*task.Reservation]
-	holders      *dataloadgen.Loader[string, []*task.Task]
-	reports      *dataloadgen.Loader[task.ID, []*task.Report]
-	created      *dataloadgen.Loader[task.ID, []task.Created]
+	ahead        *loader[task.ID, int]
+	reservations *loader[task.ID, []*task.Reservation]
+	holders      *loader[string, []*task.Task]
+	reports      *loader[task.ID, []*task.Report]
+	created      *loader[task.ID, []task.Created]
 }
 
-func newLoaders(s Store, wait time.Duration) *loaders {
+func newLoaders(s Store) *loaders {
+	var lookups lookups
 	return &loaders{
-		remotes:            newLoader(s.RemotesByID, wait),
-		repositories:       newLoader(s.RepositoriesByID, wait),
-		repositoriesByName: newLoader(s.RepositoriesByName, wait),
-		versions:           newLoader(s.VersionsByID, wait),
-		units:              newLoader(s.UnitsByID, wait),
-		publications:       newLoader(s.PublicationsByID, wait),
-		distributions:      newLoader(s.DistributionsByID, wait),
-		tasks:              newLoader(s.TasksByID, wait),
-		groups:             newLoader(s.GroupsByID, wait),
-		workers:            newLoader(s.WorkersByID, wait),
-		schedules:          newLoader(s.SchedulesByID, wait),
+		remotes:            newLoader(&lookups, s.RemotesByID),
+		repositories:       newLoader(&lookups, s.RepositoriesByID),
+		repositoriesByName: newLoader(&lookups, s.RepositoriesByName),
+		versions:           newLoader(&lookups, s.VersionsByID),
+		units:              newLoader(&lookups, s.UnitsByID),
+		publications:       newLoader(&lookups, s.PublicationsByID),
+		distributions:      newLoader(&lookups, s.DistributionsByID),
+		tasks:              newLoader(&lookups, s.TasksByID),
+		groups:             newLoader(&lookups, s.GroupsByID),
+		workers:            newLoader(&lookups, s.WorkersByID),
+		schedules:          newLoader(&lookups, s.SchedulesByID),
 
-		versionsByNumber:        newLoader(s.VersionsByNumber, wait),
-		repositoryVersions:      newPageLoader(s.Versions, wait),
-		repositoryPublications:  newPageLoader(s.RepositoryPublications, wait),
-		repositoryDistributions: newPageLoader(s.RepositoryDistributions, wait),
-		versionUnits:            newPageLoader(ofVersions(s.VersionUnits), wait),
-		versionAdded:            newPageLoader(ofVersions(s.VersionAdded), wait),
-		versionRemoved:          newPageLoader(ofVersions(s.VersionRemoved), wait),
-		tasksOf:                 newPageLoader(ofTaskOwners(s.TasksOf), wait),
-		groupRetries:            newPageLoader(s.GroupRetries, wait),
+		versionsByNumber:        newLoader(&lookups, s.VersionsByNumber),
+		repositoryVersions:      newPageLoader(&lookups, s.Versions),
+		repositoryPublications:  newPageLoader(&lookups, s.RepositoryPublications),
+		repositoryDistributions: newPageLoader(&lookups, s.RepositoryDistributions),
+		versionUnits:            newPageLoader(&lookups, ofVersions(s.VersionUnits)),
+		versionAdded:            newPageLoader(&lookups, ofVersions(s.VersionAdded)),
+		versionRemoved:          newPageLoader(&lookups, ofVersions(s.VersionRemoved)),
+		tasksOf:                 newPageLoader(&lookups, ofTaskOwners(s.TasksOf)),
+		groupRetries:            newPageLoader(&lookups, s.GroupRetries),
 
-		ahead:        newLoader(s.Ahead, wait),
-		reservations: newLoader(s.Reservations, wait),
-		holders:      newLoader(s.Holders, wait),
-		reports:      newLoader(s.Reports, wait),
-		created:      newLoader(s.Created, wait),
+		ahead:        newLoader(&lookups, s.Ahead),
+		reservations: newLoader(&lookups, s.Reservations),
+		holders:      newLoader(&lookups, s.Holders),
+		reports:      newLoader(&lookups, s.Reports),
+		created:      newLoader(&lookups, s.Created),
 	}
-}
-
-func newLoader[K comparable, V any](read func(context.Context, []K) ([]V, error), wait time.Duration) *dataloadgen.Loader[K, V] {
-	fetch := func(ctx context.Context, keys []K) ([]V, []error) {
-		values, err := read(ctx, keys)
-		if err != nil {
-			return nil, []error{err} // of every key
-		}
-		return values, nil
-	}
-	return dataloadgen.NewLoader(fetch, dataloadgen.WithWait(wait), dataloadgen.WithBatchCapacity(batchSize))
 }
 
 type loadersKey struct{}
@@ -103,20 +87,20 @@ func loadersOf(ctx context.Context) *loaders { return ctx.Value(loadersKey{}).(*
 
 // find loads the noun that a client names by its id. It is nil if there is
 // none, or if the text is no id of that noun.
-func find[K ~int64, V any](ctx context.Context, l *dataloadgen.Loader[K, *V], noun, id string) (*V, error) {
+func find[K ~int64, V any](ctx context.Context, l *loader[K, *V], noun, id string) (*V, error) {
 	key, err := content.ParseID[K](noun, id)
 	if err != nil {
 		return nil, nil
 	}
-	return l.Load(ctx, key)
+	return l.load(ctx, key)
 }
 
 // reference loads what another noun refers to; nil if it refers to nothing.
-func reference[K ~int64, V any](ctx context.Context, l *dataloadgen.Loader[K, *V], key K) (*V, error) {
+func reference[K ~int64, V any](ctx context.Context, l *loader[K, *V], key K) (*V, error) {
 	if key == 0 {
 		return nil, nil
 	}
-	return l.Load(ctx, key)
+	return l.load(ctx, key)
 }
 
 // required loads what another noun cannot be without. It may be gone all the
@@ -124,8 +108,8 @@ func reference[K ~int64, V any](ctx context.Context, l *dataloadgen.Loader[K, *V
 func required[K interface {
 	~int64
 	String() string
-}, V any](ctx context.Context, l *dataloadgen.Loader[K, *V], key K) (*V, error) {
-	v, err := l.Load(ctx, key)
+}, V any](ctx context.Context, l *loader[K, *V], key K) (*V, error) {
+	v, err := l.load(ctx, key)
 	if err == nil && v == nil {
 		err = fault.New(fault.NotFound, "%s was deleted meanwhile", key)
 	}
@@ -166,12 +150,12 @@ func nothing() (graph.Node, error) { return nil, nil }
 func start[K ~int64, N interface {
 	comparable
 	graph.Node
-}](ctx context.Context, l *dataloadgen.Loader[K, N], noun, id string) func() (graph.Node, error) {
+}](ctx context.Context, l *loader[K, N], noun, id string) func() (graph.Node, error) {
 	key, err := content.ParseID[K](noun, id)
 	if err != nil {
 		return nothing
 	}
-	wait := l.LoadThunk(ctx, key)
+	wait := l.start(ctx, key)
 	return func() (graph.Node, error) {
 		n, err := wait()
 		var none N

@@ -3,9 +3,6 @@ package resolvers
 import (
 	"context"
 	"strings"
-	"time"
-
-	"github.com/vikstrous/dataloadgen"
 
 	"ream/content"
 	"ream/page"
@@ -20,9 +17,9 @@ type pageKey[O comparable] struct {
 
 // pageLoader turns the lists of siblings into one question for each page that
 // is asked for: of one field, that is one.
-type pageLoader[O comparable, T any] = *dataloadgen.Loader[pageKey[O], *page.Of[T]]
+type pageLoader[O comparable, T any] = *loader[pageKey[O], *page.Of[T]]
 
-func newPageLoader[O comparable, T any](read func(context.Context, []O, page.Request) ([]*page.Of[T], error), wait time.Duration) pageLoader[O, T] {
+func newPageLoader[O comparable, T any](l *lookups, read func(context.Context, []O, page.Request) ([]*page.Of[T], error)) pageLoader[O, T] {
 	fetch := func(ctx context.Context, keys []pageKey[O]) ([]*page.Of[T], []error) {
 		pages, errs := make([]*page.Of[T], len(keys)), make([]error, len(keys))
 		places := map[page.Request][]int{}
@@ -43,7 +40,7 @@ func newPageLoader[O comparable, T any](read func(context.Context, []O, page.Req
 		}
 		return pages, errs
 	}
-	return dataloadgen.NewLoader(fetch, dataloadgen.WithWait(wait), dataloadgen.WithBatchCapacity(batchSize))
+	return newLoaderOf(l, fetch)
 }
 
 // ofVersions reads the lists of versions by what the versions are: two reads of

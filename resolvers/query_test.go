@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 func TestOneQuestionPerLevel(t *testing.T) {
@@ -57,14 +58,16 @@ func TestOneQuestionPerLevel(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			store := &memory{}
-			if a := ask(t, Resolver{Store: store}, tt.query, nil); len(a.Errors) > 0 {
-				t.Fatalf("errors: %v", a.Errors)
-			}
-			got := store.asked
-			if !maps.Equal(got, tt.want) {
-				t.Errorf("questions: got %v, want %v", got, tt.want)
-			}
+			// In a bubble, time passes only when nobody has anything to do.
+			synctest.Test(t, func(t *testing.T) {
+				store := &memory{}
+				if a := ask(t, Resolver{Store: store}, tt.query, nil); len(a.Errors) > 0 {
+					t.Fatalf("errors: %v", a.Errors)
+				}
+				if got := store.asked; !maps.Equal(got, tt.want) {
+					t.Errorf("questions: got %v, want %v", got, tt.want)
+				}
+			})
 		})
 	}
 }

@@ -56,7 +56,7 @@ func (r *queryResolver) Repository(ctx context.Context, id *string, name *string
 	if id != nil {
 		return find(ctx, loadersOf(ctx).repositories, "repository", *id)
 	}
-	return loadersOf(ctx).repositoriesByName.Load(ctx, *name)
+	return loadersOf(ctx).repositoriesByName.load(ctx, *name)
 }
 
 func (r *queryResolver) Repositories(ctx context.Context, labels *string, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Repository], error) {
@@ -83,7 +83,7 @@ func (r *repositoryResolver) Versions(ctx context.Context, obj *content.Reposito
 }
 
 func (r *repositoryResolver) Version(ctx context.Context, obj *content.Repository, number int32) (*content.Version, error) {
-	return loadersOf(ctx).versionsByNumber.Load(ctx, content.VersionKey{RepositoryID: obj.ID, Number: int(number)})
+	return loadersOf(ctx).versionsByNumber.load(ctx, content.VersionKey{RepositoryID: obj.ID, Number: int(number)})
 }
 
 func (r *repositoryResolver) NewestPublication(ctx context.Context, obj *content.Repository) (*content.Publication, error) {

@@ -2,7 +2,6 @@ package resolvers
 
 import (
 	"context"
-	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/handler"
@@ -19,9 +18,8 @@ func NewSchema(r Resolver) graphql.ExecutableSchema {
 	return graph.NewExecutableSchema(graph.Config{Resolvers: &r})
 }
 
-// newServer returns a server without transports. Loaders collect keys for the
-// given time.
-func newServer(r Resolver, o Options, wait time.Duration) *handler.Server {
+// newServer returns a server without transports.
+func newServer(r Resolver, o Options) *handler.Server {
 	schema := NewSchema(r)
 	s := handler.New(schema)
 	cache := queryCache{lru.New[*ast.QueryDocument](cachedQueries)}
@@ -38,11 +36,11 @@ func newServer(r Resolver, o Options, wait time.Duration) *handler.Server {
 	s.Use(&persisted{o.Documents, o.OnlyDocuments, newTextCache(o.Limits.Persisted)})
 	s.Use(newGuard(o.Limits, schema.Schema(), cache, present))
 	s.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-		return next(withLoaders(ctx, newLoaders(r.Store, wait)))
+		return next(withLoaders(ctx, newLoaders(r.Store)))
 	})
 	s.AroundRootFields(func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
 		if graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
-			ctx = withLoaders(ctx, newLoaders(r.Store, wait)) // what the field before read may have changed
+			ctx = withLoaders(ctx, newLoaders(r.Store)) // what the field before read may have changed
 		}
 		return next(ctx)
 	})

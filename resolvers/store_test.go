@@ -253,8 +253,7 @@ func askWith(t *testing.T, r Resolver, o Options, query string, variables map[st
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	// Long enough for every field of a level, also on a busy machine.
-	s := newServer(r, o, 100*time.Millisecond)
+	s := newServer(r, o)
 	s.AddTransport(transport.POST{})
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	if err != nil {

@@ -89,7 +89,7 @@ func (r *queueResolver) Throughput(ctx context.Context, obj *task.Queue) (*graph
 }
 
 func (r *reservationResolver) Holders(ctx context.Context, obj *task.Reservation) ([]*task.Task, error) {
-	return loadersOf(ctx).holders.Load(ctx, obj.Resource)
+	return loadersOf(ctx).holders.load(ctx, obj.Resource)
 }
 
 func (r *subscriptionResolver) Task(ctx context.Context, id string) (<-chan *task.Task, error) {
@@ -162,16 +162,16 @@ func (r *taskResolver) Ahead(ctx context.Context, obj *task.Task) (int32, error)
 	if obj.State != task.Waiting {
 		return 0, nil
 	}
-	n, err := loadersOf(ctx).ahead.Load(ctx, obj.ID)
+	n, err := loadersOf(ctx).ahead.load(ctx, obj.ID)
 	return int32(min(n, math.MaxInt32)), err
 }
 
 func (r *taskResolver) Reservations(ctx context.Context, obj *task.Task) ([]*task.Reservation, error) {
-	return loadersOf(ctx).reservations.Load(ctx, obj.ID)
+	return loadersOf(ctx).reservations.load(ctx, obj.ID)
 }
 
 func (r *taskResolver) Reports(ctx context.Context, obj *task.Task) ([]*task.Report, error) {
-	return loadersOf(ctx).reports.Load(ctx, obj.ID)
+	return loadersOf(ctx).reports.load(ctx, obj.ID)
 }
 
 func (r *taskResolver) Created(ctx context.Context, obj *task.Task) ([]graph.CreatedResource, error) {

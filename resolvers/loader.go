@@ -1,0 +1,139 @@
+package resolvers
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// loader turns lookups of single keys into one question to the store, and
+// remembers the answers. It is safe for concurrent use.
+type loader[K comparable, V any] struct {
+	read    func(context.Context, []K) ([]V, []error) // in the order of the keys; no errors if there are none
+	lookups *lookups
+
+	mu    sync.Mutex
+	asked map[K]answered[K, V]
+	next  *question[K, V] // that keys may join; nil if there is none
+}
+
+// lookups counts those of all loaders of a response. A question is put when
+// there are no more for a while, whatever they are for: then the level of the
+// response that it belongs to is complete. If it were put a fixed time after its
+// first key, it would be split when the machine is busy, or when the level has
+// thousands of fields.
+type lookups struct{ atomic.Int64 }
+
+// quiet is how long there are no more lookups after the last one of a level.
+const quiet = time.Millisecond
+
+// end waits until there are no more for now.
+func (l *lookups) end() {
+	for before := l.Load(); ; before = l.Load() {
+		time.Sleep(quiet)
+		for range turns {
+			runtime.Gosched()
+		}
+		if l.Load() == before {
+			return
+		}
+	}
+}
+
+// turns is how often others who can run are let to after the wait: if the whole
+// process stood still, they are as late as the clock says it is.
+const turns = 4
+
+// question is what the store is asked at once.
+type question[K comparable, V any] struct {
+	keys   []K
+	values []V
+	errs   []error
+	done   chan struct{} // closed when there is an answer
+}
+
+// answered is where the answer for a key is going to be.
+type answered[K comparable, V any] struct {
+	question *question[K, V]
+	place    int
+}
+
+// newLoaderOf returns a loader that reads with a function whose errors are of
+// single keys.
+func newLoaderOf[K comparable, V any](l *lookups, read func(context.Context, []K) ([]V, []error)) *loader[K, V] {
+	return &loader[K, V]{read: read, lookups: l, asked: map[K]answered[K, V]{}}
+}
+
+// newLoader returns a loader that reads with a function of the store, which
+// answers for all keys or for none.
+func newLoader[K comparable, V any](l *lookups, read func(context.Context, []K) ([]V, error)) *loader[K, V] {
+	return newLoaderOf(l, func(ctx context.Context, keys []K) ([]V, []error) {
+		values, err := read(ctx, keys)
+		if err == nil {
+			return values, nil
+		}
+		errs := make([]error, len(keys))
+		for i := range errs {
+			errs[i] = err
+		}
+		return make([]V, len(keys)), errs
+	})
+}
+
+// load waits for what a key stands for.
+func (l *loader[K, V]) load(ctx context.Context, key K) (V, error) { return l.start(ctx, key)() }
+
+// start puts a key into the question that comes next, and returns a function that
+// waits for the answer.
+func (l *loader[K, V]) start(ctx context.Context, key K) func() (V, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a, known := l.asked[key]
+	if !known {
+		l.lookups.Add(1)
+		if l.next == nil {
+			l.next = &question[K, V]{done: make(chan struct{})}
+			go l.ask(ctx, l.next)
+		}
+		a = answered[K, V]{l.next, len(l.next.keys)}
+		l.next.keys = append(l.next.keys, key)
+		l.asked[key] = a
+	}
+	return a.wait
+}
+
+// wait returns the answer.
+func (a answered[K, V]) wait() (V, error) {
+	<-a.question.done
+	if a.question.errs != nil && a.question.errs[a.place] != nil {
+		var none V
+		return none, a.question.errs[a.place]
+	}
+	return a.question.values[a.place], nil
+}
+
+// ask puts a question once nothing joins it any more.
+func (l *loader[K, V]) ask(ctx context.Context, q *question[K, V]) {
+	defer close(q.done)
+	defer func() {
+		v := recover()
+		if v == nil && len(q.values) != len(q.keys) {
+			v = fmt.Sprintf("%d answers for %d keys", len(q.values), len(q.keys))
+		}
+		if v != nil {
+			q.errs = make([]error, len(q.keys))
+			for i := range q.errs {
+				q.errs[i] = &panicError{value: v, stack: debug.Stack()}
+			}
+		}
+	}()
+	l.lookups.end()
+	l.mu.Lock()
+	l.next = nil
+	l.mu.Unlock()
+	q.values, q.errs = l.read(ctx, q.keys)
+}
