@@ -12,12 +12,16 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"ream/quota"
 )
 
 // HTTPOptions are the settings of requests over HTTP, and of the server-sent
 // events that answer them. Zero values stand for the defaults.
 type HTTPOptions struct {
 	MaxBody      int64         // bytes of a request; 1 MiB
+	MaxBatch     int           // requests in one; 1
+	Rate         *quota.Rate   // of which each request of a batch after the first takes a part; any if nil
 	KeepAlive    time.Duration // how long a stream of events may be silent; 15 s
 	WriteTimeout time.Duration // how long a client may take for an event; 10 s
 
@@ -49,7 +53,7 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	params, refused := readRequest(w, r, t.stream.MaxBody)
+	in, refused := t.stream.read(w, r)
 	if refused != nil {
 		reply.refuse(refused)
 		return
@@ -61,7 +65,11 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	}
 
 	ctx := r.Context()
-	op, errs := exec.CreateOperationContext(ctx, params)
+	if in.batch {
+		t.batch(ctx, reply, exec, in.requests)
+		return
+	}
+	op, errs := exec.CreateOperationContext(ctx, in.requests[0])
 	ctx = graphql.WithOperationContext(ctx, op)
 	if errs != nil {
 		reply.invalid(exec.DispatchError(ctx, errs))
@@ -73,7 +81,7 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 	case kind == ast.Subscription && streams:
 		t.stream.answer(ctx, w, exec, op)
 	case kind == ast.Subscription:
-		reply.refuse(refuse(http.StatusBadRequest, "subscriptions need a websocket, or Accept: %s", mediaEvents))
+		reply.refuse(subscriptionAlone())
 	case !acceptable:
 		t.stream.answer(ctx, w, exec, op)
 	default:
@@ -96,9 +104,7 @@ func (a reply) refuse(f *refusal) {
 	if f.wait > 0 {
 		a.w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.wait.Seconds()))))
 	}
-	shown := &gqlerror.Error{}
-	showFault(shown, f.fault)
-	a.write(f.status, &graphql.Response{Errors: gqlerror.List{shown}})
+	a.write(f.status, &graphql.Response{Errors: gqlerror.List{f.shown()}})
 }
 
 // invalid answers a GraphQL request that could not be executed. Only the newer
@@ -124,8 +130,9 @@ func (a reply) executed(ctx context.Context, r *graphql.Response) {
 	}
 }
 
-func (a reply) write(status int, r *graphql.Response) {
-	text := encodeResponse(r)
+func (a reply) write(status int, r *graphql.Response) { a.send(status, encodeResponse(r)) }
+
+func (a reply) send(status int, text []byte) {
 	h := a.w.Header()
 	h.Set("Content-Type", a.media+"; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(text)))

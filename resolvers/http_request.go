@@ -5,14 +5,17 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"ream/fault"
 )
@@ -27,6 +30,13 @@ type refusal struct {
 	fault  error
 	allow  string        // with 405: the methods that are allowed
 	wait   time.Duration // with 429 and 503: before another try
+}
+
+// shown is the refusal as an error of GraphQL.
+func (f *refusal) shown() *gqlerror.Error {
+	shown := &gqlerror.Error{}
+	showFault(shown, f.fault)
+	return shown
 }
 
 // refuse makes a refusal of what the status says, in the words that follow.
@@ -48,52 +58,80 @@ func refuseField(field, format string, args ...any) *refusal {
 	return &refusal{status: http.StatusBadRequest, fault: fault.Input(field, format, args...)}
 }
 
+func subscriptionAlone() *refusal {
+	return refuse(http.StatusBadRequest, "subscriptions need a websocket, or Accept: %s", mediaEvents)
+}
+
 func mutationByGet() *refusal {
 	r := refuse(http.StatusMethodNotAllowed, "mutations change something: send them by POST")
 	r.allow = http.MethodPost
 	return r
 }
 
-// readRequest reads the GraphQL request that an HTTP request carries, whose body
-// may have so many bytes.
-func readRequest(w http.ResponseWriter, r *http.Request, limit int64) (*graphql.RawParams, *refusal) {
-	params := &graphql.RawParams{Headers: r.Header}
-	params.ReadTime.Start = graphql.Now()
+// incoming is what an HTTP request asks for.
+type incoming struct {
+	requests []*graphql.RawParams // at least one
+	batch    bool                 // they came in a list, and so are answered
+}
+
+// read reads the GraphQL requests that an HTTP request carries.
+func (o HTTPOptions) read(w http.ResponseWriter, r *http.Request) (incoming, *refusal) {
+	var in incoming
 	var refused *refusal
+	began := graphql.Now()
 	switch r.Method {
 	case http.MethodGet:
-		refused = readQueryString(params, r.URL.RawQuery)
+		request := &graphql.RawParams{}
+		in.requests, refused = append(in.requests, request), readQueryString(request, r.URL.RawQuery)
 	case http.MethodPost:
-		refused = readBody(params, w, r, limit)
+		in, refused = o.readBody(w, r)
 	default:
 		refused = refuse(http.StatusMethodNotAllowed, "send requests by POST, or queries by GET")
 	}
-	params.ReadTime.End = graphql.Now()
-	if refused := cmp.Or(refused, checkQuery(params)); refused != nil {
-		return nil, refused
+	for _, request := range in.requests {
+		refused = cmp.Or(refused, checkQuery(request))
+		request.Headers, request.ReadTime = r.Header, graphql.TraceTiming{Start: began, End: graphql.Now()}
 	}
-	return params, nil
+	return in, refused
 }
 
-func readBody(params *graphql.RawParams, w http.ResponseWriter, r *http.Request, limit int64) *refusal {
+func (o HTTPOptions) readBody(w http.ResponseWriter, r *http.Request) (in incoming, refused *refusal) {
 	media, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset := parameters["charset"]
 	if err != nil || media != mediaJSON || charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return refuse(http.StatusUnsupportedMediaType, "send the request as JSON in UTF-8, with Content-Type: %s", mediaJSON)
+		return in, refuse(http.StatusUnsupportedMediaType, "send the request as JSON in UTF-8, with Content-Type: %s", mediaJSON)
 	}
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, o.MaxBody))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &refusal{status: http.StatusRequestEntityTooLarge,
-			fault: over(fault.BadInput, "body", Bytes(limit), "the request is too large", "send less at once")}
+		return in, &refusal{status: http.StatusRequestEntityTooLarge,
+			fault: over(fault.BadInput, "body", Bytes(o.MaxBody), "the request is too large", "send less at once")}
 	}
 	if err != nil {
-		return refuse(http.StatusBadRequest, "the body could not be read to its end")
+		return in, refuse(http.StatusBadRequest, "the body could not be read to its end")
 	}
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(text, &fields) != nil || fields == nil {
-		return refuse(http.StatusBadRequest, "the body is no JSON object: send {\"query\": …, \"variables\": …}, and several requests one by one, for batches are not answered")
+	return o.parse(text)
+}
+
+// parse reads the requests of a body: an object, or a list of some.
+func (o HTTPOptions) parse(text []byte) (in incoming, refused *refusal) {
+	var objects []map[string]json.RawMessage
+	if in.batch = bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("[")); !in.batch {
+		text = slices.Concat([]byte("["), text, []byte("]"))
 	}
-	return readFields(params, fields)
+	valid := json.Unmarshal(text, &objects) == nil && len(objects) > 0 && (in.batch || len(objects) == 1)
+	if !valid || slices.ContainsFunc(objects, func(o map[string]json.RawMessage) bool { return o == nil }) {
+		return in, refuse(http.StatusBadRequest, "the body is no JSON object, and no list of some: send {\"query\": …, \"variables\": …}")
+	}
+	if len(objects) > o.MaxBatch {
+		return in, &refusal{status: http.StatusBadRequest,
+			fault: over(fault.TooComplex, "batch", o.MaxBatch, fmt.Sprintf("the batch has %d requests", len(objects)), "send fewer at once")}
+	}
+	for _, fields := range objects {
+		request := &graphql.RawParams{}
+		in.requests = append(in.requests, request)
+		refused = cmp.Or(refused, readFields(request, fields))
+	}
+	return in, refused
 }
 
 // readFields reads the fields of a request that is JSON.

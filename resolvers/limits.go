@@ -30,6 +30,7 @@ type Limits struct {
 	// Of what is sent at once.
 	Body    Bytes
 	Message Bytes
+	Batch   int
 
 	// Of each client, or of all together.
 	Rate                   int // per second
@@ -60,6 +61,7 @@ func DefaultLimits() Limits {
 
 		Body:    1 << 20,
 		Message: 128 << 10,
+		Batch:   10,
 
 		Rate:                   1000,
 		Burst:                  2000,
@@ -97,6 +99,7 @@ func (l *Limits) Settings() []Setting {
 
 		{"body", &l.Body, "bytes of a request"},
 		{"message", &l.Message, "bytes of a message on a socket"},
+		{"batch", (*amount)(&l.Batch), "requests in one, as a JSON list"},
 
 		{"rate", (*amount)(&l.Rate), "requests and messages of a client in a second, evened out"},
 		{"burst", (*amount)(&l.Burst), "requests and messages of a client at once, after a time without any"},

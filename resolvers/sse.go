@@ -9,6 +9,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"ream/quota"
 )
 
 // sseTransport streams the results of one operation per connection: the
@@ -24,6 +26,10 @@ func NewSSE(o HTTPOptions) graphql.Transport { return newSSE(o) }
 
 func newSSE(o HTTPOptions) sseTransport {
 	set(&o.MaxBody, 1<<20)
+	set(&o.MaxBatch, 1)
+	if o.Rate == nil {
+		o.Rate = quota.NewRate(0, 0)
+	}
 	set(&o.KeepAlive, 15*time.Second)
 	set(&o.WriteTimeout, 10*time.Second)
 	if o.traffic == nil {
@@ -41,13 +47,16 @@ func (sseTransport) Supports(r *http.Request) bool {
 // Do answers one request. What is no GraphQL request is refused by its status;
 // any other failure is an event, for EventSource shows nothing else to pages.
 func (t sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
-	params, refused := readRequest(w, r, t.MaxBody)
+	in, refused := t.read(w, r)
+	if refused == nil && in.batch {
+		refused = refuse(http.StatusBadRequest, "a batch is not answered as events: accept %s", mediaJSON)
+	}
 	if refused != nil {
 		reply{w, mediaJSON}.refuse(refused)
 		return
 	}
 	ctx := r.Context()
-	op, errs := exec.CreateOperationContext(ctx, params)
+	op, errs := exec.CreateOperationContext(ctx, in.requests[0])
 	ctx = graphql.WithOperationContext(ctx, op)
 	switch {
 	case errs != nil:
