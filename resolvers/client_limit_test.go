@@ -3,7 +3,9 @@ package resolvers
 import (
 	"bufio"
 	"context"
+	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -67,6 +69,24 @@ func TestRateOfRequests(t *testing.T) {
 	}
 	if got := send("b"); got.status != http.StatusOK {
 		t.Errorf("another client: got %d", got.status)
+	}
+}
+
+// TestSlowBody sends half a request, and nothing more.
+func TestSlowBody(t *testing.T) {
+	t.Parallel()
+	s := newLimitedServer(t, "duration=20ms")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"query\":"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn) // ends with the connection
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 408 ") || !strings.Contains(string(answer), "(limit duration=20ms)") {
+		t.Errorf("got %s, %v", answer, err)
 	}
 }
 

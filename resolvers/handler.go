@@ -57,7 +57,7 @@ func NewHandler(r Resolver, o Options) *Handler {
 	s := newServer(r, o)
 	s.AroundOperations(o.Observe.around(t))
 	s.AroundResponses(o.Observe.aroundResponses)
-	requests := HTTPOptions{MaxBody: int64(orNone(o.Limits.Body)), MaxBatch: orNone(o.Limits.Batch), Rate: o.Rate, WriteTimeout: o.WriteTimeout, traffic: t}
+	requests := HTTPOptions{MaxBody: int64(orNone(o.Limits.Body)), ReadTimeout: o.Limits.Duration, MaxBatch: orNone(o.Limits.Batch), Rate: o.Rate, WriteTimeout: o.WriteTimeout, traffic: t}
 	s.AddTransport(NewWebsocket(WebsocketOptions{
 		Log:              o.Log,
 		WriteTimeout:     o.WriteTimeout,

@@ -20,6 +20,7 @@ import (
 // events that answer them. Zero values stand for the defaults.
 type HTTPOptions struct {
 	MaxBody      int64         // bytes of a request; 1 MiB
+	ReadTimeout  time.Duration // how long a client may take to send a body; any time if 0
 	MaxBatch     int           // requests in one; 1
 	Rate         *quota.Rate   // of which each request of a batch after the first takes a part; any if nil
 	KeepAlive    time.Duration // how long a stream of events may be silent; 15 s

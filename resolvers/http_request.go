@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -101,7 +102,15 @@ func (o HTTPOptions) readBody(w http.ResponseWriter, r *http.Request) (in incomi
 	if err != nil || media != mediaJSON || charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return in, refuse(http.StatusUnsupportedMediaType, "send the request as JSON in UTF-8, with Content-Type: %s", mediaJSON)
 	}
+	connection := http.NewResponseController(w)
+	if o.ReadTimeout > 0 { // the server has no deadline of its own, since streams go on
+		_ = connection.SetReadDeadline(time.Now().Add(o.ReadTimeout))
+	}
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, o.MaxBody))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return in, &refusal{status: http.StatusRequestTimeout,
+			fault: over(fault.Unavailable, "duration", o.ReadTimeout, "the body took too long to arrive", "send it at once")}
+	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return in, &refusal{status: http.StatusRequestEntityTooLarge,
 			fault: over(fault.BadInput, "body", Bytes(o.MaxBody), "the request is too large", "send less at once")}
@@ -109,6 +118,7 @@ func (o HTTPOptions) readBody(w http.ResponseWriter, r *http.Request) (in incomi
 	if err != nil {
 		return in, refuse(http.StatusBadRequest, "the body could not be read to its end")
 	}
+	_ = connection.SetReadDeadline(time.Time{})
 	return o.parse(text)
 }
 
