@@ -2,6 +2,8 @@ package origin
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -63,7 +65,7 @@ func (h *Handler) serveDir(w http.ResponseWriter, r *http.Request, id content.Pu
 		err = json.NewEncoder(&body).Encode(page)
 	} else {
 		header.Set("Content-Type", "text/html; charset=utf-8")
-		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'")
+		header.Set("Content-Security-Policy", listingPolicy)
 		err = listingHTML.Execute(&body, page)
 	}
 	if err != nil {
@@ -124,19 +126,28 @@ func redirectToDir(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusFound)
 }
 
+// listingStyle is the style sheet of the HTML, within it.
+const listingStyle = `
+body { font: 1rem/1.6 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color-scheme: light dark }
+h1 { font-size: 1.25rem; overflow-wrap: anywhere }
+table { border-collapse: collapse; width: 100% }
+td { padding: 0 .5rem; overflow-wrap: anywhere }
+td + td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+`
+
+// listingPolicy allows a listing its own style sheet, and nothing else.
+var listingPolicy = func() string {
+	sum := sha256.Sum256([]byte(listingStyle))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}()
+
 var listingHTML = template.Must(template.New("listing").Parse(`<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>{{.Path}}</title>
-<style>
-body { font: 1rem/1.6 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem; color-scheme: light dark }
-h1 { font-size: 1.25rem; overflow-wrap: anywhere }
-table { border-collapse: collapse; width: 100% }
-td { padding: 0 .5rem; overflow-wrap: anywhere }
-td + td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-</style>
+<style>` + listingStyle + `</style>
 </head>
 <body>
 <h1>{{.Path}}</h1>

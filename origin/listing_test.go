@@ -1,6 +1,8 @@
 package origin_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -95,5 +97,22 @@ func TestListingRefusesBadCursors(t *testing.T) {
 	s := newShelf(t, map[string]string{"a": "a"})
 	for _, after := range []string{"%00", strings.Repeat("a", 2000)} {
 		checkStatus(t, s.ask(t, "GET", "/content/debian/stable/?after="+after), http.StatusBadRequest)
+	}
+}
+
+// TestListingPolicy compares the style sheet of a listing with the only one that
+// its policy allows.
+func TestListingPolicy(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, map[string]string{"a": "1"})
+	s.publish(t, 3, nil)
+	w := s.ask(t, "GET", "/content/debian/stable/", "Accept", "text/html")
+	checkStatus(t, w, http.StatusOK)
+	_, rest, _ := strings.Cut(w.Body.String(), "<style>")
+	style, _, found := strings.Cut(rest, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	checkHeader(t, w, "Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	if !found || strings.Contains(w.Body.String(), "style=") {
+		t.Errorf("got %s", w.Body)
 	}
 }
