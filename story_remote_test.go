@@ -229,19 +229,28 @@ func (p *program) flag(name string) string {
 	return ""
 }
 
-// dump is every row of the database.
-func (p *program) dump() string {
+// openDatabase opens the program's database beside it.
+func (p *program) openDatabase() *sql.DB {
 	p.t.Helper()
 	driver, address := "postgres", p.flag("--database")
-	tables := `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'`
 	if address == "" {
-		driver, address = "sqlite", filepath.Join(p.flag("--data"), "ream.db")
-		tables = `SELECT name FROM sqlite_master WHERE type = 'table'`
+		driver, address = "sqlite", "file:"+filepath.Join(p.flag("--data"), "ream.db")+"?_pragma=busy_timeout(10000)"
 	}
 	d, err := sql.Open(driver, address)
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	return d
+}
+
+// dump is every row of the database.
+func (p *program) dump() string {
+	p.t.Helper()
+	tables := `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'`
+	if p.flag("--database") == "" {
+		tables = `SELECT name FROM sqlite_master WHERE type = 'table'`
+	}
+	d := p.openDatabase()
 	defer d.Close()
 	var b strings.Builder
 	for _, table := range p.rows(d, tables) {
