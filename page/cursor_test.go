@@ -41,3 +41,19 @@ func TestDecodeCursorRejects(t *testing.T) {
 		})
 	}
 }
+
+func FuzzDecodeCursor(f *testing.F) {
+	for _, cursor := range []string{"", "MTox", "MTo", "Mjox", "MTox=", "MToxZh", page.EncodeCursor("a/b"), page.EncodeCursor("ключ"), page.EncodeCursor("\xff\x00")} {
+		f.Add(cursor)
+	}
+	f.Fuzz(func(t *testing.T, cursor string) {
+		key, err := page.DecodeCursor("after", cursor)
+		if err != nil {
+			if !fault.Is(err, fault.BadInput) || len(fault.Message(err)) > 1000 {
+				t.Errorf("got %v, want bad input in a few words", err)
+			}
+		} else if again := page.EncodeCursor(key); again != cursor {
+			t.Errorf("%q and %q stand for the same", cursor, again)
+		}
+	})
+}
