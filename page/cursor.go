@@ -20,7 +20,7 @@ func EncodeCursor(key string) string {
 func DecodeCursor(argument, cursor string) (string, error) {
 	text, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	key, ok := strings.CutPrefix(string(text), cursorVersion)
-	if err != nil || !ok || key == "" {
+	if err != nil || !ok || key == "" || EncodeCursor(key) != cursor { // base64 passes over line ends
 		return "", fault.Input(argument, "%.80q is no cursor: take one from a page of the same list", cursor)
 	}
 	return key, nil

@@ -30,6 +30,7 @@ func TestDecodeCursorRejects(t *testing.T) {
 		{"other version", encode([]byte("2:12"))},
 		{"no key", encode([]byte("1:"))},
 		{"stray bits", "MTox" + "Zh"},
+		{"a line end", "MTox" + "\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
