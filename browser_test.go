@@ -163,6 +163,10 @@ func TestPlaygroundInABrowser(t *testing.T) {
 	eval[bool](b, `(`+operations+`.setValue(`+operations+`.getValue().replace('https://example.org/PULP_MANIFEST', `+quoted(up.URL+"/PULP_MANIFEST")+`)), true)`)
 	b.do(chromedp.Click(`button[aria-label="Show Documentation Explorer"]`))
 	b.until(`document.querySelector('.graphiql-doc-explorer').innerText.includes('Subscription')`)
+	b.do(chromedp.Click(`button[aria-label="Open settings dialog"]`))
+	b.until(`document.querySelector('.graphiql-dialog')`)
+	b.do(chromedp.Click(`.graphiql-dialog-close`))
+	b.until(`!document.querySelector('.graphiql-dialog')`)
 	for _, step := range []struct{ operation, answer string }{
 		{"CreateRemote", `"id": "remote-1"`},
 		{"CreateRepository", `"id": "repository-1"`},

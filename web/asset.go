@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -26,6 +27,10 @@ type asset struct {
 	version     string // changes with the body
 	policy      string // Content-Security-Policy, of pages
 }
+
+// nonceMark stands in pages and their policies for a random text, which is
+// another one in each answer: scripts that know it may add style sheets.
+const nonceMark = "NONCE"
 
 // load reads every file but the pages. The files are part of the binary, so
 // one that cannot be read is a defect of the build.
@@ -83,7 +88,7 @@ func (a assets) page(name, policy, endpoint string) *asset {
 	}
 	var body bytes.Buffer
 	page := template.Must(template.New(name).Funcs(template.FuncMap{"asset": reference}).Parse(string(text)))
-	if err := page.Execute(&body, struct{ Endpoint string }{endpoint}); err != nil {
+	if err := page.Execute(&body, struct{ Endpoint, Nonce string }{endpoint, nonceMark}); err != nil {
 		panic("web: " + err.Error())
 	}
 	p := newAsset(name, body.Bytes(), false)
@@ -110,6 +115,13 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			body = unzip(body)
 		}
 	}
+	policy := a.policy
+	if strings.Contains(policy, nonceMark) {
+		nonce := rand.Text()
+		policy = strings.ReplaceAll(policy, nonceMark, nonce)
+		body = bytes.ReplaceAll(body, []byte(nonceMark), []byte(nonce))
+		tag += "-" + nonce
+	}
 	header.Set("ETag", `"`+tag+`"`)
 	header.Set("Content-Type", a.contentType)
 	header.Set("X-Content-Type-Options", "nosniff")
@@ -118,8 +130,8 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Query().Get("v") == a.version {
 		header.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
-	if a.policy != "" {
-		header.Set("Content-Security-Policy", a.policy)
+	if policy != "" {
+		header.Set("Content-Security-Policy", policy)
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 }

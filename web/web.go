@@ -18,7 +18,7 @@ var embedded embed.FS
 var vendored = []string{"react.js", "react-dom.js", "graphiql.js", "graphiql.css"}
 
 const (
-	playgroundPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; " +
+	playgroundPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-" + nonceMark + "'; connect-src 'self' ws: wss:; " +
 		"img-src 'self' data:; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	plainPolicy = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )

@@ -57,8 +57,15 @@ func TestPlayground(t *testing.T) {
 		t.Errorf("page has an inline script or an outside reference:\n%s", page)
 	}
 	policy := w.Header().Get("Content-Security-Policy")
-	if !strings.Contains(policy, "default-src 'none'; script-src 'self';") {
+	nonce := regexp.MustCompile(`data-nonce="([A-Z2-7]{26,})"`).FindStringSubmatch(page)
+	if nonce == nil {
+		t.Fatalf("page lacks a nonce:\n%s", page)
+	}
+	if !strings.Contains(policy, "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-"+nonce[1]+"';") || strings.Contains(policy, "unsafe") {
 		t.Errorf("Content-Security-Policy: got %q", policy)
+	}
+	if again := ask(t, h, "GET", "/playground").Body.String(); strings.Contains(again, nonce[1]) {
+		t.Error("the nonce of one answer is in the next")
 	}
 	references := regexp.MustCompile(`(?:src|href|examples)="(/[^"]+)"`).FindAllStringSubmatch(page, -1)
 	if len(references) != 7 {

@@ -4,6 +4,7 @@
 
 (async () => {
   const root = document.getElementById('playground');
+  window.__webpack_nonce__ = root.dataset.nonce; // of GraphiQL's dialogs, which add a style sheet
   const endpoint = new URL(root.dataset.endpoint, location.href);
   const socket = new URL(endpoint);
   socket.protocol = endpoint.protocol === 'https:' ? 'wss:' : 'ws:';
