@@ -112,7 +112,7 @@ type LabelInput struct {
 
 // What to mirror and where to serve it.
 type MirrorInput struct {
-	// Which repositories.
+	// Which repositories to mirror: three tasks for each.
 	Repositories *RepositorySelector `json:"repositories"`
 	// Where to serve the repository; its name if left out. Only with one repository.
 	Path *string `json:"path,omitempty"`
@@ -126,7 +126,7 @@ type MirrorInput struct {
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
-// What to publish.
+// Which versions to make ready to be served, and how.
 type PublishInput struct {
 	// Which repositories. By one id or one name the answer is a Task, otherwise a TaskGroup with a task each.
 	Repositories *RepositorySelector `json:"repositories"`
@@ -152,9 +152,9 @@ type PurgeInput struct {
 
 // How repositories are selected: as a RepositorySelector that was given. Exactly one field is not null.
 type RepositorySelection struct {
-	// By their ids.
+	// By their ids: these and no others.
 	Ids []string `json:"ids,omitempty"`
-	// By their names.
+	// By their names: these and no others.
 	Names []string `json:"names,omitempty"`
 	// By labels: "env=prod,team!=web,mirror,!old" selects those that fit every term.
 	Labels *string `json:"labels,omitempty"`
@@ -176,7 +176,7 @@ type RepositorySelector struct {
 
 // Queues what `mirror` does.
 type ScheduledMirror struct {
-	// Which repositories.
+	// Which repositories to mirror, as they are selected when it fires.
 	Repositories *RepositorySelection `json:"repositories"`
 	// Where to serve the repository; null for its name.
 	Path *string `json:"path,omitempty"`
@@ -204,7 +204,7 @@ type ScheduledOperationInput struct {
 
 // Queues what `publish` does.
 type ScheduledPublish struct {
-	// Which repositories.
+	// Which repositories to publish, as they are selected when it fires.
 	Repositories *RepositorySelection `json:"repositories"`
 	// The number of the version to publish; null for the newest.
 	Version *int32 `json:"version,omitempty"`
@@ -228,7 +228,7 @@ func (ScheduledPurge) IsScheduledOperation() {}
 
 // Queues what `sync` does.
 type ScheduledSync struct {
-	// Which repositories.
+	// Which repositories to sync, as they are selected when it fires.
 	Repositories *RepositorySelection `json:"repositories"`
 	// True removes what upstream dropped; false only adds.
 	Mirror bool `json:"mirror"`
@@ -274,7 +274,7 @@ type Throughput struct {
 
 // What changes in a distribution. Whatever is left out stays.
 type UpdateDistributionInput struct {
-	// The distribution.
+	// Which one to change: distribution-2.
 	ID string `json:"id"`
 	// Its new path.
 	Path *string `json:"path,omitempty"`
@@ -286,7 +286,7 @@ type UpdateDistributionInput struct {
 
 // What changes in a remote. Whatever is left out or null stays; an empty text removes what is set. Work that runs goes on with what it began with. Secrets do not follow to another host or proxy: give them again with a URL that leads there.
 type UpdateRemoteInput struct {
-	// The remote.
+	// Which one to change: remote-1.
 	ID string `json:"id"`
 	// Its new name.
 	Name *string `json:"name,omitempty"`
@@ -314,7 +314,7 @@ type UpdateRemoteInput struct {
 	ProxyURL *string `json:"proxyUrl,omitempty"`
 	// Who asks the proxy.
 	ProxyUsername *string `json:"proxyUsername,omitempty"`
-	// For the proxy.
+	// For the proxy. An empty text removes it.
 	ProxyPassword *secret.Text `json:"proxyPassword,omitempty"`
 	// Whether https may redirect to http.
 	InsecureRedirects *bool `json:"insecureRedirects,omitempty"`
@@ -332,7 +332,7 @@ type UpdateRemoteInput struct {
 
 // What changes in a repository. Whatever is left out stays.
 type UpdateRepositoryInput struct {
-	// The repository.
+	// Which one to change: repository-3.
 	ID string `json:"id"`
 	// Its new name.
 	Name *string `json:"name,omitempty"`
@@ -344,7 +344,7 @@ type UpdateRepositoryInput struct {
 
 // What changes in a schedule. Whatever is left out stays. Firings that it would have had under other times, or while it was paused, are not made up for.
 type UpdateScheduleInput struct {
-	// The schedule.
+	// Which one to change: schedule-4.
 	ID string `json:"id"`
 	// Its new name.
 	Name *string `json:"name,omitempty"`

@@ -187,7 +187,16 @@ func sourceData(filename string) string {
 
 var sources = []*ast.Source{
 	{Name: "../schema.graphqls", Input: `"Tells gqlgen how a field is resolved; clients need not care."
-directive @goField(forceResolver: Boolean, name: String, omittable: Boolean, batch: Boolean) on INPUT_FIELD_DEFINITION | FIELD_DEFINITION
+directive @goField(
+  "Whether a method answers, although the Go type has a field of that name."
+  forceResolver: Boolean
+  "The Go name, if it is not the same."
+  name: String
+  "Whether leaving an input out differs from giving null."
+  omittable: Boolean
+  "Whether one call answers for all objects of a level."
+  batch: Boolean
+) on INPUT_FIELD_DEFINITION | FIELD_DEFINITION
 
 "An instant in UTC, by RFC 3339: 2026-11-01T12:00:00Z."
 scalar Time @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc3339")

@@ -1720,7 +1720,7 @@ func (v *LabelInput) GetValue() string { return v.Value }
 
 // What to mirror and where to serve it.
 type MirrorInput struct {
-	// Which repositories.
+	// Which repositories to mirror: three tasks for each.
 	Repositories RepositorySelector `json:"repositories"`
 	// Where to serve the repository; its name if left out. Only with one repository.
 	Path string `json:"path,omitempty"`
@@ -1931,7 +1931,7 @@ func (v *Progress) GetBytesPerSecond() int64 { return v.BytesPerSecond }
 // GetRemainingSeconds returns Progress.RemainingSeconds, and is useful for accessing the field via an interface.
 func (v *Progress) GetRemainingSeconds() int64 { return v.RemainingSeconds }
 
-// What to publish.
+// Which versions to make ready to be served, and how.
 type PublishInput struct {
 	// Which repositories. By one id or one name the answer is a Task, otherwise a TaskGroup with a task each.
 	Repositories RepositorySelector `json:"repositories"`
