@@ -5,7 +5,7 @@ SHELL := /bin/bash
 # Go's own archive is unpacked there, which is not in every PATH.
 export PATH := $(PATH):/usr/local/go/bin
 .DEFAULT_GOAL := help
-.PHONY: help generate web build run demo check test bench
+.PHONY: help generate web clients build run demo check test bench
 
 help: ## Shows what there is to make.
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -21,6 +21,13 @@ web/dist/graphiql.js.gz: web/playground/package-lock.json .ci/playground
 	@.ci/require npm
 	.ci/playground
 
+clients: clienttest/node_modules/.package-lock.json ## Fetches the clients that the tests run, and the schema's lint.
+
+clienttest/node_modules/.package-lock.json: clienttest/package-lock.json
+	@.ci/require npm
+	npm ci --prefix clienttest --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+	@touch $@
+
 build: $(if $(shell command -v npm),web) ## Builds bin/ream; with the playground if npm is there.
 	@.ci/require go
 	$(if $(shell command -v npm),,@echo 'npm is missing, so the playground may be left out: make web fetches it')
@@ -34,18 +41,21 @@ demo: ## Mirrors an upstream of its own, to look around; ARGS=--exit ends by its
 	@$(MAKE) --no-print-directory build
 	bin/ream demo $(ARGS)
 
-check: ## Checks what needs no running: generated code, format, vet, staticcheck, architecture.
-	@.ci/require go
+check: ## Checks what needs no running: generated code, format, vet, staticcheck, architecture, schema.
+	@.ci/require go npm
+	@$(MAKE) --no-print-directory clients
 	.ci/generated
-	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	@unformatted=$$(find . -name node_modules -prune -o -name '*.go' -exec gofmt -l {} +); if [ -n "$$unformatted" ]; then echo "run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
 	cd bench && go vet ./... && $$(go -C .. tool -n staticcheck) ./...
 	go test -count=1 arch_test.go
+	go test -count=1 -run '^TestSchema' ./graph
+	clienttest/node_modules/.bin/eslint --config clienttest/eslint.config.js schema.graphqls 'graph/*.graphqls'
 
-test: ## Runs all tests, with the race detector, a PostgreSQL of their own and a browser.
+test: ## Runs all tests, with the race detector, a PostgreSQL of their own, a browser and clients in Node.js.
 	@.ci/require go gcc npm $(if $(REAM_TEST_POSTGRES),,postgresql) $(if $(REAM_TEST_BROWSER),,chromium)
-	@$(MAKE) --no-print-directory web
+	@$(MAKE) --no-print-directory web clients
 	.ci/test
 
 bench: ## Measures Ream beside its peers: SUITE=content, serve, start or tasks; QUICK=1 for 50 seconds; DIR=... to say where.

@@ -2,6 +2,8 @@ module ream
 
 go 1.26.0
 
+ignore ./clienttest/node_modules // packages of Node.js may hold Go files
+
 require (
 	github.com/99designs/gqlgen v0.17.98
 	github.com/Khan/genqlient v0.8.1
