@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ream/cli/client"
 )
 
 // nodeVariable is the environment variable with the path of Node.js. Without
@@ -56,6 +58,55 @@ func TestClients(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestGeneratedClient uses the types that genqlient made of the union, which
+// the commands use as well.
+func TestGeneratedClient(t *testing.T) {
+	eachServer(t, func(t *testing.T, p *program) {
+		p.repositories(2)
+		c, err := client.New(p.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sync := func(selector client.RepositorySelector) client.SyncSyncTaskOrGroup {
+			t.Helper()
+			answer, err := client.Sync(t.Context(), c, client.SyncInput{Repositories: selector, Mirror: true, Priority: client.PriorityNormal})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return answer.Sync
+		}
+		var ids []string
+		switch work := sync(client.RepositorySelector{Names: []string{"r0"}}).(type) {
+		case *client.SyncSyncTask:
+			ids = append(ids, work.Id)
+		default:
+			t.Errorf("one repository: got %T, want a task", work)
+		}
+		switch work := sync(client.RepositorySelector{All: true}).(type) {
+		case *client.SyncSyncTaskGroup:
+			ids = append(ids, work.Id)
+		default:
+			t.Errorf("all repositories: got %T, want a group", work)
+		}
+		for i, id := range ids {
+			var last client.Work
+			if err := c.Watch(t.Context(), id, func(w client.Work) error { last = w; return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if want := []string{"Task", "TaskGroup"}[i]; last.GetTypename() != want || last.GetState() != client.TaskStateCompleted || last.GetCounts().Completed != i+1 {
+				t.Errorf("%s: got %T in state %s, %+v", id, last, last.GetState(), last.GetCounts())
+			}
+			found, err := client.FindWork(t.Context(), c, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, ok := found.TaskOrGroup.(client.Work); !ok || got.GetTypename() != last.GetTypename() || got.GetState() != last.GetState() {
+				t.Errorf("%s: found %T", id, found.TaskOrGroup)
+			}
+		}
+	})
 }
 
 // stage lets a client's test do to its server what clients cannot: POST /hold/N

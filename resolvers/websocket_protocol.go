@@ -99,6 +99,8 @@ func (c *conversation) received(isText bool, text []byte) verdict {
 	switch kind := c.kind(m.Type); {
 	case kind == "connection_init":
 		return c.init(m, text)
+	case (kind == "ping" || kind == "pong") && !isObject(m.Payload) && !isNothing(m.Payload):
+		return breaks(closeBadMessage, "Invalid message received: the payload of %s must be an object", m.Type)
 	case kind == "ping" && !c.begun:
 		return verdict{reply: encode(message{Type: "pong", Payload: m.Payload})}
 	case kind == "pong" && !c.begun:
