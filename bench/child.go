@@ -91,7 +91,7 @@ func (b *bench) race(ctx context.Context, processes int, kind, address string, d
 // runChild is what a child process runs.
 func runChild(ctx context.Context, args []string) error {
 	kinds := map[string]func(ctx context.Context, address string, wait func() error) error{
-		"ream": reamChild, "river": riverChild, "stamps": stampsChild,
+		"ream": reamChild, "river": riverChild, "stamps": stampsChild, "slow": slowChild, "bare": bareChild,
 	}
 	if len(args) != 2 || kinds[args[0]] == nil {
 		return fmt.Errorf("child: unknown kind %q", args)

@@ -26,6 +26,7 @@ func suites() []suite {
 		{"content", "syncing many small files, beside curl", content},
 		{"serve", "serving published files, beside nginx", serve},
 		{"tasks", "the task engine, beside River", tasks},
+		{"api", "subscribers and requests of the API, beside a bare gqlgen server", api},
 		{"start", "the first answer of a new server, and its memory at rest", start},
 	}
 }

@@ -66,6 +66,9 @@ func inBytes(v float64) string {
 func perSecond(v float64) string      { return significant(v) + "/s" }
 func bytesPerSecond(v float64) string { return inBytes(v) + "/s" }
 
+func perCount(v float64) string  { return significant(v) }
+func inPercent(v float64) string { return significant(v*100) + " %" }
+
 // significant shows three digits of a number, or all before its point.
 func significant(v float64) string {
 	digits := 2

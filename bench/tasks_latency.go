@@ -95,6 +95,15 @@ func (s stamping) Cycle(ctx context.Context, id task.WorkerID, outcomes []task.O
 
 // stampsChild is a process that does no-op tasks and writes when.
 func stampsChild(ctx context.Context, address string, wait func() error) error {
+	return stampChild(ctx, address, wait, 8, func(ctx context.Context, _ *task.Run) error {
+		fmt.Println("handler", time.Now().UnixMicro())
+		return sleep(ctx, 100*time.Millisecond) // until the client has subscribed
+	})
+}
+
+// stampChild does tasks once it is told to, and writes when their ends were
+// committed.
+func stampChild(ctx context.Context, address string, wait func() error, slots int, handle task.Handler) error {
 	store, err := db.Open(ctx, address, db.Options{})
 	if err != nil {
 		return err
@@ -104,11 +113,7 @@ func stampsChild(ctx context.Context, address string, wait func() error) error {
 		return err
 	}
 	go store.Listen(ctx) //nolint:errcheck // it ends with the process
-	stop := runWorker(ctx, stamping{store}, worker.Options{Slots: 8, Handlers: map[task.Kind]task.Handler{
-		noop: func(ctx context.Context, _ *task.Run) error {
-			fmt.Println("handler", time.Now().UnixMicro())
-			return sleep(ctx, 100*time.Millisecond) // until the client has subscribed
-		}}})
+	stop := runWorker(ctx, stamping{store}, worker.Options{Slots: slots, Handlers: map[task.Kind]task.Handler{noop: handle}})
 	if err := wait(); !errors.Is(err, io.EOF) {
 		return errors.Join(err, stop())
 	}

@@ -20,7 +20,8 @@ type load struct {
 	paths       []string // one after the other; in each, {n} stands for another number every time
 	connections int
 	seconds     int
-	absent      bool // whether none of the paths exists
+	absent      bool   // whether none of the paths exists
+	body        string // JSON to post to them; empty to get them
 }
 
 // of is the same load for paths behind a prefix.
@@ -68,7 +69,7 @@ func (b *bench) wrk(ctx context.Context, server *process, address string, l load
 		return answered{}, err
 	}
 	out, err := exec.CommandContext(ctx, "wrk", "--threads", strconv.Itoa(wrkThreads), "--connections", strconv.Itoa(l.connections),
-		"--duration", strconv.Itoa(l.seconds)+"s", "--timeout", "30s", "--script", script, address, "--", list).CombinedOutput()
+		"--duration", strconv.Itoa(l.seconds)+"s", "--timeout", "30s", "--script", script, address, "--", list, l.body).CombinedOutput()
 	if err != nil {
 		return answered{}, fmt.Errorf("wrk: %w: %s", err, out)
 	}

@@ -1,5 +1,6 @@
 -- Asks for the paths in a file, one a line, again and again. In each "{n}"
--- stands for a number that is never the same. Ends with a line of figures.
+-- stands for a number that is never the same. Posts the second argument, which
+-- is JSON, unless it is empty. Ends with a line of figures.
 
 local threads = 0
 
@@ -9,11 +10,15 @@ function setup(thread)
 end
 
 function init(args)
+   if args[2] and args[2] ~= "" then
+      wrk.method, wrk.body = "POST", args[2]
+      wrk.headers["Content-Type"] = "application/json"
+   end
    heads, tails, n, next_one = {}, {}, 0, 0
    for path in io.lines(args[1]) do
       n = n + 1
-      local head, tail = wrk.format("GET", path):match("^(.-){n}(.*)$")
-      heads[n], tails[n] = head or wrk.format("GET", path), tail
+      local head, tail = wrk.format(nil, path):match("^(.-){n}(.*)$")
+      heads[n], tails[n] = head or wrk.format(nil, path), tail
    end
    offset = math.floor(n / 2) * id
    count = 0
