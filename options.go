@@ -29,6 +29,7 @@ type options struct {
 	listen      string
 	anonymous   bool
 	clientStall time.Duration
+	frames      time.Duration // between those of a subscription
 	api         api
 	slow        time.Duration // operations that take longer are logged; 0 for none
 
@@ -48,6 +49,7 @@ func serveOptions(args []string, stdout io.Writer) (options, error) {
 	flags.IntVar(&o.workers, "workers", 8, "how many tasks to run at once; 0 for none")
 	flags.BoolVar(&o.anonymous, "allow-anonymous", false, "listen beyond loopback although everybody who reaches the server may do everything")
 	flags.DurationVar(&o.clientStall, "client-stall", 10*time.Second, "disconnect a subscriber that takes nothing for so long")
+	flags.DurationVar(&o.frames, "frame-interval", 250*time.Millisecond, "send a subscriber what changed at most so often, and what it finished with at once")
 	flags.DurationVar(&o.slow, "slow-operation", time.Second, "log API operations that take longer; 0 for none")
 	if err := o.parse(flags, args, stdout); err != nil {
 		return o, err
@@ -56,6 +58,7 @@ func serveOptions(args []string, stdout io.Writer) (options, error) {
 		o.api.check(),
 		want(o.workers >= 0, "--workers: want 0 or more"),
 		want(o.clientStall > 0, "--client-stall: want more than 0, such as 10s"),
+		want(o.frames > 0, "--frame-interval: want more than 0, such as 250ms"),
 		want(o.slow >= 0, "--slow-operation: want 0 or more, such as 1s"),
 		o.slots.check(), o.upstreams.check())
 }

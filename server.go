@@ -155,7 +155,7 @@ type server struct {
 }
 
 func newServer(o options, e *engine, settings resolvers.Options) *server {
-	s := &server{engine: e, hub: event.New(snapshots(e.store), 100*time.Millisecond, e.log)}
+	s := &server{engine: e, hub: event.New(snapshots(e.store), o.frames, e.log)}
 	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log, Redirect: e.redirect})
 	e.store.OnChange(func(c db.Changes) {
 		s.hub.Changed(topics(c)...)

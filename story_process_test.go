@@ -64,6 +64,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{"serve more", 2, "ream serve: unexpected argument \"more\"\n"},
 		{"serve --workers=-1", 2, "ream serve: --workers: want 0 or more\n"},
 		{"serve --workers=x", 2, `ream serve: invalid value "x" for flag -workers: parse error` + "\n"},
+		{"serve --frame-interval=0s", 2, "ream serve: --frame-interval: want more than 0"},
 		{"serve --client-stall=0s", 2, "ream serve: --client-stall: want more than 0"},
 		{"serve --listen=nonsense", 1, "ream serve: --listen: want host:port, such as 127.0.0.1:8080\n"},
 		{"serve --listen=0.0.0.0:0", 1, "ream serve: --listen 0.0.0.0:0: everybody who reaches this address could do everything: add --allow-anonymous"},
