@@ -60,7 +60,7 @@ var libraries = map[string][]string{
 	"github.com/gorilla/websocket":    {"resolvers", "cli"},
 	"github.com/99designs/gqlgen":     {"graph", "resolvers"},
 	"github.com/minio/minio-go":       {"blob"},
-	"github.com/vektah/gqlparser":     {"graph", "resolvers", "web"}, // web: its examples' test
+	"github.com/vektah/gqlparser":     {"graph", "resolvers", "web"},
 	"github.com/hashicorp/golang-lru": {"origin", "resolvers", "fetch", "quota"},
 	"golang.org/x/time":               {"fetch", "quota"},
 	"github.com/prometheus":           {"metric"},

@@ -186,6 +186,25 @@ func TestPlaygroundInABrowser(t *testing.T) {
 	b.checkRequests(p.address, "/", "/playground", "/playground/graphiql.js", "/playground/graphiql.css", "/graphql", "ws/graphql")
 }
 
+func TestReferenceInABrowser(t *testing.T) {
+	t.Parallel()
+	path := os.Getenv(browserVariable)
+	if path == "" {
+		t.Skip(browserVariable + " is unset")
+	}
+	p := start(t, "--data", t.TempDir())
+	b := newTab(t, path)
+	b.do(chromedp.Navigate(p.address + "/playground"))
+	b.until(`document.querySelector('.graphiql-logo a')?.href.endsWith('/playground/reference')`)
+	b.do(chromedp.Navigate(p.address + "/"))
+	if page, err := chromedp.RunResponse(b.ctx, chromedp.Click(`a[href="/playground/reference"]`)); err != nil || page.URL != p.address+"/playground/reference" {
+		t.Fatalf("the link to the reference: got %+v, %v", page, err)
+	}
+	b.do(chromedp.Click(`[id="Mutation.sync"] a[href="#TaskOrGroup"]`))
+	b.until(`document.querySelector(':target').innerText.includes('One of Task, TaskGroup')`)
+	b.checkRequests(p.address, "/", "/playground/reference", "/playground/reference.css")
+}
+
 // checkFrames holds what the page showed of a mirror to what subscriptions
 // promise: each frame is newer than the one before, and only the last is final.
 func (b *tab) checkFrames(frames []string) {

@@ -177,9 +177,14 @@ func newServer(o options, e *engine, settings resolvers.Options) *server {
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", quota.ByAddress(e.observer.tracer.Requests(s.api)))
 	mux.Handle(rest.Prefix, quota.ByAddress(e.observer.tracer.Requests(s.rest)))
-	mux.Handle("/playground", web.Playground("/graphql"))
-	mux.Handle("/playground/", web.Playground("/graphql"))
-	mux.Handle("/{$}", web.Home())
+	schema := resolvers.NewSchema(resolvers.Resolver{}).Schema()
+	if settings.HideSchema {
+		schema = nil
+	}
+	playground := web.Playground("/graphql", schema)
+	mux.Handle("/playground", playground)
+	mux.Handle("/playground/", playground)
+	mux.Handle("/{$}", web.Home(schema != nil))
 	e.addProbes(mux)
 	s.handler = o.api.proxies.Handler(trail.Handler(contentFirst(files, mux), e.log, e.observer.answered))
 	return s

@@ -73,9 +73,19 @@ func newAsset(name string, body []byte, zipped bool) *asset {
 	}
 }
 
+// view is what pages show.
+type view struct {
+	Endpoint  string    // where the API answers
+	Reference bool      // whether there is a reference of it
+	Chapters  []chapter // of the reference
+}
+
+// Nonce stands for what lets the page's own scripts add style sheets.
+func (view) Nonce() string { return nonceMark }
+
 // page renders a page. In it, asset "name" is a reference that changes with
 // the file, so that browsers may keep the file forever.
-func (a assets) page(name, policy, endpoint string) *asset {
+func (a assets) page(name, policy string, shown view) *asset {
 	reference := func(name string) (string, error) {
 		if a[name] == nil {
 			return "", fmt.Errorf("there is no %s", name)
@@ -87,8 +97,9 @@ func (a assets) page(name, policy, endpoint string) *asset {
 		panic("web: " + err.Error())
 	}
 	var body bytes.Buffer
-	page := template.Must(template.New(name).Funcs(template.FuncMap{"asset": reference}).Parse(string(text)))
-	if err := page.Execute(&body, struct{ Endpoint, Nonce string }{endpoint, nonceMark}); err != nil {
+	functions := template.FuncMap{"asset": reference, "own": own, "deprecated": deprecated, "prose": prose}
+	page := template.Must(template.New(name).Funcs(functions).Parse(string(text)))
+	if err := page.Execute(&body, shown); err != nil {
 		panic("web: " + err.Error())
 	}
 	p := newAsset(name, body.Bytes(), false)

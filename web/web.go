@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+
+	"github.com/vektah/gqlparser/v2/ast"
 )
 
 // The pages are Ream's own; dist holds what make web fetches.
@@ -23,9 +25,10 @@ const (
 	plainPolicy = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-// Home returns the page at /. Its style sheet comes from Playground's handler.
-func Home() http.Handler {
-	home := load(embedded).page("home.html", plainPolicy, "")
+// Home returns the page at /. Its style sheet comes from Playground's handler,
+// and so does the reference that it leads to, if there is one.
+func Home(reference bool) http.Handler {
+	home := load(embedded).page("home.html", plainPolicy, view{Reference: reference})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
 			http.NotFound(w, r)
@@ -36,11 +39,14 @@ func Home() http.Handler {
 }
 
 // Playground returns the pages at /playground and below, where people try the
-// GraphQL API that answers at the path endpoint. A build without the
-// playground's files has a page there that says how to get them.
-func Playground(endpoint string) http.Handler { return playground(embedded, endpoint) }
+// GraphQL API that answers at the path endpoint, and read the reference of its
+// schema unless that is nil. A build without the playground's files has a page
+// there that says how to get them.
+func Playground(endpoint string, schema *ast.Schema) http.Handler {
+	return playground(embedded, endpoint, schema)
+}
 
-func playground(files fs.FS, endpoint string) http.Handler {
+func playground(files fs.FS, endpoint string, schema *ast.Schema) http.Handler {
 	all := load(files)
 	name, policy := "playground.html", playgroundPolicy
 	for _, needed := range vendored {
@@ -48,7 +54,10 @@ func playground(files fs.FS, endpoint string) http.Handler {
 			name, policy = "missing.html", plainPolicy
 		}
 	}
-	page := all.page(name, policy, endpoint)
+	page := all.page(name, policy, view{Endpoint: endpoint, Reference: schema != nil})
+	if schema != nil {
+		all["reference"] = all.reference(schema)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.Trim(strings.TrimPrefix(r.URL.Path, "/playground"), "/")
 		switch a := all[name]; {

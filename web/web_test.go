@@ -18,7 +18,7 @@ import (
 func built(t *testing.T) fstest.MapFS {
 	t.Helper()
 	files := fstest.MapFS{}
-	for _, name := range []string{"playground.js", "playground.css", "home.css", "examples.graphql"} {
+	for _, name := range []string{"playground.js", "playground.css", "home.css", "reference.css", "examples.graphql"} {
 		text, err := embedded.ReadFile("pages/" + name)
 		if err != nil {
 			t.Fatal(err)
@@ -44,7 +44,7 @@ func ask(t *testing.T, h http.Handler, method, target string, header ...string) 
 
 func TestPlayground(t *testing.T) {
 	t.Parallel()
-	h := playground(built(t), `/graphql?"<x>`)
+	h := playground(built(t), `/graphql?"<x>`, nil)
 	w := ask(t, h, "GET", "/playground")
 	if w.Code != http.StatusOK {
 		t.Fatalf("status: got %d, want 200", w.Code)
@@ -84,7 +84,7 @@ func TestPlayground(t *testing.T) {
 
 func TestAssets(t *testing.T) {
 	t.Parallel()
-	h := playground(built(t), "/graphql")
+	h := playground(built(t), "/graphql", nil)
 	tag := ask(t, h, "GET", "/playground/react.js", "Accept-Encoding", "gzip").Header().Get("ETag")
 	const plain = "content of react.js"
 	tests := []struct {
@@ -128,7 +128,7 @@ func TestPlaygroundWithoutItsFiles(t *testing.T) {
 	t.Parallel()
 	files := built(t)
 	delete(files, "dist/graphiql.js.gz")
-	w := ask(t, playground(files, "/graphql"), "GET", "/playground/")
+	w := ask(t, playground(files, "/graphql", nil), "GET", "/playground/")
 	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "make web") {
 		t.Errorf("got status %d and no way to get the files:\n%s", w.Code, w.Body)
 	}
@@ -136,18 +136,110 @@ func TestPlaygroundWithoutItsFiles(t *testing.T) {
 
 func TestHome(t *testing.T) {
 	t.Parallel()
-	w := ask(t, Home(), "GET", "/")
+	w := ask(t, Home(true), "GET", "/")
 	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `href="/playground"`) {
 		t.Errorf("got status %d and no link to the playground:\n%s", w.Code, w.Body)
 	}
-	if w := ask(t, Home(), "GET", "/none"); w.Code != http.StatusNotFound {
+	if w := ask(t, Home(true), "GET", "/none"); w.Code != http.StatusNotFound {
 		t.Errorf("/none: got status %d, want 404", w.Code)
 	}
 }
 
-// TestExamplesFitTheSchema keeps what the playground opens with runnable.
-func TestExamplesFitTheSchema(t *testing.T) {
+func TestReference(t *testing.T) {
 	t.Parallel()
+	schema := readSchema(t)
+	h := playground(built(t), "/graphql", schema)
+	w := ask(t, h, "GET", "/playground/reference")
+	page := w.Body.String()
+	if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
+		t.Fatalf("got status %d, %s", w.Code, w.Header().Get("Content-Type"))
+	}
+	if zipped := ask(t, h, "GET", "/playground/reference", "Accept-Encoding", "gzip"); zipped.Header().Get("Content-Encoding") != "gzip" || zipped.Body.Len() > len(page)/3 {
+		t.Errorf("gzipped: got %d bytes of %d", zipped.Body.Len(), len(page))
+	}
+	if regexp.MustCompile(`<script|https?://[^<]*"|\son\w+=`).MatchString(page) {
+		t.Error("the page has a script or an outside reference")
+	}
+	ids := map[string]bool{}
+	for _, m := range regexp.MustCompile(` id="([^"]+)"`).FindAllStringSubmatch(page, -1) {
+		if ids[m[1]] {
+			t.Errorf("%s is there twice", m[1])
+		}
+		ids[m[1]] = true
+	}
+	for _, m := range regexp.MustCompile(`href="#([^"]+)"`).FindAllStringSubmatch(page, -1) {
+		if !ids[m[1]] {
+			t.Errorf("a link leads to %s, which is not there", m[1])
+		}
+	}
+	says := func(id, description string) {
+		t.Helper()
+		if !ids[id] || !strings.Contains(page, string(prose(description))) {
+			t.Errorf("the page does not tell of %s", id)
+		}
+	}
+	for name, d := range schema.Types {
+		if strings.HasPrefix(name, "__") {
+			continue
+		}
+		says(name, d.Description)
+		for _, f := range own(d.Fields) {
+			says(name+"."+f.Name, f.Description)
+			for _, a := range f.Arguments {
+				says(name+"."+f.Name, a.Description)
+			}
+		}
+		for _, v := range d.EnumValues {
+			says(name+"."+v.Name, v.Description)
+		}
+	}
+	for _, path := range []string{"/playground", "/playground/"} {
+		if !strings.Contains(ask(t, h, "GET", path).Body.String(), `"/playground/reference"`) {
+			t.Errorf("%s does not lead to the reference", path)
+		}
+	}
+}
+
+func TestReferenceOfAHiddenSchema(t *testing.T) {
+	t.Parallel()
+	h := playground(built(t), "/graphql", nil)
+	if w := ask(t, h, "GET", "/playground/reference"); w.Code != http.StatusNotFound {
+		t.Errorf("got status %d, want 404", w.Code)
+	}
+	for _, page := range []string{ask(t, h, "GET", "/playground").Body.String(), ask(t, Home(false), "GET", "/").Body.String()} {
+		if strings.Contains(page, "/playground/reference") {
+			t.Errorf("a page leads to the reference, which is not there:\n%s", page)
+		}
+	}
+}
+
+func TestReferenceTellsMore(t *testing.T) {
+	t.Parallel()
+	schema, err := gqlparser.LoadSchema(&ast.Source{Input: `
+		type Query { "Old <b>." old(n: [Int!]! = [1]): String @deprecated(reason: "use ` + "`new`" + `, it is <i>better") }
+		type Mutation { a(one: One): U } type Subscription { a: N }
+		input One @oneOf { x: Int y: Int } union U = A | B type A implements N { id: ID } type B { id: ID @deprecated } interface N { id: ID }`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := ask(t, playground(built(t), "/graphql", schema), "GET", "/playground/reference").Body.String()
+	for _, want := range []string{
+		`Old &lt;b&gt;.<p class="deprecated">Deprecated: use <code>new</code>, it is &lt;i&gt;better</p>`,
+		`n: [<a href="#Int">Int</a>!]! = [1]`,
+		`Deprecated: No longer supported`,
+		`Exactly one of these has to be given.`,
+		`One of <a href="#A">A</a>, <a href="#B">B</a>`,
+		`Implements <a href="#N">N</a>`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s:\n%s", want, page)
+		}
+	}
+}
+
+// readSchema is Ream's, from its sources.
+func readSchema(t *testing.T) *ast.Schema {
+	t.Helper()
 	paths, err := filepath.Glob("../graph/*.graphqls")
 	if err != nil {
 		t.Fatal(err)
@@ -167,11 +259,17 @@ func TestExamplesFitTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return schema
+}
+
+// TestExamplesFitTheSchema keeps what the playground opens with runnable.
+func TestExamplesFitTheSchema(t *testing.T) {
+	t.Parallel()
 	examples, err := embedded.ReadFile("pages/examples.graphql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	document, problems := gqlparser.LoadQueryWithRules(schema, string(examples), nil)
+	document, problems := gqlparser.LoadQueryWithRules(readSchema(t), string(examples), nil)
 	if problems != nil {
 		t.Fatal(problems)
 	}

@@ -17,5 +17,7 @@
     defaultQuery: examples,
     defaultEditorToolsVisibility: false,
     shouldPersistHeaders: false,
-  }));
+  }, React.createElement(GraphiQL.Logo, null, root.dataset.reference
+    ? React.createElement('a', { href: root.dataset.reference, target: '_blank' }, 'Reference')
+    : 'Ream')));
 })();
