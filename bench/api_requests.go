@@ -49,11 +49,8 @@ func requests(ctx context.Context, b *bench) error {
 		return err
 	}
 	return b.eachDatabase(func(d database) error {
-		r, err := b.startReam(ctx, d, "--workers", "0", "--limits", unlimited)
+		r, _, err := b.startWaiting(ctx, d)
 		if err != nil {
-			return err
-		}
-		if _, err := r.queueMirror(ctx); err != nil {
 			return err
 		}
 		if err := answersTask(r.address, body); err != nil {
@@ -73,15 +70,19 @@ func requests(ctx context.Context, b *bench) error {
 	})
 }
 
-// queueMirror queues a group that stays unfinished on a server without workers,
-// and returns its id. Its first task is task-1.
-func (r *ream) queueMirror(ctx context.Context) (string, error) {
+// startWaiting starts a server without workers and queues a group there, whose
+// id it returns: it stays unfinished. Its first task is task-1.
+func (b *bench) startWaiting(ctx context.Context, d database) (*ream, string, error) {
+	r, err := b.startReam(ctx, d, "--workers", "0", "--limits", unlimited)
+	if err != nil {
+		return nil, "", err
+	}
 	if err := r.createRepository(ctx, "r", "http://127.0.0.1:1/PULP_MANIFEST", 1); err != nil {
-		return "", err
+		return nil, "", err
 	}
 	var asked struct{ Mirror struct{ ID string } }
-	err := r.query(ctx, &asked, `mutation { mirror(input: {repositories: {names: ["r"]}}) { id } }`, nil)
-	return asked.Mirror.ID, err
+	err = r.query(ctx, &asked, `mutation { mirror(input: {repositories: {names: ["r"]}}) { id } }`, nil)
+	return r, asked.Mirror.ID, err
 }
 
 // answersTask reports whether a server answers with the task.

@@ -15,11 +15,7 @@ import (
 // idling measures what sockets cost on which nothing happens.
 func idling(ctx context.Context, b *bench) error {
 	n, rest := b.few(5000, 1000), time.Duration(b.few(60, 5))*time.Second
-	r, err := b.startReam(ctx, sqlite, "--workers", "0", "--limits", unlimited)
-	if err != nil {
-		return err
-	}
-	id, err := r.queueMirror(ctx)
+	r, id, err := b.startWaiting(ctx, sqlite)
 	if err != nil {
 		return err
 	}
@@ -64,11 +60,7 @@ func idling(ctx context.Context, b *bench) error {
 // churn measures what is left of clients that came and went.
 func churn(ctx context.Context, b *bench) error {
 	n := b.few(100_000, 5000)
-	r, err := b.startReam(ctx, sqlite, "--workers", "0", "--limits", unlimited)
-	if err != nil {
-		return err
-	}
-	id, err := r.queueMirror(ctx)
+	r, id, err := b.startWaiting(ctx, sqlite)
 	if err != nil {
 		return err
 	}

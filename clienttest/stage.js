@@ -1,5 +1,6 @@
 // What the tests of all clients have in common: where the server is, and what
 // they can have done to it. Ream's own tests start them; see TestClients.
+import assert from 'node:assert/strict';
 import { buildClientSchema, getIntrospectionQuery } from 'graphql';
 import WebSocket from 'ws';
 
@@ -43,6 +44,19 @@ export const socketOptions = {
   shouldRetry: () => true,
   retryWait: () => new Promise((resolve) => { setTimeout(resolve, 20); }),
 };
+
+// toTheEnd reads a group's frames after one that was read before, with one of its
+// two tasks held back, and returns the final one.
+export async function toTheEnd(frames, last) {
+  for await (const { data, errors } of frames) {
+    assert.equal(errors, undefined);
+    assert.equal(last.finished, false, 'a frame after the final one');
+    assert.ok(data.taskGroup.counts.revision >= last.counts.revision);
+    last = data.taskGroup;
+    if (last.counts.completed === 1) await release(1);
+  }
+  return last;
+}
 
 // until resolves once the newest of what a client was told fits.
 export const until = (told, fits) => new Promise((resolve) => {
