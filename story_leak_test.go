@@ -103,7 +103,7 @@ func (p *program) tellsNothing(asked []string, code string, addresses ...string)
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		p.check(path, wire(p.t, response), addresses)
+		p.check(path, allOf(p.t, response), addresses)
 	}
 }
 
@@ -120,8 +120,8 @@ func (p *program) check(what string, got []byte, addresses []string) {
 	}
 }
 
-// wire is an answer with its headers.
-func wire(t *testing.T, response *http.Response) []byte {
+// allOf is an answer with its headers.
+func allOf(t *testing.T, response *http.Response) []byte {
 	t.Helper()
 	defer response.Body.Close()
 	var b bytes.Buffer
@@ -155,7 +155,7 @@ func (p *program) post(document, accept string) []byte {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	return wire(p.t, response)
+	return allOf(p.t, response)
 }
 
 func (p *program) rawSocket(document string) []byte {
