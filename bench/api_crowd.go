@@ -119,9 +119,8 @@ func (b *bench) crowd(ctx context.Context, subscribers, deaf, tasks int) (c crow
 		return c, err
 	}
 	of := func(name string) float64 { return after[name] - before[name] }
-	frames, delays := 0, sample{}
+	delays := sample{}
 	for _, one := range all {
-		frames += one.frames
 		if one.finals == 1 {
 			c.exact++
 		}
@@ -130,7 +129,7 @@ func (b *bench) crowd(ctx context.Context, subscribers, deaf, tasks int) (c crow
 	slices.Sort(delays)
 	c.slow, c.slowest = delays[len(delays)*99/100], delays[len(delays)-1]
 	c.cpu = (spentThen - spent).Seconds() / of("ream_subscription_frames_total")
-	c.rate = float64(frames) / float64(len(all)) / took
+	c.rate = of("ream_subscription_frames_total") / float64(subscribers+deaf) / took
 	c.conflated = of("ream_subscription_frames_conflated_total") / (of("ream_subscription_frames_conflated_total") + of("ream_subscription_frames_total"))
 	people := float64(subscribers + deaf)
 	c.memory, c.peak = (full-empty)/people, (peak-empty)/people
