@@ -17,6 +17,7 @@ const module = "ream"
 // and may be imported only by those that list it.
 var rooms = map[string][]string{
 	"fault":   {},
+	"access":  {"fault"},
 	"page":    {"fault"},
 	"content": {"fault"},
 	"task":    {"fault"},
@@ -35,14 +36,15 @@ var rooms = map[string][]string{
 	"format":      {"content", "fault"},
 	"format/file": {"format", "content", "fault"},
 
-	"db":        {"content", "task", "fault", "page"},
-	"db/dbtest": {"db", "content", "task", "fault", "page"},
+	"db":        {"access", "content", "task", "fault", "page"},
+	"db/dbtest": {"db", "access", "content", "task", "fault", "page"},
 	"worker":    {"task", "fault"},
-	"catalog":   {"content", "task", "fault", "format", "format/file", "db", "blob", "fetch", "secret", "page"},
+	"catalog":   {"access", "content", "task", "fault", "format", "format/file", "db", "blob", "fetch", "secret", "page"},
 
-	"graph":     {"content", "task", "page", "fault", "secret"},
-	"resolvers": {"graph", "catalog", "content", "task", "event", "fault", "page", "media", "quota", "trail"},
-	"rest":      {"catalog", "content", "task", "event", "fault", "page", "media", "trail", "quota"},
+	"graph":     {"access", "content", "task", "page", "fault", "secret"},
+	"resolvers": {"graph", "catalog", "access", "content", "task", "event", "fault", "page", "media", "quota", "trail"},
+	"guard":     {"access", "fault"},
+	"rest":      {"access", "catalog", "content", "task", "event", "fault", "page", "media", "trail", "quota"},
 	"origin":    {"content", "blob", "fault"},
 	"cli":       {},
 	"web":       {},
@@ -61,10 +63,12 @@ var libraries = map[string][]string{
 	"github.com/99designs/gqlgen":     {"graph", "resolvers"},
 	"github.com/minio/minio-go":       {"blob"},
 	"github.com/vektah/gqlparser":     {"graph", "resolvers", "web"},
-	"github.com/hashicorp/golang-lru": {"origin", "resolvers", "fetch", "quota"},
-	"golang.org/x/time":               {"fetch", "quota"},
+	"github.com/hashicorp/golang-lru": {"guard", "origin", "resolvers", "fetch", "quota"},
+	"golang.org/x/time":               {"fetch", "guard", "quota"},
 	"github.com/prometheus":           {"metric"},
 	"go.opentelemetry.io":             {"trace"},
+	"github.com/coreos/go-oidc":       {"guard"},
+	"github.com/rs/cors":              {"guard"},
 	"github.com/getkin/kin-openapi":   {"rest"}, // its tests
 	"github.com/chromedp":             {},       // the main package's tests alone
 	"github.com/netresearch/go-cron":  {"task"},
