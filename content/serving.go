@@ -4,7 +4,8 @@ package content
 // moment. PublicationID is 0 if nothing has been published yet.
 type Serving struct {
 	DistributionID DistributionID
-	Path           string // of the distribution
+	Path           string       // of the distribution
+	RepositoryID   RepositoryID // whose content it serves
 	PublicationID  PublicationID
 }
 

@@ -16,6 +16,7 @@ type Changes struct {
 	Cancels     bool           // running tasks were canceled
 	Content     bool           // what distributions serve changed
 	Schedules   bool           // when schedules fire changed
+	Tokens      bool           // tokens were revoked
 	All         bool           // changes may have been missed: look at everything again
 }
 
@@ -27,8 +28,8 @@ type changes struct {
 }
 
 // OnChange calls f after each commit that changed a task, a group, what is
-// served, or when schedules fire, in this process or, on PostgreSQL, in another
-// one. f must not block.
+// served, when schedules fire, or who is let in, in this process or, on PostgreSQL,
+// in another one. f must not block.
 func (db *DB) OnChange(f func(Changes)) {
 	db.changes.mu.Lock()
 	defer db.changes.mu.Unlock()
@@ -51,6 +52,7 @@ type touched struct {
 	cancels   bool
 	content   bool
 	schedules bool
+	tokens    bool
 }
 
 func (t *touched) task(id task.ID, ended bool) {
@@ -72,7 +74,7 @@ func (t *touched) group(id task.GroupID, ended bool) {
 
 // changes are what was touched, for those who are told.
 func (t touched) changes() Changes {
-	ch := Changes{Ready: t.ready, Cancels: t.cancels, Content: t.content, Schedules: t.schedules}
+	ch := Changes{Ready: t.ready, Cancels: t.cancels, Content: t.content, Schedules: t.schedules, Tokens: t.tokens}
 	ch.Tasks, ch.EndedTasks = parted(t.tasks)
 	ch.Groups, ch.EndedGroups = parted(t.groups)
 	return ch
@@ -80,7 +82,7 @@ func (t touched) changes() Changes {
 
 // none reports whether nothing changed that anybody is told of.
 func (t touched) none() bool {
-	return len(t.tasks)+len(t.groups) == 0 && !t.ready && !t.cancels && !t.content && !t.schedules
+	return len(t.tasks)+len(t.groups) == 0 && !t.ready && !t.cancels && !t.content && !t.schedules && !t.tokens
 }
 
 // publish tells of a committed transaction.

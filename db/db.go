@@ -55,6 +55,7 @@ type queries struct {
 
 	observe  func(verb string, took time.Duration, err error) // nil if nobody wants to know
 	prepared *preparing                                       // in transactions of the engine; nil elsewhere
+	scope    *scope                                           // what is seen; nil for everything
 }
 
 // Tx is a transaction. Whatever it changed becomes visible at once, and

@@ -28,13 +28,14 @@ func (r distributionRow) item() (content.DistributionID, *content.Distribution) 
 
 // Distributions returns a page of all distributions, oldest first.
 func (q *queries) Distributions(ctx context.Context, req page.Request) (*page.Of[*content.Distribution], error) {
-	return paged(ctx, q, distributions, req, distributionRow.item)
+	return paged(ctx, q, distributions.narrowed(q.seenDistribution()), req, distributionRow.item)
 }
 
 // RepositoryDistributions returns a page of the distributions that follow each
 // repository, oldest first.
 func (q *queries) RepositoryDistributions(ctx context.Context, ids []content.RepositoryID, req page.Request) ([]*page.Of[*content.Distribution], error) {
-	return pagesOf(ctx, q, distributions.with(`d.repository_id = o.owner`), ownersOf(ids), req, distributionRow.item)
+	l := distributions.with(`d.repository_id = o.owner`).narrowed(q.seenDistribution())
+	return pagesOf(ctx, q, l, ownersOf(ids), req, distributionRow.item)
 }
 
 var distributions = listing{columns: distributionColumns, from: "distribution d", key: "d.id"}
@@ -43,7 +44,8 @@ var distributions = listing{columns: distributionColumns, from: "distribution d"
 // there is none.
 func (q *queries) DistributionsByID(ctx context.Context, ids []content.DistributionID) ([]*content.Distribution, error) {
 	var rows []distributionRow
-	if err := q.sel(ctx, &rows, `SELECT `+distributionColumns+` FROM distribution WHERE `+q.d.in("id"), list(q.d, ids)); err != nil {
+	seen := q.seenDistribution()
+	if err := q.sel(ctx, &rows, `SELECT `+distributionColumns+` FROM distribution d WHERE `+q.d.in("d.id")+seen.sql, joined(list(q.d, ids), seen.args)...); err != nil {
 		return nil, err
 	}
 	return inOrder(ids, rows, distributionRow.item), nil
@@ -52,27 +54,35 @@ func (q *queries) DistributionsByID(ctx context.Context, ids []content.Distribut
 // DistributionByPath returns the distribution at a path. It fails with
 // fault.NotFound if there is none.
 func (q *queries) DistributionByPath(ctx context.Context, path string) (*content.Distribution, error) {
-	return q.oneDistribution(ctx, nothingAt(path), `path = ?`, path)
+	return q.oneDistribution(ctx, nothingAt(path), ``, `d.path = ?`, path)
 }
 
 // LockDistribution returns a distribution that nobody else changes until the
 // transaction ends. It fails with fault.NotFound if there is none.
 func (tx *Tx) LockDistribution(ctx context.Context, id content.DistributionID) (*content.Distribution, error) {
-	return tx.oneDistribution(ctx, missing(id), `id = ?`+tx.d.forUpdate, id)
+	return tx.oneDistribution(ctx, missing(id), tx.d.forUpdate, `d.id = ?`, id)
 }
 
 // LockDistributionByPath is LockDistribution of the one at a path.
 func (tx *Tx) LockDistributionByPath(ctx context.Context, path string) (*content.Distribution, error) {
-	return tx.oneDistribution(ctx, nothingAt(path), `path = ?`+tx.d.forUpdate, path)
+	return tx.oneDistribution(ctx, nothingAt(path), tx.d.forUpdate, `d.path = ?`, path)
+}
+
+// ServedPaths returns those of the paths at which there is a distribution.
+func (q *queries) ServedPaths(ctx context.Context, paths []string) (served []string, err error) {
+	seen := q.seenDistribution()
+	err = q.sel(ctx, &served, `SELECT d.path FROM distribution d WHERE `+q.d.in("d.path")+seen.sql+` ORDER BY d.path`, joined(list(q.d, paths), seen.args)...)
+	return served, err
 }
 
 func nothingAt(path string) error {
 	return fault.New(fault.NotFound, "there is no distribution at %q", path)
 }
 
-func (q *queries) oneDistribution(ctx context.Context, none error, condition string, arg any) (*content.Distribution, error) {
+func (q *queries) oneDistribution(ctx context.Context, none error, lock, condition string, arg any) (*content.Distribution, error) {
 	var row distributionRow
-	found, err := q.found(ctx, &row, `SELECT `+distributionColumns+` FROM distribution WHERE `+condition, arg)
+	seen := q.seenDistribution()
+	found, err := q.found(ctx, &row, `SELECT `+distributionColumns+` FROM distribution d WHERE `+condition+seen.sql+lock, joined(arg, seen.args)...)
 	if err == nil && !found {
 		err = none
 	}
@@ -89,10 +99,11 @@ func (q *queries) Serving(ctx context.Context, paths []string) (*content.Serving
 	var row struct {
 		ID          content.DistributionID `db:"id"`
 		Path        string                 `db:"path"`
+		Repository  content.RepositoryID   `db:"repository"`
 		Publication content.PublicationID  `db:"publication"`
 	}
-	found, err := q.found(ctx, &row, `SELECT d.id, d.path, COALESCE(d.publication_id, r.newest_publication_id, 0) AS publication
-		FROM distribution d LEFT JOIN repository r ON r.id = d.repository_id
+	found, err := q.found(ctx, &row, `SELECT d.id, d.path, COALESCE(d.repository_id, p.repository_id) AS repository, COALESCE(d.publication_id, r.newest_publication_id, 0) AS publication
+		FROM distribution d LEFT JOIN repository r ON r.id = d.repository_id LEFT JOIN publication p ON p.id = d.publication_id
 		WHERE `+q.d.in("d.path")+` ORDER BY length(d.path) DESC LIMIT 1`, list(q.d, paths))
 	if err == nil && !found {
 		err = fault.New(fault.NotFound, "no distribution serves this path")
@@ -100,7 +111,7 @@ func (q *queries) Serving(ctx context.Context, paths []string) (*content.Serving
 	if err != nil {
 		return nil, err
 	}
-	return &content.Serving{DistributionID: row.ID, Path: row.Path, PublicationID: row.Publication}, nil
+	return &content.Serving{DistributionID: row.ID, Path: row.Path, RepositoryID: row.Repository, PublicationID: row.Publication}, nil
 }
 
 // CreateDistribution stores a new distribution and fills in its ID and times.

@@ -44,8 +44,8 @@ func (tx *Tx) createGroup(ctx context.Context, g task.NewGroup) (task.GroupID, e
 	if len(g.Tasks) == 0 {
 		finished = &now
 	}
-	_, err = tx.exec(ctx, `INSERT INTO task_group(id, name, max_running, retry_of, created_at, finished_at) VALUES (?, ?, ?, ?, ?, ?)`,
-		id, g.Name, orNull(g.MaxRunning), orNull(g.RetryOf), now, finished)
+	_, err = tx.exec(ctx, `INSERT INTO task_group(id, name, max_running, retry_of, labels, created_at, finished_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		id, g.Name, orNull(g.MaxRunning), orNull(g.RetryOf), orNull(tx.limit()), now, finished)
 	return id, err
 }
 
@@ -138,6 +138,7 @@ type (
 		Blocked  int           `json:"blocked_by"`
 		Gate     gate          `json:"gate"`
 		Dedupe   *string       `json:"dedupe,omitempty"`
+		About    *int64        `json:"repository_id,omitempty"`
 	}
 	newReservation struct {
 		Task      task.ID `json:"task_id"`
@@ -209,6 +210,9 @@ func (tx *Tx) enqueue(ctx context.Context, p placement, tasks []task.New) ([]tas
 			return nil, err
 		}
 	}
+	if err := tx.noteRepositories(ctx, p.group, tasks); err != nil {
+		return nil, err
+	}
 	if err := tx.count(ctx, d); err != nil {
 		return nil, err
 	}
@@ -239,7 +243,7 @@ func prepare(p placement, tasks []task.New, numbers []int64, resources resources
 			return b, fmt.Errorf("arguments of %s: %w", t.Kind, err)
 		}
 		row := newTask{ID: id, Kind: t.Kind, Name: t.Name, Priority: priorityNumber(t.Priority), Position: cmp.Or(p.position, int64(id)), Args: string(args),
-			Parent: orNull(p.parent.Task), Group: orNull(p.group), RetryOf: orNull(t.RetryOf), Dedupe: orNull(t.Dedupe), Trace: orNull(p.trace)}
+			Parent: orNull(p.parent.Task), Group: orNull(p.group), RetryOf: orNull(t.RetryOf), Dedupe: orNull(t.Dedupe), Trace: orNull(p.trace), About: orNull(t.RepositoryID)}
 		if p.limited {
 			row.Gate = gateClosed
 			row.Blocked++
@@ -317,10 +321,10 @@ func (tx *Tx) insert(ctx context.Context, b batch) error {
 			tx.d.rows("x", "id bigint", "group_id bigint", "kind text", "priority smallint", "position bigint", "blocked_by int", "gate smallint", "dedupe text"), now, rows); err != nil {
 			return err
 		}
-		if _, err := tx.exec(ctx, `INSERT INTO task(id, kind, name, priority, position, parent_id, group_id, retry_of, args, reserves, after_tasks, trace, created_at)
-			SELECT id, kind, name, priority, position, parent_id, group_id, retry_of, args, reserves, after_tasks, trace, CAST(? AS bigint) FROM `+
+		if _, err := tx.exec(ctx, `INSERT INTO task(id, kind, name, priority, position, parent_id, group_id, retry_of, args, reserves, after_tasks, trace, repository_id, created_at)
+			SELECT id, kind, name, priority, position, parent_id, group_id, retry_of, args, reserves, after_tasks, trace, repository_id, CAST(? AS bigint) FROM `+
 			tx.d.rows("x", "id bigint", "kind text", "name text", "priority smallint", "position bigint", "parent_id bigint", "group_id bigint", "retry_of bigint",
-				"args text", "reserves text", "after_tasks text", "trace text"), now, rows); err != nil {
+				"args text", "reserves text", "after_tasks text", "trace text", "repository_id bigint"), now, rows); err != nil {
 			return err
 		}
 	}
@@ -338,6 +342,25 @@ func (tx *Tx) insert(ctx context.Context, b batch) error {
 		}
 	}
 	return nil
+}
+
+// noteRepositories keeps what a group's new members are about. Others cannot
+// do so meanwhile: they do not know the group yet, or its row is locked.
+func (tx *Tx) noteRepositories(ctx context.Context, group task.GroupID, tasks []task.New) error {
+	if group == 0 {
+		return nil
+	}
+	type repository struct {
+		ID int64 `json:"id"`
+	}
+	about := make([]repository, len(tasks))
+	for i, t := range tasks {
+		about[i].ID = t.RepositoryID
+	}
+	slices.SortFunc(about, func(a, b repository) int { return cmp.Compare(a.ID, b.ID) })
+	_, err := tx.exec(ctx, `INSERT INTO task_group_repository(group_id, repository_id) SELECT CAST(? AS bigint), id FROM `+
+		tx.d.rows("x", "id bigint")+` WHERE TRUE ON CONFLICT (group_id, repository_id) DO NOTHING`, group, encode(slices.Compact(about)))
+	return err
 }
 
 // nextIDs reserves n ascending numbers, which are never given again.

@@ -75,6 +75,7 @@ func (q *queries) BlockedBy(ctx context.Context, id task.ID, req page.Request) (
 
 // union is places from several tables.
 type union struct {
+	seen  condition // of all parts
 	parts []string
 	args  []any
 	lines []string // the parts as they are read in order, with room for a condition and a limit
@@ -82,10 +83,10 @@ type union struct {
 
 // add adds the places of a table that fit the condition.
 func (u *union) add(table, condition string, args ...any) {
-	part := `SELECT position, task_id FROM ` + table + ` WHERE ` + condition
+	part := `SELECT position, task_id FROM ` + table + ` WHERE ` + condition + u.seen.sql
 	u.parts = append(u.parts, part)
 	u.lines = append(u.lines, `SELECT * FROM (`+part+` AND (position, task_id) > (?, ?) ORDER BY position, task_id LIMIT ?) AS part`)
-	u.args = append(u.args, args...)
+	u.args = append(append(u.args, args...), u.seen.args...)
 }
 
 // page reads the first n places behind one. Each part is read by its index.
@@ -110,6 +111,7 @@ func (q *queries) blockers(ctx context.Context, id task.ID) (u union, err error)
 	if err != nil || !waits {
 		return u, err
 	}
+	u.seen = q.seenTask("task_id")
 	if self.Gate == gateClosed && self.Blocked == 1 {
 		u.add(`task_queue`, `group_id = ? AND gate = 2`, self.Group)
 		return u, nil
@@ -163,10 +165,11 @@ func (q *queries) Ahead(ctx context.Context, ids []task.ID) ([]int, error) {
 	last := slices.MaxFunc(asked, compare)
 	var parts []string
 	var args []any
+	seen := q.seenTask("task_id")
 	for _, kind := range kinds {
 		parts = append(parts, `SELECT * FROM (SELECT priority, position, task_id FROM task_queue WHERE kind = ? AND blocked_by = 0 AND worker_id IS NULL
-			AND (priority, position, task_id) < (?, ?, ?) ORDER BY priority, position, task_id LIMIT ?) AS of_kind`)
-		args = append(args, kind, last.Priority, last.Position, last.Task, aheadCounted)
+			AND (priority, position, task_id) < (?, ?, ?)`+seen.sql+` ORDER BY priority, position, task_id LIMIT ?) AS of_kind`)
+		args = append(args, joined(kind, last.Priority, last.Position, last.Task, seen.args, aheadCounted)...)
 	}
 	var line []standing
 	if len(parts) > 0 {
@@ -215,10 +218,11 @@ func (q *queries) Holders(ctx context.Context, names []string) ([][]*task.Task, 
 		Task task.ID `db:"task_id"`
 	}
 	var rows []row
+	seen := q.seenTask("v.task_id")
 	if err := q.sel(ctx, &rows, `SELECT name, task_id FROM (
 			SELECT r.name, v.task_id, row_number() OVER (PARTITION BY r.id ORDER BY v.position, v.task_id) AS n
-			FROM resource r JOIN reservation v ON v.resource_id = r.id AND v.granted WHERE `+q.d.in("r.name")+`) AS held
-		WHERE n <= ? ORDER BY name, n`, list(q.d, names), holdersTold); err != nil {
+			FROM resource r JOIN reservation v ON v.resource_id = r.id AND v.granted WHERE `+q.d.in("r.name")+seen.sql+`) AS held
+		WHERE n <= ? ORDER BY name, n`, joined(list(q.d, names), seen.args, holdersTold)...); err != nil {
 		return nil, err
 	}
 	ids := make([]task.ID, len(rows))

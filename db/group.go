@@ -41,7 +41,8 @@ func (r groupRow) item() (task.GroupID, *task.Group) { return r.ID, r.group() }
 // Its cost does not depend on how many members they have.
 func (q *queries) GroupsByID(ctx context.Context, ids []task.GroupID) ([]*task.Group, error) {
 	var rows []groupRow
-	if err := q.sel(ctx, &rows, `SELECT `+groupColumns+` FROM task_group WHERE `+q.d.in("id"), list(q.d, ids)); err != nil {
+	seen := q.seenGroup()
+	if err := q.sel(ctx, &rows, `SELECT `+groupColumns+` FROM task_group g WHERE `+q.d.in("g.id")+seen.sql, joined(list(q.d, ids), seen.args)...); err != nil {
 		return nil, err
 	}
 	return inOrder(ids, rows, groupRow.item), nil
@@ -49,11 +50,14 @@ func (q *queries) GroupsByID(ctx context.Context, ids []task.GroupID) ([]*task.G
 
 // Groups returns a page of all groups, newest first.
 func (q *queries) Groups(ctx context.Context, req page.Request) (*page.Of[*task.Group], error) {
-	return paged(ctx, q, listing{columns: groupColumns, from: "task_group g", key: "g.id", newest: true}, req, groupRow.item)
+	l := listing{columns: groupColumns, from: "task_group g", key: "g.id", newest: true}
+	l.narrow(q.seenGroup())
+	return paged(ctx, q, l, req, groupRow.item)
 }
 
 // GroupRetries returns a page of the retries of each group, oldest first.
 func (q *queries) GroupRetries(ctx context.Context, ids []task.GroupID, req page.Request) ([]*page.Of[*task.Group], error) {
 	l := listing{columns: groupColumns, from: "task_group g", where: `g.retry_of = o.owner`, key: "g.id"}
+	l.narrow(q.seenGroup())
 	return pagesOf(ctx, q, l, ownersOf(ids), req, groupRow.item)
 }

@@ -19,6 +19,9 @@ type Purged[ID ~int64] struct {
 func (db *DB) PurgeGroups(ctx context.Context, after task.GroupID, cutoff time.Time, limit int) (Purged[task.GroupID], error) {
 	const next = `SELECT id, created_at, finished_at, FALSE AS kept FROM task_group WHERE id > ? ORDER BY id LIMIT ?`
 	return purge(ctx, db, next, after, cutoff, limit, func(tx *Tx, ids []task.GroupID) (int, error) {
+		if _, err := tx.exec(ctx, `DELETE FROM task_group_repository WHERE `+tx.d.in("group_id"), list(tx.d, ids)); err != nil {
+			return 0, err
+		}
 		return tx.exec(ctx, `DELETE FROM task_group WHERE `+tx.d.in("id"), list(tx.d, ids))
 	})
 }

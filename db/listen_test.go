@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ream/access"
 	"ream/db"
 	"ream/db/dbtest"
 	"ream/task"
@@ -110,6 +111,17 @@ func TestProcessesTellEachOther(t *testing.T) {
 	a, b := listen(t, address), listen(t, address)
 	id := a.change()
 	b.await("of a task", func(c db.Changes) bool { return names(c, id) && !c.All })
+	if err := a.InTx(t.Context(), func(tx *db.Tx) error {
+		token := &access.Token{Name: "a", Role: access.Admin}
+		if err := tx.CreateToken(t.Context(), token, "hash"); err != nil {
+			return err
+		}
+		_, err := tx.RevokeToken(t.Context(), token.ID)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.await("of a revoked token", func(c db.Changes) bool { return c.Tokens && !c.All })
 	last := a.change()
 	a.end() // right after a change that is not told yet
 	b.await("of the last task of a process that ends", func(c db.Changes) bool { return names(c, last) })

@@ -54,6 +54,7 @@ type notice struct {
 	Cancels     bool           `json:"c,omitempty"`
 	Content     bool           `json:"s,omitempty"`
 	Schedules   bool           `json:"d,omitempty"`
+	Tokens      bool           `json:"k,omitempty"`
 	All         bool           `json:"a,omitempty"`
 }
 
@@ -85,6 +86,7 @@ func (n *notifier) add(ch Changes) {
 	}
 	t.ready, t.cancels, t.content = t.ready || ch.Ready, t.cancels || ch.Cancels, t.content || ch.Content
 	t.schedules = t.schedules || ch.Schedules
+	t.tokens = t.tokens || ch.Tokens
 	n.pending <- t
 	select {
 	case n.signal <- struct{}{}:
@@ -100,7 +102,7 @@ func (n *notifier) take() touched {
 
 // everything is what may have changed while nobody listened.
 func everything() Changes {
-	return Changes{All: true, Ready: true, Cancels: true, Content: true, Schedules: true}
+	return Changes{All: true, Ready: true, Cancels: true, Content: true, Schedules: true, Tokens: true}
 }
 
 // Listen exchanges notices of changes with the other processes on PostgreSQL
@@ -199,7 +201,7 @@ func (db *DB) receive(n *pq.Notification, self int64) {
 	}
 	if got.From != self {
 		db.changes.tell(Changes{Tasks: got.Tasks, EndedTasks: got.EndedTasks, Groups: got.Groups, EndedGroups: got.EndedGroups,
-			Ready: got.Ready, Cancels: got.Cancels, Content: got.Content, Schedules: got.Schedules, All: got.All})
+			Ready: got.Ready, Cancels: got.Cancels, Content: got.Content, Schedules: got.Schedules, Tokens: got.Tokens, All: got.All})
 	}
 }
 
@@ -239,7 +241,7 @@ func (db *DB) sendNotice(ctx context.Context, self int64) error {
 		return nil
 	}
 	ch := t.changes()
-	out := notice{From: self, Ready: ch.Ready, Cancels: ch.Cancels, Content: ch.Content, Schedules: ch.Schedules}
+	out := notice{From: self, Ready: ch.Ready, Cancels: ch.Cancels, Content: ch.Content, Schedules: ch.Schedules, Tokens: ch.Tokens}
 	if len(t.tasks)+len(t.groups) > maxNotice {
 		out.All = true
 	} else {

@@ -29,13 +29,14 @@ func (r publicationRow) item() (content.PublicationID, *content.Publication) {
 
 // Publications returns a page of all publications, newest first.
 func (q *queries) Publications(ctx context.Context, req page.Request) (*page.Of[*content.Publication], error) {
-	return paged(ctx, q, publications, req, publicationRow.item)
+	return paged(ctx, q, publications.narrowed(q.seen("p.repository_id")), req, publicationRow.item)
 }
 
 // RepositoryPublications returns a page of the publications of each repository,
 // newest first.
 func (q *queries) RepositoryPublications(ctx context.Context, ids []content.RepositoryID, req page.Request) ([]*page.Of[*content.Publication], error) {
-	return pagesOf(ctx, q, publications.with(`p.repository_id = o.owner`), ownersOf(ids), req, publicationRow.item)
+	l := publications.with(`p.repository_id = o.owner`).narrowed(q.seen("p.repository_id"))
+	return pagesOf(ctx, q, l, ownersOf(ids), req, publicationRow.item)
 }
 
 var publications = listing{columns: publicationColumns, from: "publication p", key: "p.id", newest: true}
@@ -44,7 +45,8 @@ var publications = listing{columns: publicationColumns, from: "publication p", k
 // there is none.
 func (q *queries) PublicationsByID(ctx context.Context, ids []content.PublicationID) ([]*content.Publication, error) {
 	var rows []publicationRow
-	if err := q.sel(ctx, &rows, `SELECT `+publicationColumns+` FROM publication WHERE `+q.d.in("id"), list(q.d, ids)); err != nil {
+	seen := q.seen("repository_id")
+	if err := q.sel(ctx, &rows, `SELECT `+publicationColumns+` FROM publication WHERE `+q.d.in("id")+seen.sql, joined(list(q.d, ids), seen.args)...); err != nil {
 		return nil, err
 	}
 	return inOrder(ids, rows, publicationRow.item), nil

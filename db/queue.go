@@ -20,6 +20,9 @@ const totals = `SUM(waiting) AS waiting, SUM(running) AS running, SUM(completed)
 // Queue is the state of everything at one instant. Its cost does not depend on
 // how many tasks there are.
 func (q *queries) Queue(ctx context.Context) (*task.Queue, error) {
+	if q.scope != nil {
+		return nil, ofEverything("the queue")
+	}
 	var c countRow
 	if err := q.get(ctx, &c, `SELECT `+totals+` FROM queue_counts`); err != nil {
 		return nil, q.d.classify(err)
@@ -133,6 +136,9 @@ func (db *DB) sample(ctx context.Context) error {
 // Samples returns what was counted every few seconds over the last hour,
 // oldest first.
 func (q *queries) Samples(ctx context.Context) ([]*task.Sample, error) {
+	if q.scope != nil {
+		return nil, ofEverything("the queue's history")
+	}
 	var rows []sampleRow
 	if err := q.sel(ctx, &rows, `SELECT `+sampleColumns+` FROM queue_sample ORDER BY taken_at`); err != nil || len(rows) == 0 {
 		return nil, err

@@ -78,13 +78,16 @@ func (r remoteRow) item() (content.RemoteID, *content.Remote) {
 
 // Remotes returns a page of the remotes, oldest first.
 func (q *queries) Remotes(ctx context.Context, req page.Request) (*page.Of[*content.Remote], error) {
-	return paged(ctx, q, listing{columns: remoteColumns, from: "remote", key: "id"}, req, remoteRow.item)
+	l := listing{columns: remoteColumns, from: "remote", key: "id"}
+	l.narrow(q.seenRemote())
+	return paged(ctx, q, l, req, remoteRow.item)
 }
 
 // RemotesByID returns remotes in the order of the ids, nil where there is none.
 func (q *queries) RemotesByID(ctx context.Context, ids []content.RemoteID) ([]*content.Remote, error) {
 	var rows []remoteRow
-	if err := q.sel(ctx, &rows, `SELECT `+remoteColumns+` FROM remote WHERE `+q.d.in("id"), list(q.d, ids)); err != nil {
+	seen := q.seenRemote()
+	if err := q.sel(ctx, &rows, `SELECT `+remoteColumns+` FROM remote WHERE `+q.d.in("id")+seen.sql, joined(list(q.d, ids), seen.args)...); err != nil {
 		return nil, err
 	}
 	return inOrder(ids, rows, remoteRow.item), nil
@@ -93,18 +96,19 @@ func (q *queries) RemotesByID(ctx context.Context, ids []content.RemoteID) ([]*c
 // RemoteByName returns the remote of that name. It fails with fault.NotFound
 // if there is none.
 func (q *queries) RemoteByName(ctx context.Context, name string) (*content.Remote, error) {
-	return q.oneRemote(ctx, fault.New(fault.NotFound, "there is no remote %q", name), `name = ?`, name)
+	return q.oneRemote(ctx, fault.New(fault.NotFound, "there is no remote %q", name), ``, `name = ?`, name)
 }
 
 // LockRemote returns a remote that nobody else changes until the transaction
 // ends. It fails with fault.NotFound if there is none.
 func (tx *Tx) LockRemote(ctx context.Context, id content.RemoteID) (*content.Remote, error) {
-	return tx.oneRemote(ctx, missing(id), `id = ?`+tx.d.forUpdate, id)
+	return tx.oneRemote(ctx, missing(id), tx.d.forUpdate, `id = ?`, id)
 }
 
-func (q *queries) oneRemote(ctx context.Context, none error, condition string, arg any) (*content.Remote, error) {
+func (q *queries) oneRemote(ctx context.Context, none error, lock, condition string, arg any) (*content.Remote, error) {
 	var row remoteRow
-	found, err := q.found(ctx, &row, `SELECT `+remoteColumns+` FROM remote WHERE `+condition, arg)
+	seen := q.seenRemote()
+	found, err := q.found(ctx, &row, `SELECT `+remoteColumns+` FROM remote WHERE `+condition+seen.sql+lock, joined(arg, seen.args)...)
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,7 @@ func (q *queries) Repositories(ctx context.Context, labels string, req page.Requ
 	if err := l.selectLabels(labels); err != nil {
 		return nil, err
 	}
+	l.narrow(q.seen("id"))
 	return pageOf(ctx, q, l, req, func(r repositoryRow) content.RepositoryID { return r.ID },
 		func(rows []repositoryRow) ([]*content.Repository, error) { return q.repositories(ctx, rows) })
 }
@@ -48,6 +49,7 @@ func (q *queries) SelectRepositories(ctx context.Context, labels string) ([]*con
 	if err := l.selectLabels(labels); err != nil {
 		return nil, err
 	}
+	l.narrow(q.seen("id"))
 	var rows []repositoryRow
 	if err := q.sel(ctx, &rows, `SELECT `+repositoryColumns+` FROM repository`+l.condition()+` ORDER BY id`, l.args...); err != nil {
 		return nil, err
@@ -59,7 +61,8 @@ func (q *queries) SelectRepositories(ctx context.Context, labels string) ([]*con
 // there is none.
 func (q *queries) RepositoriesByID(ctx context.Context, ids []content.RepositoryID) ([]*content.Repository, error) {
 	var rows []repositoryRow
-	if err := q.sel(ctx, &rows, `SELECT `+repositoryColumns+` FROM repository WHERE `+q.d.in("id"), list(q.d, ids)); err != nil {
+	seen := q.seen("id")
+	if err := q.sel(ctx, &rows, `SELECT `+repositoryColumns+` FROM repository WHERE `+q.d.in("id")+seen.sql, joined(list(q.d, ids), seen.args)...); err != nil {
 		return nil, err
 	}
 	found, err := q.repositories(ctx, rows)
@@ -73,7 +76,8 @@ func (q *queries) RepositoriesByID(ctx context.Context, ids []content.Repository
 // there is none.
 func (q *queries) RepositoriesByName(ctx context.Context, names []string) ([]*content.Repository, error) {
 	var rows []repositoryRow
-	if err := q.sel(ctx, &rows, `SELECT `+repositoryColumns+` FROM repository WHERE `+q.d.in("name"), list(q.d, names)); err != nil {
+	seen := q.seen("id")
+	if err := q.sel(ctx, &rows, `SELECT `+repositoryColumns+` FROM repository WHERE `+q.d.in("name")+seen.sql, joined(list(q.d, names), seen.args)...); err != nil {
 		return nil, err
 	}
 	found, err := q.repositories(ctx, rows)
@@ -110,7 +114,8 @@ func (tx *Tx) KeepRepositories(ctx context.Context, repositories []*content.Repo
 
 func (tx *Tx) oneRepository(ctx context.Context, id content.RepositoryID, lock string) (*content.Repository, error) {
 	var row repositoryRow
-	found, err := tx.found(ctx, &row, `SELECT `+repositoryColumns+` FROM repository WHERE id = ?`+lock, id)
+	seen := tx.seen("id")
+	found, err := tx.found(ctx, &row, `SELECT `+repositoryColumns+` FROM repository WHERE id = ?`+seen.sql+lock, joined(id, seen.args)...)
 	if err != nil {
 		return nil, err
 	}

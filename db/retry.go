@@ -87,15 +87,17 @@ func (tx *Tx) again(ctx context.Context, where string, args ...any) ([]task.New,
 		Args     string    `db:"args"`
 		Reserves *string   `db:"reserves"`
 		After    *string   `db:"after_tasks"`
+		About    int64     `db:"repository_id"`
 	}
-	if err := tx.sel(ctx, &rows, `SELECT t.id, t.kind, t.name, t.priority, t.args, t.reserves, t.after_tasks FROM task t WHERE `+where+` ORDER BY t.id`, args...); err != nil {
+	if err := tx.sel(ctx, &rows, `SELECT t.id, t.kind, t.name, t.priority, t.args, t.reserves, t.after_tasks,
+		COALESCE(t.repository_id, 0) AS repository_id FROM task t WHERE `+where+` ORDER BY t.id`, args...); err != nil {
 		return nil, err
 	}
 	index := make(map[task.ID]int, len(rows))
 	tasks := make([]task.New, len(rows))
 	for i, r := range rows {
 		index[r.ID] = i
-		t := task.New{Kind: r.Kind, Name: r.Name, Args: json.RawMessage(r.Args), Priority: priorityOf(r.Priority), RetryOf: r.ID}
+		t := task.New{Kind: r.Kind, Name: r.Name, Args: json.RawMessage(r.Args), Priority: priorityOf(r.Priority), RetryOf: r.ID, RepositoryID: r.About}
 		var reserves []reserved
 		var after []task.ID
 		if err := decodeOr(r.Reserves, &reserves); err != nil {

@@ -55,6 +55,7 @@ func schedules(rows []scheduleRow) ([]*task.Schedule, error) {
 // Schedules returns a page of the schedules, oldest first.
 func (q *queries) Schedules(ctx context.Context, req page.Request) (*page.Of[*task.Schedule], error) {
 	l := listing{columns: scheduleColumns, from: "schedule", key: "id"}
+	l.narrow(q.unlimited())
 	return pageOf(ctx, q, l, req, func(r scheduleRow) task.ScheduleID { return r.ID }, schedules)
 }
 
@@ -62,7 +63,7 @@ func (q *queries) Schedules(ctx context.Context, req page.Request) (*page.Of[*ta
 // none.
 func (q *queries) SchedulesByID(ctx context.Context, ids []task.ScheduleID) ([]*task.Schedule, error) {
 	var rows []scheduleRow
-	if err := q.sel(ctx, &rows, `SELECT `+scheduleColumns+` FROM schedule WHERE `+q.d.in("id"), list(q.d, ids)); err != nil {
+	if err := q.sel(ctx, &rows, `SELECT `+scheduleColumns+` FROM schedule WHERE `+q.d.in("id")+q.unlimited().sql, list(q.d, ids)); err != nil {
 		return nil, err
 	}
 	found, err := schedules(rows)
@@ -75,7 +76,7 @@ func (q *queries) SchedulesByID(ctx context.Context, ids []task.ScheduleID) ([]*
 // ScheduleByName returns the schedule of that name. It fails with
 // fault.NotFound if there is none.
 func (q *queries) ScheduleByName(ctx context.Context, name string) (*task.Schedule, error) {
-	s, found, err := q.oneSchedule(ctx, ` WHERE name = ?`, name)
+	s, found, err := q.oneSchedule(ctx, ` WHERE name = ?`+q.unlimited().sql, name)
 	if err == nil && !found {
 		err = fault.New(fault.NotFound, "there is no schedule %q", name)
 	}
@@ -85,7 +86,7 @@ func (q *queries) ScheduleByName(ctx context.Context, name string) (*task.Schedu
 // LockSchedule returns a schedule that nobody else fires or changes until the
 // transaction ends. It fails with fault.NotFound if there is none.
 func (tx *Tx) LockSchedule(ctx context.Context, id task.ScheduleID) (*task.Schedule, error) {
-	s, found, err := tx.oneSchedule(ctx, ` WHERE id = ?`+tx.d.forUpdate, id)
+	s, found, err := tx.oneSchedule(ctx, ` WHERE id = ?`+tx.unlimited().sql+tx.d.forUpdate, id)
 	if err == nil && !found {
 		err = missing(id)
 	}

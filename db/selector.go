@@ -13,21 +13,36 @@ const maxTerms = 32
 // selector like "env=prod,team!=web,mirror,!old": all of its terms. An empty
 // one fits every repository.
 func (l *listing) selectLabels(selector string) error {
-	if strings.TrimSpace(selector) == "" {
-		return nil
-	}
-	terms := strings.Split(selector, ",")
-	if len(terms) > maxTerms {
-		return fault.Input("labels", "the selector has %d terms: at most %d are allowed", len(terms), maxTerms)
-	}
+	terms, err := parseSelector(selector)
 	for _, t := range terms {
-		term, err := parseTerm(strings.TrimSpace(t))
-		if err != nil {
-			return err
-		}
-		l.and(term.condition(), term.args()...)
+		l.and(t.condition("repository.id"), t.args()...)
 	}
-	return nil
+	return err
+}
+
+// CheckSelector reports what is wrong with a label selector, as a
+// fault.BadInput.
+func CheckSelector(selector string) error {
+	_, err := parseSelector(selector)
+	return err
+}
+
+func parseSelector(selector string) ([]labelTerm, error) {
+	if strings.TrimSpace(selector) == "" {
+		return nil, nil
+	}
+	texts := strings.Split(selector, ",")
+	if len(texts) > maxTerms {
+		return nil, fault.Input("labels", "the selector has %d terms: at most %d are allowed", len(texts), maxTerms)
+	}
+	terms := make([]labelTerm, len(texts))
+	for i, text := range texts {
+		var err error
+		if terms[i], err = parseTerm(strings.TrimSpace(text)); err != nil {
+			return nil, err
+		}
+	}
+	return terms, nil
 }
 
 // labelTerm is one condition on the labels.
@@ -64,12 +79,13 @@ func isLabel(s, others string) bool {
 	return len(s) <= 63 && strings.IndexFunc(s, func(r rune) bool { return !fits(r) }) < 0
 }
 
-func (t labelTerm) condition() string {
+// condition is on the labels of the repository with an ID.
+func (t labelTerm) condition(id string) string {
 	var b strings.Builder
 	if t.negated {
 		b.WriteString("NOT ")
 	}
-	b.WriteString("EXISTS (SELECT 1 FROM repository_label l WHERE l.repository_id = repository.id AND l.key = ?")
+	b.WriteString("EXISTS (SELECT 1 FROM repository_label l WHERE l.repository_id = " + id + " AND l.key = ?")
 	if !t.anyValue {
 		b.WriteString(" AND l.value = ?")
 	}

@@ -59,7 +59,8 @@ func (r taskRow) task() (*task.Task, error) {
 // TasksByID returns tasks in the order of the ids, nil where there is none.
 func (q *queries) TasksByID(ctx context.Context, ids []task.ID) ([]*task.Task, error) {
 	var rows []taskRow
-	if err := q.sel(ctx, &rows, `SELECT `+taskColumns+` FROM `+taskTables+` WHERE `+q.d.in("t.id"), list(q.d, ids)); err != nil {
+	seen := q.seen("t.repository_id")
+	if err := q.sel(ctx, &rows, `SELECT `+taskColumns+` FROM `+taskTables+` WHERE `+q.d.in("t.id")+seen.sql, joined(list(q.d, ids), seen.args)...); err != nil {
 		return nil, err
 	}
 	tasks, err := q.tasks(ctx, rows)
@@ -107,7 +108,9 @@ func (q *queries) tasks(ctx context.Context, rows []taskRow) ([]*task.Task, erro
 // Tasks returns a page of the tasks that the filter selects. It reads them from
 // the smallest table that has all of them.
 func (q *queries) Tasks(ctx context.Context, f task.Filter, req page.Request) (*page.Of[*task.Task], error) {
-	return pageOf(ctx, q, tasksBy(f, false), req, taskRow.key, q.taskRows(ctx))
+	l := tasksBy(f, false)
+	l.narrow(q.seen("t.repository_id"))
+	return pageOf(ctx, q, l, req, taskRow.key, q.taskRows(ctx))
 }
 
 // TasksOf returns a page of the tasks of each of several groups, tasks or
@@ -126,6 +129,7 @@ func (q *queries) TasksOf(ctx context.Context, relation task.Relation, ids []int
 	default:
 		return nil, fmt.Errorf("tasks have no relation %q", relation)
 	}
+	l.narrow(q.seen("t.repository_id"))
 	return pagesOfRows(ctx, q, l, ownersOf(ids), req, taskRow.key, q.taskRows(ctx))
 }
 

@@ -39,7 +39,8 @@ const (
 // UnitsByID returns units in the order of the ids, nil where there is none.
 func (q *queries) UnitsByID(ctx context.Context, ids []content.UnitID) ([]*content.Unit, error) {
 	var rows []unitRow
-	if err := q.sel(ctx, &rows, `SELECT `+unitColumns+` FROM unit u WHERE `+q.d.in("u.id"), list(q.d, ids)); err != nil {
+	seen := q.seenBy("membership m WHERE m.path = u.path AND m.unit_id = u.id", "m.repository_id")
+	if err := q.sel(ctx, &rows, `SELECT `+unitColumns+` FROM unit u WHERE `+q.d.in("u.id")+seen.sql, joined(list(q.d, ids), seen.args)...); err != nil {
 		return nil, err
 	}
 	return inOrder(ids, rows, func(r unitRow) (content.UnitID, *content.Unit) { return r.ID, r.unit() }), nil
@@ -65,6 +66,7 @@ func (q *queries) VersionRemoved(ctx context.Context, versions []*content.Versio
 // unitPages reads pages of members. Versions know how many there are in all.
 func (q *queries) unitPages(ctx context.Context, condition string, versions []*content.Version, req page.Request, count func(*content.Version) int) ([]*page.Of[*content.Unit], error) {
 	l := listing{columns: unitColumns, from: memberTables, where: condition, key: "m.path"}
+	l.narrow(q.seen("m.repository_id"))
 	pages, err := pagesOf(ctx, q, l, ownersOfVersions(versions), req, func(r unitRow) (string, *content.Unit) { return r.Path, r.unit() })
 	for i, p := range pages {
 		p.Count = func(context.Context) (int, error) { return count(versions[i]), nil }

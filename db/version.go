@@ -30,6 +30,7 @@ func (r versionRow) item() (content.VersionID, *content.Version) {
 // Versions returns a page of the versions of each repository, newest first.
 func (q *queries) Versions(ctx context.Context, ids []content.RepositoryID, req page.Request) ([]*page.Of[*content.Version], error) {
 	l := listing{columns: versionColumns, from: "version v", where: `v.repository_id = o.owner`, key: "v.number", newest: true}
+	l.narrow(q.seen("v.repository_id"))
 	return pagesOf(ctx, q, l, ownersOf(ids), req, func(r versionRow) (int64, *content.Version) {
 		_, v := r.item()
 		return int64(r.Number), v
@@ -39,7 +40,8 @@ func (q *queries) Versions(ctx context.Context, ids []content.RepositoryID, req 
 // VersionsByID returns versions in the order of the ids, nil where there is none.
 func (q *queries) VersionsByID(ctx context.Context, ids []content.VersionID) ([]*content.Version, error) {
 	var rows []versionRow
-	if err := q.sel(ctx, &rows, `SELECT `+versionColumns+` FROM version WHERE `+q.d.in("id"), list(q.d, ids)); err != nil {
+	seen := q.seen("repository_id")
+	if err := q.sel(ctx, &rows, `SELECT `+versionColumns+` FROM version WHERE `+q.d.in("id")+seen.sql, joined(list(q.d, ids), seen.args)...); err != nil {
 		return nil, err
 	}
 	return inOrder(ids, rows, versionRow.item), nil
@@ -53,8 +55,9 @@ func (q *queries) VersionsByNumber(ctx context.Context, keys []content.VersionKe
 		owners[i] = owner{N: i, ID: int64(k.RepositoryID), Version: k.Number}
 	}
 	var rows []versionRow
+	seen := q.seen("v.repository_id")
 	if err := q.sel(ctx, &rows, `SELECT o.n, `+versionColumns+` FROM `+q.d.owners()+` CROSS JOIN version v
-		WHERE v.repository_id = o.owner AND v.number = o.version`, encode(owners)); err != nil {
+		WHERE v.repository_id = o.owner AND v.number = o.version`+seen.sql, joined(encode(owners), seen.args)...); err != nil {
 		return nil, err
 	}
 	versions := make([]*content.Version, len(keys))

@@ -144,6 +144,9 @@ type New struct {
 	// batch of one task without a group.
 	Dedupe  string
 	RetryOf ID // the unsuccessful task that this one does again; 0 for none
+	// RepositoryID is the number of the repository that the task is about, 0 for
+	// none: those who are limited to some repositories see it by that.
+	RepositoryID int64
 }
 
 // NewGroup describes a group to be queued with its members.

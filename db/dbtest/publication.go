@@ -221,7 +221,7 @@ func serving(l library) {
 	r := l.repository("r")
 	d := l.distribute(content.Distribution{Path: "x/y", RepositoryID: r.ID})
 	candidates := []string{"x", "x/y", "x/y/z"}
-	want := &content.Serving{DistributionID: d.ID, Path: "x/y"}
+	want := &content.Serving{DistributionID: d.ID, Path: "x/y", RepositoryID: r.ID}
 	check := func(when string) {
 		l.t.Helper()
 		equal(l.t, when, must(l.Serving(l.ctx(), candidates))(l.t), want)

@@ -44,6 +44,14 @@ func Run(t *testing.T, open func(*testing.T) *db.DB) {
 		"distributions at once":      distributionsAtOnce,
 		"serving":                    serving,
 		"told of content":            toldOfContent,
+		"tokens":                     tokens,
+		"told of tokens":             toldOfTokens,
+		"use of tokens":              useOfTokens,
+		"audit log":                  auditLog,
+		"purge of the audit log":     purgeOfTheAuditLog,
+		"limits":                     limits,
+		"limits of groups":           limitsOfGroups,
+		"limits of lines":            limitsOfLines,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

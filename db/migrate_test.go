@@ -1,0 +1,91 @@
+package db_test
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/pressly/goose/v3"
+
+	"ream/content"
+	"ream/db"
+	"ream/db/dbtest"
+	"ream/page"
+	"ream/task"
+)
+
+// eachMigrated checks a database of every kind that was filled when its schema
+// had an older version.
+func eachMigrated(t *testing.T, version int64, fill []string, check func(*testing.T, *db.DB)) {
+	t.Parallel()
+	for _, c := range []struct {
+		driver, dir string
+		dialect     goose.Dialect
+		address     func(*testing.T) string
+	}{
+		{"sqlite", "sqlite", goose.DialectSQLite3, func(t *testing.T) string { return filepath.Join(t.TempDir(), "ream.db") }},
+		{"postgres", "postgres", goose.DialectPostgres, dbtest.PostgresAddress},
+	} {
+		t.Run(c.driver, func(t *testing.T) {
+			t.Parallel()
+			address := c.address(t)
+			pool, err := sql.Open(c.driver, address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer pool.Close()
+			provider, err := goose.NewProvider(c.dialect, pool, os.DirFS(filepath.Join("migrations", c.dir)), goose.WithDisableGlobalRegistry(true))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := provider.UpTo(t.Context(), version); err != nil {
+				t.Fatal(err)
+			}
+			for _, statement := range fill {
+				if _, err := pool.ExecContext(t.Context(), statement); err != nil {
+					t.Fatalf("%s: %v", statement, err)
+				}
+			}
+			if err := pool.Close(); err != nil {
+				t.Fatal(err)
+			}
+			check(t, dbtest.Open(t, address, db.Options{}))
+		})
+	}
+}
+
+func TestOlderWorkIsWithinLimits(t *testing.T) {
+	const insert = `INSERT INTO task(id, kind, name, priority, position, group_id, args, created_at) VALUES `
+	eachMigrated(t, 5, []string{
+		`INSERT INTO repository(id, name, format, created_at, updated_at) VALUES (1, 'a', 'FILE', 0, 0), (2, 'b', 'FILE', 0, 0)`,
+		`INSERT INTO repository_label(repository_id, key, value) VALUES (1, 'team', 'a'), (2, 'team', 'b')`,
+		`INSERT INTO task_group(id, name, created_at) VALUES (1, 'of a', 0), (2, 'of both', 0), (3, 'also of none', 0)`,
+		insert + `(1, 'repository.sync', 'sync a', 2, 1, 1, '{"repository":1,"mirror":true}', 0)`,
+		insert + `(2, 'repository.publish', 'publish a', 2, 2, 2, '{"repository":1,"version":0}', 0)`,
+		insert + `(3, 'distribution.update', 'serve b', 2, 3, 2, '{"repository":2,"path":"b"}', 0)`,
+		insert + `(4, 'history.purge', 'purge', 2, 4, 3, '{"olderThanDays":1}', 0)`,
+		insert + `(5, 'repository.sync', 'sync a', 2, 5, 3, '{"repository":1,"mirror":true}', 0)`,
+	}, func(t *testing.T, d *db.DB) {
+		v := d.Within("team=a")
+		p, err := v.Tasks(t.Context(), task.Filter{}, page.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tasks []task.ID
+		for _, item := range p.Items {
+			tasks = append(tasks, item.Node.ID)
+		}
+		if want := []task.ID{1, 2, 5}; !slices.Equal(tasks, want) {
+			t.Errorf("tasks: got %v, want %v", tasks, want)
+		}
+		groups, err := v.GroupsByID(t.Context(), []task.GroupID{1, 2, 3})
+		if err != nil || groups[0] == nil || groups[1] != nil || groups[2] != nil {
+			t.Errorf("groups: got %v, %v, want the first alone", groups, err)
+		}
+		if found, err := v.RepositoriesByID(t.Context(), []content.RepositoryID{1, 2}); err != nil || found[0] == nil || found[1] != nil {
+			t.Errorf("repositories: got %v, %v", found, err)
+		}
+	})
+}
