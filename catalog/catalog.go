@@ -80,40 +80,35 @@ func checkName(name string) error {
 // CreateRepository creates a repository.
 func (c *Catalog) CreateRepository(ctx context.Context, in RepositoryInput) (*content.Repository, error) {
 	r := &content.Repository{Name: in.Name, Format: in.Format, RemoteID: in.Remote, Labels: in.Labels}
-	err := c.DB.InTx(ctx, func(tx *db.Tx) error {
+	return change(ctx, c, func(tx *db.Tx) (*content.Repository, error) {
 		if err := checkRepository(ctx, tx, r); err != nil {
-			return err
+			return nil, err
 		}
-		return tx.CreateRepository(ctx, r)
+		return r, tx.CreateRepository(ctx, r)
 	})
-	return r, err
 }
 
 // UpdateRepository changes a repository's settings.
-func (c *Catalog) UpdateRepository(ctx context.Context, id content.RepositoryID, in RepositoryChange) (r *content.Repository, err error) {
-	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if r, err = tx.LockRepository(ctx, id); err != nil {
-			return err
+func (c *Catalog) UpdateRepository(ctx context.Context, id content.RepositoryID, in RepositoryChange) (*content.Repository, error) {
+	return change(ctx, c, func(tx *db.Tx) (*content.Repository, error) {
+		r, err := tx.LockRepository(ctx, id)
+		if err != nil {
+			return nil, err
 		}
 		set(&r.Name, in.Name)
 		set(&r.RemoteID, in.Remote)
 		set(&r.Labels, in.Labels)
 		if err := checkRepository(ctx, tx, r); err != nil {
-			return err
+			return nil, err
 		}
-		return tx.UpdateRepository(ctx, r)
+		return r, tx.UpdateRepository(ctx, r)
 	})
-	return r, err
 }
 
 // DeleteRepository deletes a repository that is not served or worked on, with
 // its versions and publications, and returns it.
-func (c *Catalog) DeleteRepository(ctx context.Context, id content.RepositoryID) (r *content.Repository, err error) {
-	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		r, err = tx.DeleteRepository(ctx, id)
-		return err
-	})
-	return r, err
+func (c *Catalog) DeleteRepository(ctx context.Context, id content.RepositoryID) (*content.Repository, error) {
+	return change(ctx, c, func(tx *db.Tx) (*content.Repository, error) { return tx.DeleteRepository(ctx, id) })
 }
 
 var (
@@ -152,24 +147,24 @@ func checkRepository(ctx context.Context, tx *db.Tx, r *content.Repository) erro
 // CreateDistribution creates a distribution.
 func (c *Catalog) CreateDistribution(ctx context.Context, in DistributionInput) (*content.Distribution, error) {
 	d := &content.Distribution{Path: in.Path, RepositoryID: in.Repository, PublicationID: in.Publication}
-	err := c.DB.InTx(ctx, func(tx *db.Tx) error {
+	return change(ctx, c, func(tx *db.Tx) (*content.Distribution, error) {
 		if err := checkDistribution(ctx, tx, d); err != nil {
-			return err
+			return nil, err
 		}
-		return tx.CreateDistribution(ctx, d)
+		return d, tx.CreateDistribution(ctx, d)
 	})
-	return d, err
 }
 
 // UpdateDistribution changes a distribution. Readers see what was served
 // before or what is served from now on, never a mix.
-func (c *Catalog) UpdateDistribution(ctx context.Context, id content.DistributionID, in DistributionChange) (d *content.Distribution, err error) {
+func (c *Catalog) UpdateDistribution(ctx context.Context, id content.DistributionID, in DistributionChange) (*content.Distribution, error) {
 	if in.Repository != nil && in.Publication != nil {
 		return nil, fault.Input("publication", "give either a repository or a publication")
 	}
-	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if d, err = tx.LockDistribution(ctx, id); err != nil {
-			return err
+	return change(ctx, c, func(tx *db.Tx) (*content.Distribution, error) {
+		d, err := tx.LockDistribution(ctx, id)
+		if err != nil {
+			return nil, err
 		}
 		set(&d.Path, in.Path)
 		if in.Repository != nil {
@@ -179,22 +174,21 @@ func (c *Catalog) UpdateDistribution(ctx context.Context, id content.Distributio
 			d.RepositoryID, d.PublicationID = 0, *in.Publication
 		}
 		if err := checkDistribution(ctx, tx, d); err != nil {
-			return err
+			return nil, err
 		}
-		return tx.UpdateDistribution(ctx, d)
+		return d, tx.UpdateDistribution(ctx, d)
 	})
-	return d, err
 }
 
 // DeleteDistribution deletes a distribution and returns it.
-func (c *Catalog) DeleteDistribution(ctx context.Context, id content.DistributionID) (d *content.Distribution, err error) {
-	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if d, err = tx.LockDistribution(ctx, id); err != nil {
-			return err
+func (c *Catalog) DeleteDistribution(ctx context.Context, id content.DistributionID) (*content.Distribution, error) {
+	return change(ctx, c, func(tx *db.Tx) (*content.Distribution, error) {
+		d, err := tx.LockDistribution(ctx, id)
+		if err != nil {
+			return nil, err
 		}
-		return tx.DeleteDistribution(ctx, id)
+		return d, tx.DeleteDistribution(ctx, id)
 	})
-	return d, err
 }
 
 func checkDistribution(ctx context.Context, tx *db.Tx, d *content.Distribution) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"ream/access"
 	"ream/content"
 	"ream/db"
 	"ream/fault"
@@ -80,35 +81,36 @@ func (o Operation) queue(ctx context.Context, tx *db.Tx) (string, error) {
 
 // answer queues an operation in a transaction and returns the work. With a key
 // that was used for the same operation it returns the first answer again.
-func (c *Catalog) answer(ctx context.Context, o Operation, key string) (work task.Work, err error) {
+func (c *Catalog) answer(ctx context.Context, o Operation, key string) (task.Work, error) {
 	if len(key) > 200 {
 		return nil, fault.Input("idempotencyKey", "it has more than 200 bytes")
+	}
+	if caller := access.CallerOf(ctx); key != "" && caller.Kind != access.Anonymous {
+		key = caller.String() + " " + key // of others' keys nobody learns anything
 	}
 	fingerprint, err := json.Marshal(o)
 	if err != nil {
 		return nil, fmt.Errorf("fingerprint of the request: %w", err)
 	}
-	err = c.DB.InTx(ctx, func(tx *db.Tx) (err error) {
+	return change(ctx, c, func(tx *db.Tx) (task.Work, error) {
 		var id string
 		if key != "" {
 			if id, err = tx.Answered(ctx, key, string(fingerprint)); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if id == "" {
 			if id, err = o.queue(ctx, tx); err != nil {
-				return err
+				return nil, err
 			}
 			if key != "" {
 				if err := tx.Answer(ctx, key, string(fingerprint), id); err != nil {
-					return err
+					return nil, err
 				}
 			}
 		}
-		work, err = workByID(ctx, tx, id)
-		return err
+		return workByID(ctx, tx, id)
 	})
-	return work, err
 }
 
 // workByID reads a task or a group by the ID that clients see.
@@ -192,7 +194,8 @@ func (in *MirrorRequest) check() (*Selector, error) {
 }
 
 func (in *MirrorRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
-	return expand(ctx, tx, "mirror", in.Repositories, in.MaxRunning, func(r *content.Repository) ([]task.New, error) {
+	var paths []string
+	p, err := expand(ctx, tx, "mirror", in.Repositories, in.MaxRunning, func(r *content.Repository) ([]task.New, error) {
 		path := cmp.Or(in.Path, r.Name)
 		if err := checkPath(path); err != nil {
 			return nil, err
@@ -205,8 +208,29 @@ func (in *MirrorRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
 		publish.After = []int{0}
 		distribute := newDistribute(r, path, in.Priority)
 		distribute.After = []int{1}
+		paths = append(paths, path)
 		return []task.New{sync, publish, distribute}, nil
 	})
+	if err == nil && access.CallerOf(ctx).Limit != "" {
+		err = checkServed(ctx, tx, paths)
+	}
+	return p, err
+}
+
+// checkServed lets callers that are limited to some repositories mirror only to
+// where these are served already: with a new distribution they would learn, by
+// the paths that are taken, of others.
+func checkServed(ctx context.Context, tx *db.Tx, paths []string) error {
+	served, err := tx.ServedPaths(ctx, paths)
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		if !slices.Contains(served, path) {
+			return fault.New(fault.Forbidden, "you see no distribution at %q, and your token is limited to some repositories: somebody whose is not has to create the distribution first", path)
+		}
+	}
+	return nil
 }
 
 func checkPath(path string) error {
@@ -306,10 +330,17 @@ func distinct(repositories []*content.Repository) []*content.Repository {
 
 // CancelTask cancels a task with what it spawned, and returns it.
 func (c *Catalog) CancelTask(ctx context.Context, id task.ID) (*task.Task, error) {
-	if _, err := c.task(ctx, id); err != nil {
+	if _, err := change(ctx, c, func(tx *db.Tx) (*task.Task, error) {
+		t, err := one(tx.TasksByID(ctx, []task.ID{id}))
+		if err != nil {
+			return nil, missing(err, id)
+		}
+		_, err = tx.CancelTask(ctx, id)
+		return t, err
+	}); err != nil {
 		return nil, err
 	}
-	if err := c.DB.CancelTask(ctx, id); err != nil {
+	if err := c.DB.CancelTask(ctx, id); err != nil { // what it spawned meanwhile
 		return nil, err
 	}
 	return c.task(ctx, id)
@@ -317,7 +348,14 @@ func (c *Catalog) CancelTask(ctx context.Context, id task.ID) (*task.Task, error
 
 // CancelGroup cancels a group's members, and returns the group.
 func (c *Catalog) CancelGroup(ctx context.Context, id task.GroupID) (*task.Group, error) {
-	if _, err := c.group(ctx, id); err != nil {
+	if _, err := change(ctx, c, func(tx *db.Tx) (*task.Group, error) {
+		g, err := one(tx.GroupsByID(ctx, []task.GroupID{id}))
+		if err != nil {
+			return nil, missing(err, id)
+		}
+		_, err = tx.CancelGroup(ctx, id)
+		return g, err
+	}); err != nil {
 		return nil, err
 	}
 	if err := c.DB.CancelGroup(ctx, id); err != nil {
@@ -328,21 +366,31 @@ func (c *Catalog) CancelGroup(ctx context.Context, id task.GroupID) (*task.Group
 
 // RetryTask queues an unsuccessful task again, and returns the new one.
 func (c *Catalog) RetryTask(ctx context.Context, id task.ID) (*task.Task, error) {
-	var again task.ID
-	if err := c.DB.InTx(ctx, func(tx *db.Tx) (err error) { again, err = tx.RetryTask(ctx, id); return err }); err != nil {
-		return nil, err
-	}
-	return c.task(ctx, again)
+	return change(ctx, c, func(tx *db.Tx) (*task.Task, error) {
+		if _, err := one(tx.TasksByID(ctx, []task.ID{id})); err != nil {
+			return nil, missing(err, id)
+		}
+		again, err := tx.RetryTask(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return one(tx.TasksByID(ctx, []task.ID{again}))
+	})
 }
 
 // RetryGroup queues the members of a group that did not complete again, and
 // returns the new group.
 func (c *Catalog) RetryGroup(ctx context.Context, id task.GroupID) (*task.Group, error) {
-	var again task.GroupID
-	if err := c.DB.InTx(ctx, func(tx *db.Tx) (err error) { again, err = tx.RetryGroup(ctx, id); return err }); err != nil {
-		return nil, err
-	}
-	return c.group(ctx, again)
+	return change(ctx, c, func(tx *db.Tx) (*task.Group, error) {
+		if _, err := one(tx.GroupsByID(ctx, []task.GroupID{id})); err != nil {
+			return nil, missing(err, id)
+		}
+		again, err := tx.RetryGroup(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return one(tx.GroupsByID(ctx, []task.GroupID{again}))
+	})
 }
 
 // reserve claims what a task works on.

@@ -20,7 +20,7 @@ type publishArgs struct {
 
 func newPublish(r *content.Repository, version int, p task.Priority) task.New {
 	return task.New{Kind: PublishKind, Name: "publish " + r.Name, Args: publishArgs{r.ID, version}, Priority: p,
-		Reservations: reserve(task.Exclusive, r.ID), Dedupe: fmt.Sprintf("publish %d %d %s", r.ID, version, p)}
+		RepositoryID: int64(r.ID), Reservations: reserve(task.Exclusive, r.ID), Dedupe: fmt.Sprintf("publish %d %d %s", r.ID, version, p)}
 }
 
 // publish makes a version ready to be served. A version that is published
@@ -131,7 +131,7 @@ type distributeArgs struct {
 
 func newDistribute(r *content.Repository, path string, p task.Priority) task.New {
 	return task.New{Kind: DistributeKind, Name: "serve " + r.Name, Args: distributeArgs{r.ID, path}, Priority: p,
-		Reservations: reserve(task.Exclusive, r.ID)}
+		RepositoryID: int64(r.ID), Reservations: reserve(task.Exclusive, r.ID)}
 }
 
 // distribute makes the distribution at a path serve a repository's newest

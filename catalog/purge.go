@@ -14,6 +14,9 @@ import (
 // few enough that workers hardly wait for it.
 const purgeBatch = 1000
 
+// auditKept is how long the audit log is kept, however short the history.
+const auditKept = 365 * 24 * time.Hour
+
 // Purge queues the deletion of work that finished long ago: groups with all
 // their members, and tasks without a group.
 func (c *Catalog) Purge(ctx context.Context, in PurgeRequest) (task.Work, error) {
@@ -60,7 +63,14 @@ func (c *Catalog) purge(ctx context.Context, run *task.Run) error {
 	}); err != nil {
 		return err
 	}
-	return c.DB.PurgeRest(ctx, cutoff)
+	if err := c.DB.PurgeRest(ctx, cutoff); err != nil {
+		return err
+	}
+	purged, err := c.DB.PurgeEntries(ctx, c.DB.Now().Add(-auditKept))
+	if purged > 0 {
+		run.Progress.Report("purge.audit", "Deleting entries of the audit log", task.Items, int64(purged), int64(purged))
+	}
+	return err
 }
 
 // purgeAll takes steps until nothing is left to look at. It rests after each

@@ -37,21 +37,22 @@ func (c *Catalog) CreateRemote(ctx context.Context, in RemoteInput) (*content.Re
 	if err := c.Fetch.CheckURL(r.URL); err != nil {
 		return nil, err
 	}
-	return r, c.DB.InTx(ctx, func(tx *db.Tx) error {
+	return change(ctx, c, func(tx *db.Tx) (*content.Remote, error) {
 		if err := tx.CreateRemote(ctx, r); err != nil || len(texts) == 0 {
-			return err
+			return r, err
 		}
 		r.Secrets = c.seal(r, texts, nil)
-		return tx.UpdateRemote(ctx, r)
+		return r, tx.UpdateRemote(ctx, r)
 	})
 }
 
 // UpdateRemote changes a remote. What runs goes on with the settings that it
 // began with.
-func (c *Catalog) UpdateRemote(ctx context.Context, id content.RemoteID, in RemoteChange) (r *content.Remote, err error) {
-	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if r, err = tx.LockRemote(ctx, id); err != nil {
-			return err
+func (c *Catalog) UpdateRemote(ctx context.Context, id content.RemoteID, in RemoteChange) (*content.Remote, error) {
+	return change(ctx, c, func(tx *db.Tx) (*content.Remote, error) {
+		r, err := tx.LockRemote(ctx, id)
+		if err != nil {
+			return nil, err
 		}
 		before := *r
 		set(&r.Name, in.Name)
@@ -70,34 +71,33 @@ func (c *Catalog) UpdateRemote(ctx context.Context, id content.RemoteID, in Remo
 		set(&r.TotalTimeout, in.TotalTimeout)
 		set(&r.Retries, in.Retries)
 		if err := checkRemote(r); err != nil {
-			return err
+			return nil, err
 		}
 		texts, err := c.changeSecrets(&before, r, in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if err := settings(r, texts).Check(); err != nil {
-			return err
+			return nil, err
 		}
 		if in.URL != nil {
 			if err := c.Fetch.CheckURL(r.URL); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return tx.UpdateRemote(ctx, r)
+		return r, tx.UpdateRemote(ctx, r)
 	})
-	return r, err
 }
 
 // DeleteRemote deletes a remote that no repository uses, and returns it.
-func (c *Catalog) DeleteRemote(ctx context.Context, id content.RemoteID) (r *content.Remote, err error) {
-	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if r, err = tx.LockRemote(ctx, id); err != nil {
-			return err
+func (c *Catalog) DeleteRemote(ctx context.Context, id content.RemoteID) (*content.Remote, error) {
+	return change(ctx, c, func(tx *db.Tx) (*content.Remote, error) {
+		r, err := tx.LockRemote(ctx, id)
+		if err != nil {
+			return nil, err
 		}
-		return tx.DeleteRemote(ctx, id)
+		return r, tx.DeleteRemote(ctx, id)
 	})
-	return r, err
 }
 
 // The limits of a remote's settings.

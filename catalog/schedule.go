@@ -15,27 +15,27 @@ import (
 // CreateSchedule creates a schedule. It fires from now on unless it is paused.
 func (c *Catalog) CreateSchedule(ctx context.Context, in ScheduleInput) (*task.Schedule, error) {
 	s := &task.Schedule{Name: in.Name, Cron: in.Cron, TimeZone: in.TimeZone, Paused: in.Paused}
-	err := c.DB.InTx(ctx, func(tx *db.Tx) error {
+	return change(ctx, c, func(tx *db.Tx) (*task.Schedule, error) {
 		if err := checkName(s.Name); err != nil {
-			return err
+			return nil, err
 		}
 		if err := setOperation(ctx, tx, s, in.Operation); err != nil {
-			return err
+			return nil, err
 		}
 		if err := s.Plan(tx.Now()); err != nil {
-			return err
+			return nil, err
 		}
-		return tx.CreateSchedule(ctx, s)
+		return s, tx.CreateSchedule(ctx, s)
 	})
-	return s, err
 }
 
 // UpdateSchedule changes a schedule. What it missed while it was paused, or
 // would have done at other times, is not made up for.
-func (c *Catalog) UpdateSchedule(ctx context.Context, id task.ScheduleID, in ScheduleChange) (s *task.Schedule, err error) {
-	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if s, err = tx.LockSchedule(ctx, id); err != nil {
-			return err
+func (c *Catalog) UpdateSchedule(ctx context.Context, id task.ScheduleID, in ScheduleChange) (*task.Schedule, error) {
+	return change(ctx, c, func(tx *db.Tx) (*task.Schedule, error) {
+		s, err := tx.LockSchedule(ctx, id)
+		if err != nil {
+			return nil, err
 		}
 		before := *s
 		set(&s.Name, in.Name)
@@ -43,32 +43,31 @@ func (c *Catalog) UpdateSchedule(ctx context.Context, id task.ScheduleID, in Sch
 		set(&s.TimeZone, in.TimeZone)
 		set(&s.Paused, in.Paused)
 		if err := checkName(s.Name); err != nil {
-			return err
+			return nil, err
 		}
 		if in.Operation != nil {
 			if err := setOperation(ctx, tx, s, *in.Operation); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if s.Cron != before.Cron || s.TimeZone != before.TimeZone || s.Paused != before.Paused {
 			if err := s.Plan(tx.Now()); err != nil {
-				return err
+				return nil, err
 			}
 		}
-		return tx.UpdateSchedule(ctx, s)
+		return s, tx.UpdateSchedule(ctx, s)
 	})
-	return s, err
 }
 
 // DeleteSchedule deletes a schedule and returns it. What it queued goes on.
-func (c *Catalog) DeleteSchedule(ctx context.Context, id task.ScheduleID) (s *task.Schedule, err error) {
-	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if s, err = tx.LockSchedule(ctx, id); err != nil {
-			return err
+func (c *Catalog) DeleteSchedule(ctx context.Context, id task.ScheduleID) (*task.Schedule, error) {
+	return change(ctx, c, func(tx *db.Tx) (*task.Schedule, error) {
+		s, err := tx.LockSchedule(ctx, id)
+		if err != nil {
+			return nil, err
 		}
-		return tx.DeleteSchedule(ctx, id)
+		return s, tx.DeleteSchedule(ctx, id)
 	})
-	return s, err
 }
 
 // setOperation gives a schedule its operation, if that could be queued.
@@ -104,32 +103,30 @@ func ParseOperation(s *task.Schedule) (o Operation, err error) {
 // the work. When it fires by itself stays as it is. It fails with
 // fault.Conflict while what it queued last is unfinished, and if its operation
 // cannot be queued.
-func (c *Catalog) FireSchedule(ctx context.Context, id task.ScheduleID) (work task.Work, err error) {
-	err = c.DB.InTx(ctx, func(tx *db.Tx) error {
+func (c *Catalog) FireSchedule(ctx context.Context, id task.ScheduleID) (task.Work, error) {
+	return change(ctx, c, func(tx *db.Tx) (task.Work, error) {
 		s, err := tx.LockSchedule(ctx, id)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		switch busy, err := unfinished(ctx, tx, s); {
 		case err != nil:
-			return err
+			return nil, err
 		case busy:
-			return fault.New(fault.Conflict, "%s, which it queued last, is unfinished: wait for it or cancel it", s.LastWork)
+			return nil, fault.New(fault.Conflict, "%s, which it queued last, is unfinished: wait for it or cancel it", s.LastWork)
 		}
 		switch err := queueScheduled(ctx, tx, s); {
 		case fault.Is(err, fault.BadInput):
-			return fault.New(fault.Conflict, "its operation cannot be queued: %s", fault.Message(err))
+			return nil, fault.New(fault.Conflict, "its operation cannot be queued: %s", fault.Message(err))
 		case err != nil:
-			return err
+			return nil, err
 		}
 		s.LastAt, s.LastError = new(tx.Now()), nil
 		if err := tx.RecordFiring(ctx, s); err != nil {
-			return err
+			return nil, err
 		}
-		work, err = workByID(ctx, tx, s.LastWork)
-		return err
+		return workByID(ctx, tx, s.LastWork)
 	})
-	return work, err
 }
 
 // FireDue fires every schedule that is due, and returns when the next one is:

@@ -33,6 +33,7 @@ func newSync(r *content.Repository, mirror bool, p task.Priority) (task.New, err
 		return task.New{}, fault.Input("repositories", "%q has no remote to sync from: give it one", r.Name)
 	}
 	return task.New{Kind: SyncKind, Name: "sync " + r.Name, Args: syncArgs{r.ID, mirror}, Priority: p,
+		RepositoryID: int64(r.ID),
 		Reservations: reserve(task.Exclusive, r.ID), Dedupe: fmt.Sprintf("sync %d %t %s", r.ID, mirror, p)}, nil
 }
 
