@@ -1,0 +1,129 @@
+package guard
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"ream/access"
+	"ream/fault"
+)
+
+// Refuse answers a request that ends with a fault. Headers that the guard has
+// to say something with are set already.
+type Refuse func(w http.ResponseWriter, r *http.Request, err error)
+
+// Strangers says of every request that nobody is known to make it, unless it
+// came from the system itself: so whatever was not protected by mistake is
+// allowed nothing.
+func Strangers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isLocal(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		serveFor(next, w, r, access.Principal{Kind: access.Nobody})
+	})
+}
+
+// isLocal reports whether a user of the system makes a request who may open the
+// database anyway.
+func isLocal(r *http.Request) bool { return access.CallerOf(r.Context()).Kind == access.Local }
+
+func serveFor(next http.Handler, w http.ResponseWriter, r *http.Request, p access.Principal) {
+	next.ServeHTTP(w, r.WithContext(access.WithCaller(r.Context(), access.Caller{Principal: p, Address: address(r)})))
+}
+
+// address is where a request comes from, without the port.
+func address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return "" // a socket of the system
+	}
+	return host
+}
+
+// API lets requests through to a handler of the API that show good credentials
+// as Authorization: Bearer. A request for a websocket may come without, since
+// browsers cannot send any with it: the socket's first message has to have them.
+func (g *Guard) API(next http.Handler, refuse Refuse) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isLocal(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		p, err := g.Identify(r.Context(), r.Header.Get("Authorization"), address(r))
+		if err != nil && r.Header.Get("Authorization") == "" && isUpgrade(r) {
+			p, err = access.Principal{Kind: access.Nobody}, nil
+		}
+		if err != nil {
+			challenge(w, r, `Bearer realm="Ream"`, err)
+			refuse(w, r, err)
+			return
+		}
+		serveFor(next, w, r, p)
+	})
+}
+
+func isUpgrade(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// Content lets requests through to a handler of content that show good
+// credentials, as Authorization: Bearer or, for curl, apt, dnf and browsers, as
+// the password of basic authentication, with any user name.
+func (g *Guard) Content(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isLocal(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		authorization := r.Header.Get("Authorization")
+		if _, password, ok := r.BasicAuth(); ok {
+			authorization = "Bearer " + password
+		}
+		p, err := g.Identify(r.Context(), authorization, address(r))
+		if err == nil {
+			err = p.Check(access.Reader, true, "published content")
+		}
+		if err != nil {
+			challenge(w, r, `Basic realm="Ream", charset="UTF-8"`, err)
+			http.Error(w, fault.Message(err), status(err))
+			return
+		}
+		serveFor(next, w, r, p)
+	})
+}
+
+// challenge sets the headers that say what credentials are wanted, and when.
+func challenge(w http.ResponseWriter, r *http.Request, scheme string, err error) {
+	w.Header().Set("Cache-Control", "no-store")
+	switch fault.KindOf(err) {
+	case fault.Unauthenticated:
+		if r.Header.Get("Authorization") != "" && strings.HasPrefix(scheme, "Bearer") {
+			scheme += `, error="invalid_token"`
+		}
+		w.Header().Set("WWW-Authenticate", scheme)
+	case fault.RateLimited:
+		w.Header().Set("Retry-After", strconv.Itoa(int(failuresEvery/time.Second)))
+	case fault.Unavailable:
+		w.Header().Set("Retry-After", "5")
+	}
+}
+
+// status is the status of HTTP for a fault of the guard's.
+func status(err error) int {
+	switch fault.KindOf(err) {
+	case fault.Unauthenticated:
+		return http.StatusUnauthorized
+	case fault.Forbidden:
+		return http.StatusForbidden
+	case fault.RateLimited:
+		return http.StatusTooManyRequests
+	case fault.Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
