@@ -66,6 +66,7 @@ func (h *Handler) serveDir(w http.ResponseWriter, r *http.Request, id content.Pu
 	} else {
 		header.Set("Content-Type", "text/html; charset=utf-8")
 		header.Set("Content-Security-Policy", listingPolicy)
+		header["Referrer-Policy"] = noReferrer
 		err = listingHTML.Execute(&body, page)
 	}
 	if err != nil {

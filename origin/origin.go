@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ream/content"
+	"ream/fault"
 )
 
 // Prefix is where content lies on a server.
@@ -53,6 +54,11 @@ type Options struct {
 	// SHA-256 by themselves, as a media type. If it is not nil, those who want a
 	// large file are sent there.
 	Redirect func(ctx context.Context, sha256, contentType string) (string, error)
+
+	// Sees tells whether the caller of a request may see a repository's content.
+	// What they may not see is answered as if it were not there. Everybody sees
+	// everything if it is nil.
+	Sees func(context.Context, content.RepositoryID) (bool, error)
 }
 
 // Handler answers requests below Prefix. It is safe for concurrent use.
@@ -62,6 +68,7 @@ type Handler struct {
 	log      *slog.Logger
 	pageSize int
 	redirect func(ctx context.Context, sha256, contentType string) (string, error)
+	sees     func(context.Context, content.RepositoryID) (bool, error)
 	served   *served
 	files    *files
 	bodies   *bodies
@@ -93,6 +100,7 @@ func New(lookup Lookup, blobs Blobs, o Options) *Handler {
 		log:      o.Log,
 		pageSize: o.PageSize,
 		redirect: o.Redirect,
+		sees:     o.Sees,
 		served:   newServed(lookup, o.ServedFor, o.Now),
 		files:    newFiles(lookup, o.Files),
 		bodies:   newBodies(o.Bodies),
@@ -117,6 +125,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s, err := h.served.find(r.Context(), path)
+	if err == nil && h.sees != nil {
+		err = h.check(r.Context(), s, path)
+	}
 	if err != nil {
 		h.fail(w, r, err)
 		return
@@ -157,4 +168,17 @@ func clean(name string) string {
 		clean += "/"
 	}
 	return clean
+}
+
+// check fails as find does where nothing is, if the caller may not see what a
+// distribution serves.
+func (h *Handler) check(ctx context.Context, s content.Serving, path string) error {
+	sees, err := h.sees(ctx, s.RepositoryID)
+	if err != nil || sees {
+		return err
+	}
+	if err := checkPath(strings.TrimSuffix(path, "/")); err != nil {
+		return err
+	}
+	return fault.New(fault.NotFound, "no distribution serves this path")
 }

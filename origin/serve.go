@@ -25,7 +25,8 @@ var (
 	acceptRanges = []string{"bytes"}
 	revalidate   = []string{"no-cache"}
 	noSniff      = []string{"nosniff"}
-	sandbox      = []string{"sandbox; default-src 'none'"}
+	sandbox      = []string{"sandbox; default-src 'none'; frame-ancestors 'none'"}
+	noReferrer   = []string{"no-referrer"}
 )
 
 // serveFile answers with the bytes of a file, a part of them, or the news
@@ -40,6 +41,7 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file) {
 	header["X-Content-Type-Options"] = noSniff
 	header["Content-Security-Policy"] = sandbox
 	keepByteRange(r)
+	header["Referrer-Policy"] = noReferrer
 	if match := r.Header["If-None-Match"]; len(match) == 1 && match[0] == f.etag[0] && r.Header["If-Match"] == nil && r.Header["If-Unmodified-Since"] == nil {
 		w.WriteHeader(http.StatusNotModified)
 		return

@@ -48,7 +48,7 @@ func testServeFileHeaders(t *testing.T, blobs storage) {
 				checkHeader(t, w, "Cache-Control", "no-cache")
 				checkHeader(t, w, "Accept-Ranges", "bytes")
 				checkHeader(t, w, "X-Content-Type-Options", "nosniff")
-				checkHeader(t, w, "Content-Security-Policy", "sandbox; default-src 'none'")
+				checkHeader(t, w, "Content-Security-Policy", "sandbox; default-src 'none'; frame-ancestors 'none'")
 				want := tt.body
 				if method == "HEAD" {
 					want = ""
