@@ -31,10 +31,12 @@ func ask[T any](p *program, document string, variables map[string]any) (T, []gql
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	response, err := http.Post(p.address+"/graphql", "application/json", bytes.NewReader(body))
+	post, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, p.address+"/graphql", bytes.NewReader(body))
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	post.Header.Set("Content-Type", "application/json")
+	response := p.send(post)
 	defer response.Body.Close()
 	var answer struct {
 		Data   T
@@ -126,10 +128,11 @@ func (p *program) versions(name string) (versions, units int) {
 // get fetches what lies at a path of the server.
 func (p *program) get(path string) []byte {
 	p.t.Helper()
-	response, err := http.Get(p.address + (&url.URL{Path: path}).EscapedPath())
+	get, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.address+(&url.URL{Path: path}).EscapedPath(), nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	response := p.send(get)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {

@@ -27,7 +27,7 @@ type options struct {
 
 	// Of serve alone.
 	listen      string
-	anonymous   bool
+	admission   admission
 	clientStall time.Duration
 	frames      time.Duration // between those of a subscription
 	api         api
@@ -47,7 +47,7 @@ func serveOptions(args []string, stdout io.Writer) (options, error) {
 	o.api.add(flags)
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to listen on")
 	flags.IntVar(&o.workers, "workers", 8, "how many tasks to run at once; 0 for none")
-	flags.BoolVar(&o.anonymous, "allow-anonymous", false, "listen beyond loopback although everybody who reaches the server may do everything")
+	o.admission.add(flags)
 	flags.DurationVar(&o.clientStall, "client-stall", 10*time.Second, "disconnect a subscriber that takes nothing for so long")
 	flags.DurationVar(&o.frames, "frame-interval", 250*time.Millisecond, "send a subscriber what changed at most so often, and what it finished with at once")
 	flags.DurationVar(&o.slow, "slow-operation", time.Second, "log API operations that take longer; 0 for none")
@@ -60,7 +60,7 @@ func serveOptions(args []string, stdout io.Writer) (options, error) {
 		want(o.clientStall > 0, "--client-stall: want more than 0, such as 10s"),
 		want(o.frames > 0, "--frame-interval: want more than 0, such as 250ms"),
 		want(o.slow >= 0, "--slow-operation: want 0 or more, such as 1s"),
-		o.slots.check(), o.upstreams.check())
+		o.admission.check(), o.slots.check(), o.upstreams.check())
 }
 
 // workerOptions reads the flags of worker, like serveOptions.
@@ -109,6 +109,9 @@ func (o *options) parse(flags *flag.FlagSet, args []string, stdout io.Writer) er
 		if value, ok := os.LookupEnv(name); ok {
 			if e := f.Value.Set(value); e != nil {
 				err = errors.Join(err, fmt.Errorf("%s is %q: %w", name, value, e))
+			}
+			if several, ok := f.Value.(*words); ok {
+				several.isDefault = true
 			}
 		}
 	})

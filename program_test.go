@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,7 +78,28 @@ type program struct {
 	command *exec.Cmd
 	log     *journal
 	address string
+	token   string // by which tests ask; empty for none
 	ended   chan error
+}
+
+// by is the program as it is for somebody who has a token.
+func (p *program) by(token string) *program {
+	other := *p
+	other.token = token
+	return &other
+}
+
+// send sends a request, with the token if there is one.
+func (p *program) send(r *http.Request) *http.Response {
+	p.t.Helper()
+	if p.token != "" {
+		r.Header.Set("Authorization", "Bearer "+p.token)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return response
 }
 
 // start runs a server until the test ends.

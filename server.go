@@ -25,6 +25,7 @@ import (
 	"ream/cli"
 	"ream/db"
 	"ream/event"
+	"ream/guard"
 	"ream/origin"
 	"ream/quota"
 	"ream/resolvers"
@@ -48,6 +49,7 @@ const usage = `ream mirrors, versions and publishes package repositories.
   ream watch     follow a task or a group of tasks
   ream cancel    cancel a task or a group of tasks
   ream retry     do unsuccessful work again
+  ream token     make, list and revoke the tokens by which programs get in
   ream version   print the version
 
 "ream COMMAND --help" tells the flags of a command.
@@ -83,7 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return 0
 	default:
-		return cli.Main(ctx, command, rest, cli.Env{Stdout: stdout, Stderr: stderr, Start: startForDemo})
+		return cli.Main(ctx, command, rest, cli.Env{Stdout: stdout, Stderr: stderr, Start: startForDemo, Local: openLocally})
 	}
 }
 
@@ -107,8 +109,8 @@ func runCommand(command string, err error, stderr io.Writer, f func() error) int
 // serve runs the server until ctx ends. It calls ready, unless it is nil, with
 // the address once requests are answered.
 func serve(ctx context.Context, o options, stderr io.Writer, ready func(address string)) error {
-	if err := checkListen(o); err != nil {
-		return err
+	if _, _, err := net.SplitHostPort(o.listen); err != nil {
+		return errors.New("--listen: want host:port, such as 127.0.0.1:8080")
 	}
 	settings, err := o.api.settings()
 	if err != nil {
@@ -124,39 +126,41 @@ func serve(ctx context.Context, o options, stderr io.Writer, ready func(address 
 		return err
 	}
 	defer e.close()
-	return newServer(o, e, settings).run(ctx, listener, ready)
-}
-
-// checkListen refuses to open the server to others by accident.
-func checkListen(o options) error {
-	if _, _, err := net.SplitHostPort(o.listen); err != nil {
-		return fmt.Errorf("--listen: want host:port, such as 127.0.0.1:8080")
+	s, err := newServer(o, e, settings)
+	if err != nil {
+		return err
 	}
-	if onLoopback(o.listen) || o.anonymous {
-		return nil
+	if err := o.warnOfLockedDoor(ctx, e); err != nil {
+		return errors.New(shown(err))
 	}
-	return fmt.Errorf("--listen %s: everybody who reaches this address could do everything: add --allow-anonymous if that is what you want", o.listen)
-}
-
-// onLoopback reports whether only this machine can reach an address.
-func onLoopback(listen string) bool {
-	host, _, err := net.SplitHostPort(listen)
-	ip := net.ParseIP(host)
-	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+	var local net.Listener
+	if e.store.SingleProcess() {
+		if local, err = listenLocally(localSocket(o.database)); err != nil {
+			e.log.Warn("tokens cannot be made on this system while the server runs, but by the API", "error", err)
+		} else {
+			defer local.Close()
+		}
+	}
+	return s.run(ctx, listener, local, ready)
 }
 
 // server is everything that runs.
 type server struct {
 	*engine
 	hub     *event.Hub
+	guard   *guard.Guard
 	api     *resolvers.Handler
 	rest    *rest.Handler
 	handler http.Handler
 }
 
-func newServer(o options, e *engine, settings resolvers.Options) *server {
+func newServer(o options, e *engine, settings resolvers.Options) (*server, error) {
 	s := &server{engine: e, hub: event.New(snapshots(e.store), o.frames, e.log)}
-	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log, Redirect: e.redirect})
+	var err error
+	if s.guard, err = o.newGuard(e); err != nil {
+		return nil, err
+	}
+	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log, Redirect: e.redirect, Sees: sees(e.store)})
 	e.store.OnChange(func(c db.Changes) {
 		s.hub.Changed(topics(c)...)
 		s.hub.Ended(ended(c)...)
@@ -169,14 +173,20 @@ func newServer(o options, e *engine, settings resolvers.Options) *server {
 	})
 	settings.Log, settings.WriteTimeout, settings.Observe = e.log, o.clientStall, e.observer.operation
 	settings.Rate = quota.NewRate(settings.Limits.Rate, settings.Limits.Burst)
-	s.api = resolvers.NewHandler(resolvers.Resolver{Store: e.store, Catalog: e.operations, Hub: s.hub, Now: e.store.Now}, settings)
-	s.rest = rest.New(e.operations, e.store, s.hub, rest.Options{Log: e.log, Answered: e.observer.exchange, Rate: settings.Rate})
+	settings.Guard, settings.Origins = s.guard, o.admission.origins.all
+	seen := event.Seen{Hub: s.hub, Limited: isLimited, Sees: seesTopic(e.store), Now: e.store.Now}
+	s.api = resolvers.NewHandler(resolvers.Resolver{Store: stores{e.store}, Catalog: e.operations, Hub: seen, Now: e.store.Now}, settings)
+	s.rest = rest.New(e.operations, restStores{e.store}, seen, rest.Options{Log: e.log, Answered: e.observer.exchange, Rate: settings.Rate, Origins: settings.Origins})
 	sources := e.sources()
 	sources.Hub, sources.Traffic = s.hub.Stats, s.api.Traffic
 	e.observer.metrics.Watch(sources)
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", quota.ByAddress(e.observer.tracer.Requests(s.api)))
-	mux.Handle(rest.Prefix, quota.ByAddress(e.observer.tracer.Requests(s.rest)))
+	protected := func(next http.Handler, refuse guard.Refuse) http.Handler {
+		inner := guard.Pages(settings.Origins, s.guard.API(byCredentials(next), refuse), refuse)
+		return quota.ByAddress(e.observer.tracer.Requests(inner))
+	}
+	mux.Handle("/graphql", protected(s.api, s.api.Refuse))
+	mux.Handle(rest.Prefix, protected(s.rest, s.rest.Refuse))
 	schema := resolvers.NewSchema(resolvers.Resolver{}).Schema()
 	if settings.HideSchema {
 		schema = nil
@@ -185,21 +195,30 @@ func newServer(o options, e *engine, settings resolvers.Options) *server {
 	mux.Handle("/playground", playground)
 	mux.Handle("/playground/", playground)
 	mux.Handle("/{$}", web.Home(schema != nil))
-	e.addProbes(mux)
-	s.handler = o.api.proxies.Handler(trail.Handler(contentFirst(files, mux), e.log, e.observer.answered))
-	return s
+	e.addProbes(mux, s.guard.Metrics)
+	demands := o.admission.demands(o.listen)
+	var content http.Handler = files
+	if demands && !o.admission.publicContent {
+		content = s.guard.Content(files)
+	}
+	handler := contentFirst(content, guard.Headers(guard.Strangers(mux)))
+	if !demands && (onLoopback(o.listen) || len(o.admission.hosts.all) > 0) {
+		handler = guard.Hosts(o.admission.hosts.all, handler, s.api.Refuse)
+	}
+	s.handler = o.api.proxies.Handler(trail.Handler(handler, e.log, e.observer.answered))
+	return s, nil
 }
 
 // contentFirst hands requests for content over directly. Choosing by patterns
 // takes a tenth of the time of a small one, and the mux would send those whose
 // paths are not clean and hold escapes to where nothing is.
-func contentFirst(content http.Handler, mux *http.ServeMux) http.Handler {
+func contentFirst(content, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, origin.Prefix) {
 			content.ServeHTTP(w, r)
 			return
 		}
-		mux.ServeHTTP(w, r)
+		rest.ServeHTTP(w, r)
 	})
 }
 
@@ -269,8 +288,9 @@ func snapshots(store *db.DB) event.Reader {
 const shutdownGrace = 10 * time.Second
 
 // run serves until ctx ends, then stops in order: no new tasks and requests,
-// subscriptions ended, what is under way finished, or returned to the queue.
-func (s *server) run(ctx context.Context, listener net.Listener, ready func(string)) error {
+// subscriptions ended, what is under way finished, or returned to the queue. local
+// is for the system's own users; nil for none.
+func (s *server) run(ctx context.Context, listener, local net.Listener, ready func(string)) error {
 	if err := s.takeBack(ctx); err != nil {
 		return err
 	}
@@ -284,10 +304,11 @@ func (s *server) run(ctx context.Context, listener net.Listener, ready func(stri
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return requests },
+		ConnContext:       withLocal,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	var group errgroup.Group
-	failed := make(chan error, 3)
+	failed := make(chan error, 5)
 	start := func(f func() error) {
 		group.Go(func() error {
 			err := f()
@@ -298,13 +319,19 @@ func (s *server) run(ctx context.Context, listener net.Listener, ready func(stri
 		})
 	}
 	start(func() error { return s.hub.Run(background) })
+	start(func() error { return s.guard.Run(background) })
 	start(func() error { return s.store.Listen(background) })
-	start(func() error {
-		if err := httpServer.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			return err
+	for _, l := range []net.Listener{listener, local} {
+		if l == nil {
+			continue
 		}
-		return nil
-	})
+		start(func() error {
+			if err := httpServer.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+	}
 	working, endWorking := context.WithCancel(ctx)
 	defer endWorking()
 	worked := make(chan error, 1)

@@ -65,7 +65,7 @@ func TestClients(t *testing.T) {
 func TestGeneratedClient(t *testing.T) {
 	eachServer(t, func(t *testing.T, p *program) {
 		p.repositories(2)
-		c, err := client.New(p.address)
+		c, err := client.New(p.address, client.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

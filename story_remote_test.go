@@ -299,7 +299,7 @@ func (p *program) files() string {
 	p.t.Helper()
 	var b strings.Builder
 	if err := filepath.WalkDir(p.flag("--data"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
 		content, err := os.ReadFile(path)

@@ -128,7 +128,7 @@ func TestOddNamesAreServed(t *testing.T) {
 				t.Errorf("by %s: got %d files %q, want %d %q", way, len(got), got, len(want), want)
 			}
 		}
-		if got := p.curl("/content/odd/" + "quote%22%27%3Cb%3E.html"); got.header.Get("Content-Security-Policy") != "sandbox; default-src 'none'" {
+		if got := p.curl("/content/odd/" + "quote%22%27%3Cb%3E.html"); got.header.Get("Content-Security-Policy") != "sandbox; default-src 'none'; frame-ancestors 'none'" {
 			t.Errorf("foreign HTML may run: %s", got.header)
 		}
 	})

@@ -117,7 +117,11 @@ func (p *program) openSocket(ctx context.Context, protocol string, request []byt
 	if protocol == olderProtocol {
 		subscribe = "start"
 	}
-	for _, m := range []message{{Type: "connection_init"}, {ID: "1", Type: subscribe, Payload: request}} {
+	introduction := message{Type: "connection_init"}
+	if p.token != "" {
+		introduction.Payload = json.RawMessage(`{"Authorization":"Bearer ` + p.token + `"}`)
+	}
+	for _, m := range []message{introduction, {ID: "1", Type: subscribe, Payload: request}} {
 		if err := conn.WriteJSON(m); err != nil {
 			p.t.Fatal(err)
 		}
@@ -153,10 +157,7 @@ func (p *program) openEvents(ctx context.Context, _ string, request []byte) func
 	}
 	post.Header.Set("Content-Type", "application/json")
 	post.Header.Set("Accept", serverEvents)
-	response, err := http.DefaultClient.Do(post)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	response := p.send(post)
 	p.t.Cleanup(func() { response.Body.Close() })
 	lines := bufio.NewScanner(response.Body)
 	return func() (json.RawMessage, error) {

@@ -57,7 +57,7 @@ func (e *engine) serveProbes(listen string) (address string, stop func(), err er
 		return "", nil, err
 	}
 	mux := http.NewServeMux()
-	e.addProbes(mux)
+	e.addProbes(mux, func(h http.Handler) http.Handler { return h })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(e.log.Handler(), slog.LevelWarn)}
 	var serving errgroup.Group
 	serving.Go(func() error { return server.Serve(listener) })

@@ -1,12 +1,9 @@
 package access
 
 import (
-	"context"
 	"encoding/json"
 	"strconv"
 	"time"
-
-	"ream/fault"
 )
 
 // EntryID is the ID of an entry of the audit log. Clients see it as "audit-9".
@@ -38,40 +35,3 @@ type EntryFilter struct {
 	Failed       bool // only what did not end with Done
 	Since, Until time.Time
 }
-
-// Action is a mutation under way. It belongs to one goroutine.
-type Action struct {
-	Operation string
-	Arguments json.RawMessage // without secrets
-	recorded  bool
-}
-
-type actionKey struct{}
-
-// WithAction says which mutation is under way in whatever is done with the
-// context.
-func WithAction(ctx context.Context, a *Action) context.Context {
-	return context.WithValue(ctx, actionKey{}, a)
-}
-
-// ActionOf tells which mutation is under way; nil if none is.
-func ActionOf(ctx context.Context) *Action {
-	a, _ := ctx.Value(actionKey{}).(*Action)
-	return a
-}
-
-// Entry is what the log is to keep of the action: who asks is known from the
-// context, and err is how it ended.
-func (a *Action) Entry(ctx context.Context, err error, results ...string) *Entry {
-	e := &Entry{Caller: CallerOf(ctx), Operation: a.Operation, Arguments: a.Arguments, Results: results, Code: Done}
-	if err != nil {
-		e.Code = string(fault.KindOf(err))
-	}
-	return e
-}
-
-// SetRecorded says that the log has an entry of the action.
-func (a *Action) SetRecorded() { a.recorded = true }
-
-// Recorded reports whether the log has an entry of the action.
-func (a *Action) Recorded() bool { return a.recorded }

@@ -49,6 +49,15 @@ func (p Principal) String() string {
 	return strings.ToLower(string(p.Kind))
 }
 
+// Credentials name those by which the principal is known, wherever it is; empty
+// if it is known by none.
+func (p Principal) Credentials() string {
+	if p.Kind == ByToken || p.Kind == ByOpenID {
+		return p.String()
+	}
+	return ""
+}
+
 // Check returns nil if the principal has the needed role, and is not limited
 // to some repositories unless limited principals will do; otherwise a
 // fault.Forbidden that names what is needed.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 )
@@ -18,6 +19,10 @@ type Env struct {
 	// Start starts a server with its state in dir and its log in the file LogName
 	// there, and returns its address and what stops it.
 	Start func(ctx context.Context, dir string) (address string, stop func() error, err error)
+	// Local gives the API of the database at a place of serve's flags --data and
+	// --database to somebody who may do everything, and what is to be called in
+	// the end.
+	Local func(ctx context.Context, data, database string) (http.RoundTripper, func() error, error)
 	// Getenv reads a variable of the environment; os.Getenv if it is nil.
 	Getenv func(name string) string
 }
@@ -39,6 +44,7 @@ func Main(ctx context.Context, name string, args []string, env Env) int {
 		"mirror":  mirrorRepositories,
 		"publish": publishRepositories,
 		"sync":    syncRepositories,
+		"token":   tokens,
 		"watch":   watchWork,
 	}
 	run, ok := commands[name]

@@ -24,9 +24,9 @@ each repository that changed.`)
 	if err != nil {
 		return err
 	}
-	c, err := client.New(*server)
+	c, err := server()
 	if err != nil {
-		return misuse(err.Error())
+		return err
 	}
 	queued, err := client.Sync(ctx, c, client.SyncInput{Repositories: selector, Mirror: !*addOnly, Priority: *priority, MaxRunning: int(*maxRunning)})
 	if err != nil {
@@ -49,9 +49,9 @@ Makes versions of the repositories ready to be served.`)
 	if err != nil {
 		return err
 	}
-	c, err := client.New(*server)
+	c, err := server()
 	if err != nil {
-		return misuse(err.Error())
+		return err
 	}
 	queued, err := client.Publish(ctx, c, client.PublishInput{Repositories: selector, Version: int(*version), Priority: *priority, MaxRunning: int(*maxRunning)})
 	if err != nil {
@@ -85,9 +85,9 @@ the end: a remote and a repository are created for it if there are none.`)
 	if *path != "" && len(origins) != 1 {
 		return misuse("--path is for one repository, by its name or URL")
 	}
-	c, err := client.New(*server)
+	c, err := server()
 	if err != nil {
-		return misuse(err.Error())
+		return err
 	}
 	for _, o := range origins {
 		if err := o.ensure(ctx, c, nil); err != nil {
@@ -170,9 +170,9 @@ func (f flags) reference(args []string, env Env) (*client.Client, string, error)
 	if len(ids) != 1 {
 		return nil, "", misuse("say which one: the id of a task or a group, such as task-12 or group-7")
 	}
-	c, err := client.New(*server)
+	c, err := server()
 	if err != nil {
-		return nil, "", misuse(err.Error())
+		return nil, "", err
 	}
 	return c, ids[0], nil
 }

@@ -74,7 +74,7 @@ checks it. Then the server stays up, to look around, until Ctrl-C.`)
 		return fmt.Errorf("start the server: %w", err)
 	}
 	defer func() { err = errors.Join(err, stopServer()) }()
-	c, err := client.New(address)
+	c, err := client.New(address, client.Options{})
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"ream/cli/client"
@@ -35,13 +36,53 @@ func newFlags(name, usage string) flags {
 	return flags{set, usage}
 }
 
-// server adds --server.
-func (f flags) server(env Env) *string {
+// server adds --server and the flags of the token. What it returns makes the
+// client.
+func (f flags) server(env Env) func() (*client.Client, error) {
 	address := env.Getenv("REAM_SERVER")
 	if address == "" {
 		address = defaultServer
 	}
-	return f.String("server", address, "the server's `URL`; the variable REAM_SERVER is its default")
+	server := f.String("server", address, "the server's `URL`; the variable REAM_SERVER is its default")
+	credentials := f.credentials(env)
+	return func() (*client.Client, error) {
+		token, err := credentials()
+		if err != nil {
+			return nil, err
+		}
+		c, err := client.New(*server, client.Options{Token: token})
+		if err != nil {
+			return nil, misuse(err.Error())
+		}
+		return c, nil
+	}
+}
+
+// credentials adds --token and --token-file. What it returns reads the token.
+// Defaults are never shown: help is no place for secrets.
+func (f flags) credentials(env Env) func() (string, error) {
+	token := f.String("token", "", "the `token` that the server wants; better in the variable REAM_TOKEN, since others see command lines")
+	file := f.String("token-file", "", "the `file` that holds the token; the variable REAM_TOKEN_FILE is its default")
+	return func() (string, error) {
+		switch {
+		case *token != "" && *file != "":
+			return "", misuse("--token and --token-file: give one of them")
+		case *token != "":
+			return *token, nil
+		case *file == "" && env.Getenv("REAM_TOKEN") != "":
+			return env.Getenv("REAM_TOKEN"), nil
+		case *file == "":
+			*file = env.Getenv("REAM_TOKEN_FILE")
+		}
+		if *file == "" {
+			return "", nil
+		}
+		text, err := os.ReadFile(*file)
+		if err != nil {
+			return "", fmt.Errorf("read the token: %w", err)
+		}
+		return strings.TrimSpace(string(text)), nil
+	}
 }
 
 // wait adds --wait and --no-wait.

@@ -70,8 +70,11 @@ func TestServerAddress(t *testing.T) {
 	for _, tt := range tests {
 		f := newFlags("sync", "sync")
 		server := f.server(Env{Getenv: tt.getenv})
-		if _, err := f.parse(tt.args); err != nil || *server != tt.want {
-			t.Errorf("%s: got %q and error %v, want %q", tt.name, *server, err, tt.want)
+		if _, err := f.parse(tt.args); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := server(); err != nil || c.URL("") != tt.want {
+			t.Errorf("%s: got %v and error %v, want %q", tt.name, c, err, tt.want)
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 // what it writes, and the delays that it would have waited for.
 func following(t *testing.T, server *answers) (f *follower, out *strings.Builder, delays *[]time.Duration) {
 	t.Helper()
-	c, err := client.New(server.URL)
+	c, err := client.New(server.URL, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 
+	"ream/access"
 	"ream/content"
 	"ream/page"
 	"ream/task"
@@ -48,6 +49,10 @@ type (
 	TaskEdge                    = Edge[*task.Task]
 	TaskGroupConnection         = Connection[*task.Group]
 	TaskGroupEdge               = Edge[*task.Group]
+	TokenConnection             = Connection[*access.Token]
+	TokenEdge                   = Edge[*access.Token]
+	AuditEntryConnection        = Connection[*access.Entry]
+	AuditEntryEdge              = Edge[*access.Entry]
 	ScheduleConnection          = Connection[*task.Schedule]
 	ScheduleEdge                = Edge[*task.Schedule]
 )

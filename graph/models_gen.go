@@ -3,8 +3,11 @@
 package graph
 
 import (
+	"time"
+
 	"github.com/99designs/gqlgen/graphql"
 
+	"ream/access"
 	"ream/content"
 	"ream/secret"
 	"ream/task"
@@ -12,6 +15,20 @@ import (
 
 // What a schedule queues, with its options.
 type ScheduledOperation interface {
+}
+
+// Selects entries of the audit log. Whatever is left out selects everything.
+type AuditFilter struct {
+	// Of the principal of this name.
+	Name *string `json:"name,omitempty"`
+	// Of this mutation: sync.
+	Operation *string `json:"operation,omitempty"`
+	// True: only what ended with an error.
+	Failed *bool `json:"failed,omitempty"`
+	// Done at this time or later.
+	Since *time.Time `json:"since,omitempty"`
+	// Done before this time.
+	Until *time.Time `json:"until,omitempty"`
 }
 
 // What a new distribution needs: a path, and either a repository or a publication.
@@ -92,6 +109,26 @@ type CreateScheduleInput struct {
 	Operation *ScheduledOperationInput `json:"operation"`
 	// Whether it does not fire by itself yet.
 	Paused bool `json:"paused"`
+}
+
+// What a new token needs.
+type CreateTokenInput struct {
+	// Unique among the tokens that are not revoked: up to 200 letters, digits and . _ - and spaces.
+	Name string `json:"name"`
+	// What its owner may do.
+	Role access.Role `json:"role"`
+	// A label selector, such as "env=prod,team!=web": the owner sees and works on the repositories alone that fit all of its terms. Not for an ADMIN.
+	Labels *string `json:"labels,omitempty"`
+	// When it ceases to be good; never if left out.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+}
+
+// A new token with its secret.
+type CreatedToken struct {
+	// What is kept of it.
+	Token *access.Token `json:"token"`
+	// What its owner sends as Authorization: Bearer. It is shown here alone, and only its hash is stored.
+	Secret string `json:"secret"`
 }
 
 // A header of a remote's requests.

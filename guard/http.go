@@ -75,6 +75,13 @@ func isUpgrade(r *http.Request) bool {
 // credentials, as Authorization: Bearer or, for curl, apt, dnf and browsers, as
 // the password of basic authentication, with any user name.
 func (g *Guard) Content(next http.Handler) http.Handler {
+	return g.readers("published content", true, next)
+}
+
+// Metrics is Content for a handler of metrics, which tell of all repositories.
+func (g *Guard) Metrics(next http.Handler) http.Handler { return g.readers("metrics", false, next) }
+
+func (g *Guard) readers(what string, limited bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isLocal(r) {
 			next.ServeHTTP(w, r)
@@ -86,7 +93,7 @@ func (g *Guard) Content(next http.Handler) http.Handler {
 		}
 		p, err := g.Identify(r.Context(), authorization, address(r))
 		if err == nil {
-			err = p.Check(access.Reader, true, "published content")
+			err = p.Check(access.Reader, limited, what)
 		}
 		if err != nil {
 			challenge(w, r, `Basic realm="Ream", charset="UTF-8"`, err)

@@ -35,10 +35,10 @@ func newLimitedServer(t *testing.T, limits string) *stubServer {
 // newServerWith serves the schema with a queue that never ends.
 func newServerWith(t *testing.T, o Options) *stubServer {
 	t.Helper()
-	o.Log = slog.New(slog.DiscardHandler)
+	o.Log, o.Guard = slog.New(slog.DiscardHandler), openGuard{}
 	h := NewHandler(Resolver{Store: &memory{}, Hub: endless{&task.Queue{}}, Now: time.Now}, o)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(w, r.WithContext(quota.WithClient(r.Context(), r.Header.Get(asClient))))
+		h.ServeHTTP(w, r.WithContext(quota.WithClient(asAdmin(r.Context()), r.Header.Get(asClient))))
 	}))
 	t.Cleanup(s.Close)
 	t.Cleanup(h.EndStreams)

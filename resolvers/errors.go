@@ -107,13 +107,18 @@ func isRequestError(g *gqlerror.Error) bool {
 // requestCode keeps the code that a transport chose. Codes that are not of
 // the API are bad input.
 func requestCode(g *gqlerror.Error) fault.Kind {
-	code, _ := g.Extensions["code"].(string)
-	switch kind := fault.Kind(code); kind {
+	switch kind := errorKind(g); kind {
 	case fault.NotFound, fault.Conflict, fault.Unauthenticated, fault.Forbidden,
 		fault.TooComplex, fault.RateLimited, fault.Unavailable:
 		return kind
 	}
 	return fault.BadInput
+}
+
+// errorKind is the kind of an error that was presented.
+func errorKind(e *gqlerror.Error) fault.Kind {
+	code, _ := e.Extensions["code"].(string)
+	return fault.Kind(code)
 }
 
 // reject makes of a fault an error that a request ends with before it runs.

@@ -70,7 +70,7 @@ func changedCounts() func(event.Snapshot) (*task.Counts, bool) {
 // tasks reads a page of the tasks that a filter selects.
 func (r *Resolver) tasks(ctx context.Context, f task.Filter, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
 	read := func(ctx context.Context, p page.Request) (*page.Of[*task.Task], error) {
-		return r.Store.Tasks(ctx, f, p)
+		return r.store(ctx).Tasks(ctx, f, p)
 	}
 	return list(ctx, read, first, after, last, before)
 }

@@ -72,7 +72,7 @@ func stream(t *testing.T, r Resolver, query string) string {
 	s := newServer(r, Options{Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits()})
 	s.AddTransport(transport.SSE{})
 	body := strings.NewReader(`{"query": "subscription{` + strings.ReplaceAll(query, `"`, `\"`) + `}"}`)
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", body)
+	request := httptest.NewRequestWithContext(asAdmin(t.Context()), http.MethodPost, "/graphql", body)
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "text/event-stream")
 	response := httptest.NewRecorder()

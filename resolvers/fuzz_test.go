@@ -83,9 +83,9 @@ func FuzzBodies(f *testing.F) {
 	} {
 		f.Add(body)
 	}
-	h := NewHandler(Resolver{Store: &memory{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler), Limits: DefaultLimits()})
+	h := NewHandler(Resolver{Store: &memory{}, Catalog: &requests{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler), Guard: openGuard{}, Limits: DefaultLimits()})
 	f.Fuzz(func(t *testing.T, body string) {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", strings.NewReader(body))
+		r := httptest.NewRequestWithContext(asAdmin(t.Context()), http.MethodPost, "/graphql", strings.NewReader(body))
 		r.Header.Set("Content-Type", mediaJSON)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ream/access"
 	"ream/page"
 	"ream/task"
 )
@@ -75,6 +76,9 @@ func TestLimits(t *testing.T) {
 
 // slow is a store whose tasks take as long as the client waits.
 type slow struct{ *memory }
+
+// Within is the same within every limit.
+func (s slow) Within(access.Limit) Store { return s }
 
 func (slow) Tasks(ctx context.Context, _ task.Filter, _ page.Request) (*page.Of[*task.Task], error) {
 	<-ctx.Done()

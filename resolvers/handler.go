@@ -9,8 +9,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler/transport"
 	"github.com/gorilla/websocket"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"ream/access"
 	"ream/fault"
 	"ream/quota"
 )
@@ -18,6 +22,7 @@ import (
 // Options are the settings of a Handler.
 type Options struct {
 	Log          *slog.Logger
+	Guard        Guard
 	WriteTimeout time.Duration // how long a subscriber may take for a message; 10 s if 0
 	Limits       Limits
 	Rate         *quota.Rate // shared with what else clients ask; one of its own, by the limits, if nil
@@ -26,13 +31,26 @@ type Options struct {
 	Documents     *Documents // registered ones; none if nil
 	OnlyDocuments bool       // nothing but registered ones is answered
 	Observe       Observer   // is told of each operation; nobody is if nil
+	Origins       []string   // that pages with WebSockets may come from, besides the server's own
+}
+
+// Guard tells who asks. It must be safe for concurrent use.
+type Guard interface {
+	// Identify tells who has credentials, which came from an address. It fails
+	// with a fault if they are not good, or if there are none and there have to be.
+	Identify(ctx context.Context, authorization, address string) (access.Principal, error)
+	// Stay returns a context that ends when the caller's credentials are no longer
+	// good, with the reason as its cause. leave must be called in the end.
+	Stay(context.Context) (_ context.Context, leave func())
 }
 
 // Handler answers GraphQL over HTTP (GET and POST), as server-sent events, and
-// over WebSocket. Requests that pages of other sites cause are refused. It is
-// safe for concurrent use.
+// over WebSocket. Who asks is said by the request's context; WebSockets may also
+// say so in their first message. It is safe for concurrent use.
 type Handler struct {
 	inner   http.Handler
+	guard   Guard
+	present graphql.ErrorPresenterFunc
 	rate    *quota.Rate
 	traffic *traffic
 
@@ -57,8 +75,11 @@ func NewHandler(r Resolver, o Options) *Handler {
 	s := newServer(r, o)
 	s.AroundOperations(o.Observe.around(t))
 	s.AroundResponses(o.Observe.aroundResponses)
+	h := &Handler{inner: s, guard: o.Guard, present: presenter(o.Log), rate: o.Rate, traffic: t, streams: map[*openStream]struct{}{}}
 	requests := HTTPOptions{MaxBody: int64(orNone(o.Limits.Body)), ReadTimeout: o.Limits.Duration, MaxBatch: orNone(o.Limits.Batch), Rate: o.Rate, WriteTimeout: o.WriteTimeout, traffic: t}
 	s.AddTransport(NewWebsocket(WebsocketOptions{
+		Init:             h.introduce,
+		Origins:          o.Origins,
 		Log:              o.Log,
 		WriteTimeout:     o.WriteTimeout,
 		MaxMessage:       int64(orNone(o.Limits.Message)),
@@ -69,7 +90,6 @@ func NewHandler(r Resolver, o Options) *Handler {
 	}))
 	s.AddTransport(NewSSE(requests))
 	s.AddTransport(NewHTTP(requests)) // last: it answers whatever no other took
-	h := &Handler{inner: http.NewCrossOriginProtection().Handler(s), rate: o.Rate, traffic: t, streams: map[*openStream]struct{}{}}
 	h.left.L = &h.mu
 	return h
 }
@@ -89,9 +109,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply{w, media}.refuse(tooOften(h.rate, wait))
 		return
 	}
-	if websocket.IsWebSocketUpgrade(r) || parseAccept(r.Header.Values("Accept")).namesEvents() {
+	isSocket := websocket.IsWebSocketUpgrade(r)
+	if isSocket || parseAccept(r.Header.Values("Accept")).namesEvents() {
 		ctx, leave := h.enter(r.Context())
 		defer leave()
+		if !isSocket { // its caller introduces itself later
+			ctx, leave = h.guard.Stay(ctx)
+			defer leave()
+		}
 		r = r.WithContext(ctx)
 	}
 	h.inner.ServeHTTP(w, r)
@@ -101,6 +126,32 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func tooOften(rate *quota.Rate, wait time.Duration) *refusal {
 	return &refusal{status: http.StatusTooManyRequests, wait: wait,
 		fault: over(fault.RateLimited, "rate", rate.PerSecond(), fmt.Sprintf("you send more than %d requests a second", rate.PerSecond()), "send less at once, and wait as Retry-After says")}
+}
+
+// introduce lets in who shows good credentials in a WebSocket's first message,
+// or showed them with the request for it, for as long as they are good.
+func (h *Handler) introduce(ctx context.Context, payload transport.InitPayload) (context.Context, error) {
+	caller := access.CallerOf(ctx)
+	if authorization := payload.Authorization(); authorization != "" || caller.Kind == access.Nobody {
+		p, err := h.guard.Identify(ctx, authorization, caller.Address)
+		if err != nil {
+			return nil, err
+		}
+		caller.Principal = p
+	}
+	if name := caller.Credentials(); name != "" {
+		ctx = quota.WithClient(ctx, name)
+	}
+	staying, leave := h.guard.Stay(access.WithCaller(ctx, caller))
+	context.AfterFunc(ctx, leave) // the socket's context, which ends with it
+	return staying, nil
+}
+
+// Refuse answers a request that ends with a fault before it is one of GraphQL.
+func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	media, _ := parseAccept(r.Header.Values("Accept")).best()
+	shown := h.present(r.Context(), err)
+	reply{w, media}.write(statusOf(shown), &graphql.Response{Errors: gqlerror.List{shown}})
 }
 
 // enter makes a stream of a request. Its context ends with EndStreams.

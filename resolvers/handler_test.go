@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -10,15 +11,30 @@ import (
 	"testing"
 	"time"
 
+	"ream/access"
 	"ream/task"
 )
+
+// openGuard lets everybody in.
+type openGuard struct{}
+
+func (openGuard) Identify(context.Context, string, string) (access.Principal, error) {
+	return access.Principal{Kind: access.Anonymous, Role: access.Admin}, nil
+}
+
+func (openGuard) Stay(ctx context.Context) (context.Context, func()) { return ctx, func() {} }
+
+// admitted makes every request that of somebody who may do everything.
+func admitted(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r.WithContext(asAdmin(r.Context()))) })
+}
 
 func TestStreamsEndWithoutOtherRequests(t *testing.T) {
 	t.Parallel()
 	const subscribe = `{"id":"1","type":"subscribe","payload":{"query":"subscription{queue{counts{total}}}"}}`
 	const frame = `{"id":"1","type":"next","payload":{"data":{"queue":{"counts":{"total":0}}}}}`
-	h := NewHandler(Resolver{Store: &memory{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler)})
-	s := &stubServer{Server: httptest.NewServer(h)}
+	h := NewHandler(Resolver{Store: &memory{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler), Guard: openGuard{}})
+	s := &stubServer{Server: httptest.NewServer(admitted(h))}
 	t.Cleanup(s.Close)
 	sockets := []probe{dial(t, s, currentProtocol), dial(t, s, currentProtocol)}
 	sockets[0].say(sayInit, subscribe).expect(hearAck, frame)

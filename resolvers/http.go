@@ -13,6 +13,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"ream/fault"
 	"ream/quota"
 )
 
@@ -115,8 +116,26 @@ func (a reply) invalid(r *graphql.Response) {
 	status := http.StatusOK
 	if a.media == mediaResponse {
 		status = http.StatusBadRequest
+		if errorKind(r.Errors[0]) == fault.Forbidden {
+			status = http.StatusForbidden
+		}
 	}
 	a.write(status, r)
+}
+
+// statusOf is the status for a request that an error kept from being one.
+func statusOf(e *gqlerror.Error) int {
+	switch errorKind(e) {
+	case fault.Unauthenticated:
+		return http.StatusUnauthorized
+	case fault.Forbidden:
+		return http.StatusForbidden
+	case fault.RateLimited:
+		return http.StatusTooManyRequests
+	case fault.Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
 }
 
 // executed answers what was executed, if only in part.

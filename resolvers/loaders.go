@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"ream/access"
 	"ream/content"
 	"ream/fault"
 	"ream/graph"
@@ -25,6 +26,8 @@ type loaders struct {
 	tasks              *loader[task.ID, *task.Task]
 	groups             *loader[task.GroupID, *task.Group]
 	workers            *loader[task.WorkerID, *task.Worker]
+	tokens             *loader[access.TokenID, *access.Token]
+	entries            *loader[access.EntryID, *access.Entry]
 	schedules          *loader[task.ScheduleID, *task.Schedule]
 
 	versionsByNumber        *loader[content.VersionKey, *content.Version]
@@ -57,6 +60,8 @@ func newLoaders(s Store) *loaders {
 		tasks:              newLoader(&lookups, s.TasksByID),
 		groups:             newLoader(&lookups, s.GroupsByID),
 		workers:            newLoader(&lookups, s.WorkersByID),
+		tokens:             newLoader(&lookups, s.TokensByID),
+		entries:            newLoader(&lookups, s.EntriesByID),
 		schedules:          newLoader(&lookups, s.SchedulesByID),
 
 		versionsByNumber:        newLoader(&lookups, s.VersionsByNumber),
@@ -141,6 +146,15 @@ func (l *loaders) node(ctx context.Context, id string) func() (graph.Node, error
 		return start(ctx, l.workers, noun, id)
 	case "schedule":
 		return start(ctx, l.schedules, noun, id)
+	}
+	if !access.CallerOf(ctx).Role.Includes(access.Admin) {
+		return nothing
+	}
+	switch noun {
+	case "token":
+		return start(ctx, l.tokens, noun, id)
+	case "audit":
+		return start(ctx, l.entries, noun, id)
 	}
 	return nothing
 }

@@ -18,6 +18,8 @@ type requests struct {
 	last any
 }
 
+func (r *requests) RecordOutcome(context.Context, error) error { return nil }
+
 func (r *requests) UpdateRepository(_ context.Context, id content.RepositoryID, in catalog.RepositoryChange) (*content.Repository, error) {
 	r.last = in
 	return &content.Repository{ID: id, RemoteID: 1}, nil

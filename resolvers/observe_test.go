@@ -48,8 +48,8 @@ func (w *witness) await(t *testing.T, n int) string {
 func TestOperationsAreObserved(t *testing.T) {
 	t.Parallel()
 	w := newWitness()
-	h := NewHandler(Resolver{Store: &memory{}, Catalog: &requests{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler), Observe: w.observe, Limits: DefaultLimits()})
-	s := httptest.NewServer(h)
+	h := NewHandler(Resolver{Store: &memory{}, Catalog: &requests{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler), Guard: openGuard{}, Observe: w.observe, Limits: DefaultLimits()})
+	s := httptest.NewServer(admitted(h))
 	t.Cleanup(s.Close)
 	tests := []struct{ document, want string }{
 		{`{repositories{totalCount}}`, "query repositories : OK"},
@@ -81,8 +81,8 @@ func TestOperationsAreObserved(t *testing.T) {
 func TestTrafficIsCounted(t *testing.T) {
 	t.Parallel()
 	w := newWitness()
-	h := NewHandler(Resolver{Store: &memory{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler), Observe: w.observe, Limits: DefaultLimits()})
-	s := &stubServer{Server: httptest.NewServer(h)}
+	h := NewHandler(Resolver{Store: &memory{}, Hub: endless{&task.Queue{}}, Now: time.Now}, Options{Log: slog.New(slog.DiscardHandler), Guard: openGuard{}, Observe: w.observe, Limits: DefaultLimits()})
+	s := &stubServer{Server: httptest.NewServer(admitted(h))}
 	t.Cleanup(s.Close)
 	const frame = `{"id":"1","type":"next","payload":{"data":{"queue":{"counts":{"total":0}}}}}`
 	const subscribe = `{"id":"1","type":"subscribe","payload":{"query":"subscription Q{queue{counts{total}}}"}}`

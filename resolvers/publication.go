@@ -85,7 +85,7 @@ func (r *queryResolver) Publication(ctx context.Context, id string) (*content.Pu
 }
 
 func (r *queryResolver) Publications(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Publication], error) {
-	return list(ctx, r.Store.Publications, first, after, last, before)
+	return list(ctx, r.store(ctx).Publications, first, after, last, before)
 }
 
 func (r *queryResolver) Distribution(ctx context.Context, id *string, path *string) (*content.Distribution, error) {
@@ -95,11 +95,11 @@ func (r *queryResolver) Distribution(ctx context.Context, id *string, path *stri
 	if id != nil {
 		return find(ctx, loadersOf(ctx).distributions, "distribution", *id)
 	}
-	return absentIsNull(r.Store.DistributionByPath(ctx, *path))
+	return absentIsNull(r.store(ctx).DistributionByPath(ctx, *path))
 }
 
 func (r *queryResolver) Distributions(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Distribution], error) {
-	return list(ctx, r.Store.Distributions, first, after, last, before)
+	return list(ctx, r.store(ctx).Distributions, first, after, last, before)
 }
 
 func (r *Resolver) Distribution() graph.DistributionResolver { return &distributionResolver{r} }

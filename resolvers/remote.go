@@ -81,11 +81,11 @@ func (r *queryResolver) Remote(ctx context.Context, id *string, name *string) (*
 	if id != nil {
 		return find(ctx, loadersOf(ctx).remotes, "remote", *id)
 	}
-	return absentIsNull(r.Store.RemoteByName(ctx, *name))
+	return absentIsNull(r.store(ctx).RemoteByName(ctx, *name))
 }
 
 func (r *queryResolver) Remotes(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Remote], error) {
-	return list(ctx, r.Store.Remotes, first, after, last, before)
+	return list(ctx, r.store(ctx).Remotes, first, after, last, before)
 }
 
 func (r *remoteResolver) StallTimeout(ctx context.Context, obj *content.Remote) (int32, error) {

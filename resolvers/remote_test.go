@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ream/access"
 	"ream/catalog"
 	"ream/content"
 	"ream/secret"
@@ -96,6 +97,9 @@ type oneRemote struct {
 	memory
 	remote content.Remote
 }
+
+// Within is the same within every limit.
+func (s *oneRemote) Within(access.Limit) Store { return s }
 
 func (s *oneRemote) RemoteByName(context.Context, string) (*content.Remote, error) {
 	return &s.remote, nil

@@ -61,7 +61,7 @@ func (r *queryResolver) Repository(ctx context.Context, id *string, name *string
 
 func (r *queryResolver) Repositories(ctx context.Context, labels *string, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Repository], error) {
 	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Repository], error) {
-		return r.Store.Repositories(ctx, value(labels), p)
+		return r.store(ctx).Repositories(ctx, value(labels), p)
 	}
 	return list(ctx, read, first, after, last, before)
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"time"
 
+	"ream/access"
 	"ream/catalog"
 	"ream/content"
 	"ream/event"
@@ -18,10 +19,22 @@ import (
 // Resolver answers every field that needs more than its parent. All its
 // fields must be set.
 type Resolver struct {
-	Store   Store
+	Store   Stores
 	Catalog Catalog
 	Hub     Hub
 	Now     func() time.Time
+}
+
+// Stores gives to each caller the store that they may read.
+type Stores interface {
+	// Within returns the store as it is seen within a limit: what has to do with
+	// other repositories is not there.
+	Within(access.Limit) Store
+}
+
+// store is what the caller may read. There is no other way to a store.
+func (r *Resolver) store(ctx context.Context) Store {
+	return r.Store.Within(access.CallerOf(ctx).Limit)
 }
 
 // Store reads. Methods that take several things answer in their order, with nil
@@ -35,6 +48,16 @@ type Store interface {
 	Distributions
 	Tasks
 	Schedules
+	Principals
+}
+
+// Principals reads tokens and the audit log.
+type Principals interface {
+	Tokens(context.Context, access.TokenFilter, page.Request) (*page.Of[*access.Token], error)
+	TokensByID(context.Context, []access.TokenID) ([]*access.Token, error)
+	TokenByName(ctx context.Context, name string) (*access.Token, error)
+	Entries(context.Context, access.EntryFilter, page.Request) (*page.Of[*access.Entry], error)
+	EntriesByID(context.Context, []access.EntryID) ([]*access.Entry, error)
 }
 
 // Remotes reads remotes.
@@ -113,7 +136,23 @@ type Catalog interface {
 	RepositoryEditor
 	DistributionEditor
 	ScheduleEditor
+	TokenEditor
 	Operator
+	Recorder
+}
+
+// TokenEditor makes and revokes tokens.
+type TokenEditor interface {
+	// CreateToken returns the token and its secret.
+	CreateToken(context.Context, catalog.TokenInput) (*access.Token, string, error)
+	RevokeToken(context.Context, access.TokenID) (*access.Token, error)
+}
+
+// Recorder keeps the audit log.
+type Recorder interface {
+	// RecordOutcome makes sure that the log has an entry of the context's action,
+	// which ended with an error, or with none.
+	RecordOutcome(ctx context.Context, outcome error) error
 }
 
 // RemoteEditor creates, changes and deletes remotes.

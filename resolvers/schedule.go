@@ -64,11 +64,11 @@ func (r *queryResolver) Schedule(ctx context.Context, id *string, name *string) 
 	if id != nil {
 		return find(ctx, loadersOf(ctx).schedules, "schedule", *id)
 	}
-	return absentIsNull(r.Store.ScheduleByName(ctx, *name))
+	return absentIsNull(r.store(ctx).ScheduleByName(ctx, *name))
 }
 
 func (r *queryResolver) Schedules(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Schedule], error) {
-	return list(ctx, r.Store.Schedules, first, after, last, before)
+	return list(ctx, r.store(ctx).Schedules, first, after, last, before)
 }
 
 func (r *scheduleResolver) Operation(ctx context.Context, obj *task.Schedule) (graph.ScheduledOperation, error) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"ream/access"
 	"ream/catalog"
 	"ream/content"
 	"ream/fault"
@@ -37,6 +38,9 @@ type planned struct {
 	memory
 	schedule task.Schedule
 }
+
+// Within is the same within every limit.
+func (p *planned) Within(access.Limit) Store { return p }
 
 func (p *planned) SchedulesByID(_ context.Context, ids []task.ScheduleID) ([]*task.Schedule, error) {
 	found := make([]*task.Schedule, len(ids))

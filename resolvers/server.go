@@ -24,6 +24,7 @@ func newServer(r Resolver, o Options) *handler.Server {
 	s := handler.New(schema)
 	cache := queryCache{lru.New[*ast.QueryDocument](cachedQueries)}
 	present := presenter(o.Log)
+	audit := auditor{r.Catalog, schema.Schema().Types, o.Log}
 	s.SetErrorPresenter(present)
 	s.SetRecoverFunc(recovered(present))
 	s.SetParserTokenLimit(o.Limits.Tokens)
@@ -35,12 +36,14 @@ func newServer(r Resolver, o Options) *handler.Server {
 	}
 	s.Use(&persisted{o.Documents, o.OnlyDocuments, newTextCache(o.Limits.Persisted)})
 	s.Use(newGuard(o.Limits, schema.Schema(), cache, present))
+	s.Use(roles{audit.refused})
 	s.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-		return next(withLoaders(ctx, newLoaders(r.Store)))
+		return next(withLoaders(ctx, newLoaders(r.store(ctx))))
 	})
 	s.AroundRootFields(func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
 		if graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
-			ctx = withLoaders(ctx, newLoaders(r.Store)) // what the field before read may have changed
+			ctx = withLoaders(ctx, newLoaders(r.store(ctx))) // what the field before read may have changed
+			return audit.recorded(ctx, graphql.GetOperationContext(ctx), next)
 		}
 		return next(ctx)
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql/handler/transport"
 
+	"ream/access"
 	"ream/content"
 	"ream/event"
 	"ream/fault"
@@ -32,6 +33,9 @@ type memory struct {
 
 	failing string // the only method that fails, if not empty
 }
+
+// Within is the same within every limit.
+func (m *memory) Within(access.Limit) Store { return m }
 
 func (m *memory) ask(method string) error {
 	m.mu.Lock()
@@ -196,6 +200,14 @@ func (m *memory) Created(_ context.Context, ids []task.ID) ([][]task.Created, er
 	return created, m.ask("Created")
 }
 
+func (m *memory) TokensByID(_ context.Context, ids []access.TokenID) ([]*access.Token, error) {
+	return byID(ids, func(id access.TokenID) access.Token { return access.Token{ID: id, Name: "token"} }), nil
+}
+
+func (m *memory) EntriesByID(_ context.Context, ids []access.EntryID) ([]*access.Entry, error) {
+	return byID(ids, func(id access.EntryID) access.Entry { return access.Entry{ID: id} }), nil
+}
+
 // frames is a hub that gives each subscriber the same snapshots.
 type frames []event.Snapshot
 
@@ -232,6 +244,11 @@ func (a answer) code(t *testing.T) string {
 	return a.Errors[0].Extensions["code"].(string)
 }
 
+// asAdmin is a context of somebody who may do everything.
+func asAdmin(ctx context.Context) context.Context {
+	return access.WithCaller(ctx, access.Caller{Principal: access.Principal{Kind: access.Anonymous, Role: access.Admin}})
+}
+
 // ask sends a request to a server with the given dependencies.
 func ask(t *testing.T, r Resolver, query string, variables map[string]any) answer {
 	t.Helper()
@@ -253,13 +270,16 @@ func askWith(t *testing.T, r Resolver, o Options, query string, variables map[st
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if r.Catalog == nil {
+		r.Catalog = &requests{}
+	}
 	s := newServer(r, o)
 	s.AddTransport(transport.POST{})
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", bytes.NewReader(body))
+	request := httptest.NewRequestWithContext(asAdmin(t.Context()), http.MethodPost, "/graphql", bytes.NewReader(body))
 	request.Header.Set("Content-Type", "application/json")
 	response := httptest.NewRecorder()
 	s.ServeHTTP(response, request)

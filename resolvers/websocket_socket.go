@@ -35,7 +35,7 @@ type socket struct {
 
 	mu      sync.Mutex
 	client  string       // as quota knows it
-	expired func() error // not nil once Init's context ended; unset before Init
+	expired func() error // why Init's context ended, nil while it has not; unset before Init
 	closing bool         // a close frame was sent or received, or nobody is there to get it
 	ending  Close        // why, once it is closing
 }
@@ -64,11 +64,11 @@ func newSocket(ctx context.Context, conn *websocket.Conn, o WebsocketOptions) *s
 }
 
 // admit keeps what Init's context says: who the client is, and that it has to
-// leave.
+// leave, and why.
 func (s *socket) admit(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.client, s.expired = quota.ClientOf(ctx), ctx.Err
+	s.client, s.expired = quota.ClientOf(ctx), func() error { return context.Cause(ctx) }
 }
 
 // NextReader returns the next message that gqlgen is to see.
@@ -204,8 +204,10 @@ func (s *socket) WriteClose(code int, reason string) error {
 	case code != transport.WebsocketCloseNormalClosure:
 	case s.stopping() != nil:
 		s.restart()
-	case expired != nil && expired() != nil:
-		code, reason = closeForbidden, "Forbidden: the credentials are no longer good"
+	case expired != nil:
+		if cause := expired(); cause != nil {
+			code, reason = closeForbidden, "Forbidden: "+cause.Error()
+		}
 	}
 	s.sayClose(code, reason)
 	return nil

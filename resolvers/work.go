@@ -62,7 +62,7 @@ func (r *queryResolver) TaskGroup(ctx context.Context, id string) (*task.Group, 
 }
 
 func (r *queryResolver) TaskGroups(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Group], error) {
-	return list(ctx, r.Store.Groups, first, after, last, before)
+	return list(ctx, r.store(ctx).Groups, first, after, last, before)
 }
 
 func (r *queryResolver) TaskOrGroup(ctx context.Context, id string) (task.Work, error) {
@@ -80,11 +80,11 @@ func (r *queryResolver) TaskGroupCounts(ctx context.Context, id string) (*task.C
 }
 
 func (r *queryResolver) Queue(ctx context.Context) (*task.Queue, error) {
-	return r.Store.Queue(ctx)
+	return r.store(ctx).Queue(ctx)
 }
 
 func (r *queueResolver) Throughput(ctx context.Context, obj *task.Queue) (*graph.Throughput, error) {
-	samples, err := r.Store.Samples(ctx)
+	samples, err := r.store(ctx).Samples(ctx)
 	return &graph.Throughput{PerSecond: obj.PerSecond, Samples: samples}, err
 }
 
@@ -153,7 +153,7 @@ func (r *taskResolver) Spawned(ctx context.Context, obj *task.Task, finished *bo
 
 func (r *taskResolver) BlockedBy(ctx context.Context, obj *task.Task, first *int32, after *string) (*graph.Connection[*task.Task], error) {
 	read := func(ctx context.Context, p page.Request) (*page.Of[*task.Task], error) {
-		return r.Store.BlockedBy(ctx, obj.ID, p)
+		return r.store(ctx).BlockedBy(ctx, obj.ID, p)
 	}
 	return list(ctx, read, first, after, nil, nil)
 }

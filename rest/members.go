@@ -28,7 +28,7 @@ func (h *Handler) members(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	pages, err := h.store.TasksOf(r.Context(), task.MemberOf, []int64{int64(group.ID)}, filter, request)
+	pages, err := h.store(r.Context()).TasksOf(r.Context(), task.MemberOf, []int64{int64(group.ID)}, filter, request)
 	if err != nil {
 		return err
 	}
@@ -37,7 +37,7 @@ func (h *Handler) members(w http.ResponseWriter, r *http.Request) error {
 	for i, item := range found.Items {
 		ids[i] = item.Node.ID
 	}
-	created, err := h.store.Created(r.Context(), ids)
+	created, err := h.store(r.Context()).Created(r.Context(), ids)
 	if err != nil {
 		return err
 	}

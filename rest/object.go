@@ -57,6 +57,18 @@ func parseBody(text []byte) (*object, error) {
 	return o, nil
 }
 
+// given are the fields as they were sent.
+func (o *object) given() map[string]any {
+	given := make(map[string]any, len(o.fields))
+	for name, text := range o.fields {
+		var value any
+		if json.Unmarshal(text, &value) == nil { // it was part of what is JSON
+			given[name] = value
+		}
+	}
+	return given
+}
+
 // take decodes a field, and reports whether it is there.
 func (o *object) take(name string, into any, want string) bool {
 	text, ok := o.fields[name]

@@ -5,26 +5,38 @@ import (
 	"net/http"
 	"strings"
 
+	"ream/access"
 	"ream/catalog"
 	"ream/fault"
 	"ream/task"
 )
 
-// operation answers a request with the work that it causes, or is about.
-func operation[Q any, W task.Work](h *Handler, read func(*object) (Q, error), carryOut func(context.Context, Q) (W, error)) answerer {
+// operation answers a request with the work that it causes, or is about. It is
+// the mutation of that name, for operators, also for those who are limited to some
+// repositories if these will do, and is recorded like it.
+func operation[Q any, W task.Work](h *Handler, name string, limited bool, read func(*object) (Q, error), carryOut func(context.Context, Q) (W, error)) answerer {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		in, err := readBody(w, r)
 		if err != nil {
 			return err
 		}
-		if in.key, err = idempotencyKey(r.Header); err != nil {
-			return err
+		ctx := access.WithAction(r.Context(), access.NewAction(name, in.given()))
+		work, err := func() (work W, err error) {
+			if err := access.CallerOf(ctx).Check(access.Operator, limited, name); err != nil {
+				return work, err
+			}
+			if in.key, err = idempotencyKey(r.Header); err != nil {
+				return work, err
+			}
+			request, err := read(in)
+			if err != nil {
+				return work, err
+			}
+			return carryOut(ctx, request)
+		}()
+		if e := h.catalog.RecordOutcome(context.WithoutCancel(ctx), err); e != nil {
+			h.o.Log.ErrorContext(ctx, "a mutation is not in the audit log", "operation", name, "outcome", fault.KindOf(err), "error", e)
 		}
-		request, err := read(in)
-		if err != nil {
-			return err
-		}
-		work, err := carryOut(r.Context(), request)
 		if err != nil {
 			return err
 		}

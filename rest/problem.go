@@ -93,9 +93,13 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	header.Del("Vary")
 	switch p.Status {
 	case http.StatusUnauthorized:
-		header.Set("WWW-Authenticate", "Bearer")
+		if header.Get("WWW-Authenticate") == "" {
+			header.Set("WWW-Authenticate", "Bearer")
+		}
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		if header.Get("Retry-After") == "" {
+			header.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+		}
 	}
 	write(w, r, p.Status, mediaProblem, p)
 }

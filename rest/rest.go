@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"ream/access"
 	"ream/catalog"
 	"ream/event"
 	"ream/fault"
@@ -35,6 +36,16 @@ type Catalog interface {
 	CancelGroup(context.Context, task.GroupID) (*task.Group, error)
 	RetryTask(context.Context, task.ID) (*task.Task, error)
 	RetryGroup(context.Context, task.GroupID) (*task.Group, error)
+	// RecordOutcome makes sure that the audit log has the operation under way,
+	// which ended with an error, or with nil.
+	RecordOutcome(ctx context.Context, outcome error) error
+}
+
+// Stores gives to each caller the store that they may read.
+type Stores interface {
+	// Within returns what there is for those who are limited to some repositories.
+	// The empty limit is none.
+	Within(access.Limit) Store
 }
 
 // Store reads. Methods that take several ids answer in their order, with nil
@@ -68,6 +79,7 @@ type Options struct {
 	MaxWaits int                             // how many clients may wait at once; 10,000
 	Rate     *quota.Rate                     // how often a client may ask, shared with what else it asks; as often as it wants if nil
 	Now      func() time.Time                // time.Now
+	Origins  []string                        // of pages that may change something, besides the server's own
 	Answered func(context.Context, Exchange) // is told of each request; nobody is if nil
 }
 
@@ -75,7 +87,7 @@ type Options struct {
 // cause may change nothing. It is safe for concurrent use.
 type Handler struct {
 	catalog Catalog
-	store   Store
+	stores  Stores
 	hub     Hub
 	o       Options
 
@@ -87,7 +99,7 @@ type Handler struct {
 }
 
 // New returns a handler of what the catalog does and the store holds.
-func New(c Catalog, s Store, hub Hub, o Options) *Handler {
+func New(c Catalog, s Stores, hub Hub, o Options) *Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -106,8 +118,13 @@ func New(c Catalog, s Store, hub Hub, o Options) *Handler {
 	if o.Answered == nil {
 		o.Answered = func(context.Context, Exchange) {}
 	}
-	h := &Handler{catalog: c, store: s, hub: hub, o: o, mux: http.NewServeMux(), foreign: http.NewCrossOriginProtection(),
+	h := &Handler{catalog: c, stores: s, hub: hub, o: o, mux: http.NewServeMux(), foreign: http.NewCrossOriginProtection(),
 		waits: make(chan struct{}, o.MaxWaits), ended: make(chan struct{})}
+	for _, origin := range o.Origins {
+		if err := h.foreign.AddTrustedOrigin(origin); err != nil {
+			panic(err) // the flags were checked
+		}
+	}
 	h.end = sync.OnceFunc(func() { close(h.ended) })
 	for _, r := range h.routes() {
 		h.mux.Handle(r.pattern, r)
@@ -117,6 +134,14 @@ func New(c Catalog, s Store, hub Hub, o Options) *Handler {
 	})
 	return h
 }
+
+// store is what the caller of a request may read.
+func (h *Handler) store(ctx context.Context) Store {
+	return h.stores.Within(access.CallerOf(ctx).Limit)
+}
+
+// Refuse answers a request that ends with a fault before it comes here.
+func (h *Handler) Refuse(w http.ResponseWriter, r *http.Request, err error) { h.fail(w, r, err) }
 
 // EndWaits answers those who wait for work with its present state, also those
 // who ask for it later. Call it when the server stops.

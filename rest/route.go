@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"ream/access"
 	"ream/media"
 )
 
@@ -32,12 +33,12 @@ type answerer func(http.ResponseWriter, *http.Request) error
 func (h *Handler) routes() []route {
 	either := []string{mediaTask, mediaGroup, mediaJSON}
 	return []route{
-		{h, Prefix + "sync", http.MethodPost, either, operation(h, syncRequest, h.catalog.Sync)},
-		{h, Prefix + "publish", http.MethodPost, either, operation(h, publishRequest, h.catalog.Publish)},
-		{h, Prefix + "mirror", http.MethodPost, []string{mediaGroup, mediaJSON}, operation(h, mirrorRequest, h.catalog.Mirror)},
-		{h, Prefix + "purge", http.MethodPost, either, operation(h, purgeRequest, h.catalog.Purge)},
-		{h, Prefix + "cancel", http.MethodPost, either, operation(h, workID, h.cancel)},
-		{h, Prefix + "retry", http.MethodPost, either, operation(h, workID, h.retry)},
+		{h, Prefix + "sync", http.MethodPost, either, operation(h, "sync", true, syncRequest, h.catalog.Sync)},
+		{h, Prefix + "publish", http.MethodPost, either, operation(h, "publish", true, publishRequest, h.catalog.Publish)},
+		{h, Prefix + "mirror", http.MethodPost, []string{mediaGroup, mediaJSON}, operation(h, "mirror", true, mirrorRequest, h.catalog.Mirror)},
+		{h, Prefix + "purge", http.MethodPost, either, operation(h, "purge", false, purgeRequest, h.catalog.Purge)},
+		{h, Prefix + "cancel", http.MethodPost, either, operation(h, "cancel", true, workID, h.cancel)},
+		{h, Prefix + "retry", http.MethodPost, either, operation(h, "retry", true, workID, h.retry)},
 		{h, Prefix + "tasks/{id}", http.MethodGet, []string{mediaTask, mediaJSON}, h.task},
 		{h, Prefix + "task-groups/{id}", http.MethodGet, []string{mediaGroup, mediaJSON}, h.group},
 		{h, Prefix + "task-groups/{id}/tasks", http.MethodGet, []string{mediaJSON}, h.members},
@@ -73,7 +74,14 @@ func (t route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.h.fail(w, r, refuse(http.StatusNotAcceptable, "the answer comes as %s: accept it", strings.Join(t.produces, " or ")))
 		return
 	}
-	if err := t.answer(w, r); err != nil {
+	var err error
+	if t.method == http.MethodGet { // operations look themselves, and record it
+		err = access.CallerOf(r.Context()).Check(access.Reader, true, "every request")
+	}
+	if err == nil {
+		err = t.answer(w, r)
+	}
+	if err != nil {
 		t.h.fail(w, r, err)
 	}
 }

@@ -2,11 +2,13 @@ package rest
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
 
+	"ream/access"
 	"ream/catalog"
 	"ream/event"
 	"ream/fault"
@@ -23,6 +25,23 @@ type stub struct {
 	err       error // what operations end with
 	snapshots chan event.Snapshot
 	panics    bool
+
+	role  access.Role  // of who asks; that of an admin if empty
+	limit access.Limit // of who asks
+
+	mu       sync.Mutex
+	recorded []string // what the audit log has: operation, arguments, code
+}
+
+// Within is the same within every limit.
+func (s *stub) Within(access.Limit) Store { return s }
+
+func (s *stub) RecordOutcome(ctx context.Context, outcome error) error {
+	e := access.ActionOf(ctx).Entry(ctx, outcome)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recorded = append(s.recorded, fmt.Sprint(e.Operation, " ", string(e.Arguments), " ", e.Code))
+	return nil
 }
 
 func (s *stub) Sync(context.Context, catalog.SyncRequest) (task.Work, error) {
@@ -126,11 +145,18 @@ type server struct {
 func serve(t *testing.T, s *stub, o Options) server {
 	t.Helper()
 	h := New(s, s, s, o)
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller := access.Caller{Principal: access.Principal{Kind: access.ByToken, Role: s.role, Limit: s.limit}}
+		if s.role == "" {
+			caller.Role = access.Admin
+		}
+		h.ServeHTTP(w, r.WithContext(access.WithCaller(r.Context(), caller)))
+	})
 	log := o.Log
 	if log == nil {
 		log = h.o.Log
 	}
-	server := server{Handler: h, Server: httptest.NewServer(trail.Handler(h, log, func(*http.Request, trail.Answer) {}))}
+	server := server{Handler: h, Server: httptest.NewServer(trail.Handler(answer, log, func(*http.Request, trail.Answer) {}))}
 	t.Cleanup(server.Close)
 	server.client = contract(t).Client(t)
 	return server

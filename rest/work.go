@@ -36,7 +36,7 @@ func (h *Handler) task(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	found, err := h.store.TasksByID(r.Context(), []task.ID{id})
+	found, err := h.store(r.Context()).TasksByID(r.Context(), []task.ID{id})
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (h *Handler) findGroup(r *http.Request) (*task.Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := h.store.GroupsByID(r.Context(), []task.GroupID{id})
+	found, err := h.store(r.Context()).GroupsByID(r.Context(), []task.GroupID{id})
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, status int, work 
 		body = viewGroup(work, h.o.Now())
 	case *task.Task:
 		media = mediaTask
-		created, err := h.store.Created(r.Context(), []task.ID{work.ID})
+		created, err := h.store(r.Context()).Created(r.Context(), []task.ID{work.ID})
 		if err != nil {
 			return err
 		}

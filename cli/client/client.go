@@ -35,20 +35,27 @@ const (
 
 // Client sends operations to one server. It is safe for concurrent use.
 type Client struct {
-	base *url.URL
-	http *http.Client
+	base  *url.URL
+	http  *http.Client
+	token string
+}
+
+// Options are the settings of a Client.
+type Options struct {
+	Token     string            // by which the server knows who asks; empty for none
+	Transport http.RoundTripper // how requests reach the server; http.DefaultTransport if nil
 }
 
 var _ graphql.Client = (*Client)(nil)
 
 // New returns a client of the server at an address such as
 // http://127.0.0.1:8080. It does not connect.
-func New(address string) (*Client, error) {
+func New(address string, o Options) (*Client, error) {
 	base, err := url.Parse(address)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return nil, fmt.Errorf("the server's address %q is no http or https URL: want one such as http://127.0.0.1:8080", address)
 	}
-	return &Client{base: base, http: &http.Client{Timeout: requestTimeout}}, nil
+	return &Client{base: base, http: &http.Client{Timeout: requestTimeout, Transport: o.Transport}, token: o.Token}, nil
 }
 
 // URL is where a path lies on the server.
@@ -104,6 +111,9 @@ func (c *Client) MakeRequest(ctx context.Context, request *graphql.Request, resp
 		return err
 	}
 	post.Header.Set("Content-Type", "application/json")
+	if c.token != "" {
+		post.Header.Set("Authorization", c.authorization())
+	}
 	got, err := c.http.Do(post)
 	if err != nil {
 		return c.unreachable(ctx, err)
@@ -124,6 +134,9 @@ func (c *Client) MakeRequest(ctx context.Context, request *graphql.Request, resp
 	}
 	return nil
 }
+
+// authorization is by what the server knows who asks.
+func (c *Client) authorization() string { return "Bearer " + c.token }
 
 // unreachable names the server that could not be reached and the remedy.
 func (c *Client) unreachable(ctx context.Context, err error) error {

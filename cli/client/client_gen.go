@@ -598,6 +598,53 @@ func (v *CreateRepositoryResponse) GetCreateRepository() CreateRepositoryCreateR
 	return v.CreateRepository
 }
 
+// CreateTokenCreateTokenCreatedToken includes the requested fields of the GraphQL type CreatedToken.
+// The GraphQL type's documentation follows.
+//
+// A new token with its secret.
+type CreateTokenCreateTokenCreatedToken struct {
+	// What its owner sends as Authorization: Bearer. It is shown here alone, and only its hash is stored.
+	Secret string `json:"secret"`
+}
+
+// GetSecret returns CreateTokenCreateTokenCreatedToken.Secret, and is useful for accessing the field via an interface.
+func (v *CreateTokenCreateTokenCreatedToken) GetSecret() string { return v.Secret }
+
+// What a new token needs.
+type CreateTokenInput struct {
+	// Unique among the tokens that are not revoked: up to 200 letters, digits and . _ - and spaces.
+	Name string `json:"name"`
+	// What its owner may do.
+	Role Role `json:"role"`
+	// A label selector, such as "env=prod,team!=web": the owner sees and works on the repositories alone that fit all of its terms. Not for an ADMIN.
+	Labels string `json:"labels,omitempty"`
+	// When it ceases to be good; never if left out.
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+}
+
+// GetName returns CreateTokenInput.Name, and is useful for accessing the field via an interface.
+func (v *CreateTokenInput) GetName() string { return v.Name }
+
+// GetRole returns CreateTokenInput.Role, and is useful for accessing the field via an interface.
+func (v *CreateTokenInput) GetRole() Role { return v.Role }
+
+// GetLabels returns CreateTokenInput.Labels, and is useful for accessing the field via an interface.
+func (v *CreateTokenInput) GetLabels() string { return v.Labels }
+
+// GetExpiresAt returns CreateTokenInput.ExpiresAt, and is useful for accessing the field via an interface.
+func (v *CreateTokenInput) GetExpiresAt() *time.Time { return v.ExpiresAt }
+
+// CreateTokenResponse is returned by CreateToken on success.
+type CreateTokenResponse struct {
+	// Makes a token. CONFLICT if one has the name that is not revoked.
+	CreateToken CreateTokenCreateTokenCreatedToken `json:"createToken"`
+}
+
+// GetCreateToken returns CreateTokenResponse.CreateToken, and is useful for accessing the field via an interface.
+func (v *CreateTokenResponse) GetCreateToken() CreateTokenCreateTokenCreatedToken {
+	return v.CreateToken
+}
+
 // Failure includes the GraphQL fields of Task requested by the fragment Failure.
 // The GraphQL type's documentation follows.
 //
@@ -953,6 +1000,27 @@ type FindRepositoryResponse struct {
 
 // GetRepository returns FindRepositoryResponse.Repository, and is useful for accessing the field via an interface.
 func (v *FindRepositoryResponse) GetRepository() FindRepositoryRepository { return v.Repository }
+
+// FindTokenResponse is returned by FindToken on success.
+type FindTokenResponse struct {
+	// A token by its id, or by its name if it is not revoked: give one of them. Null if there is none.
+	Token *FindTokenToken `json:"token"`
+}
+
+// GetToken returns FindTokenResponse.Token, and is useful for accessing the field via an interface.
+func (v *FindTokenResponse) GetToken() *FindTokenToken { return v.Token }
+
+// FindTokenToken includes the requested fields of the GraphQL type Token.
+// The GraphQL type's documentation follows.
+//
+// By what a program shows who it is. Nobody can learn its secret again.
+type FindTokenToken struct {
+	// token-3.
+	Id string `json:"id"`
+}
+
+// GetId returns FindTokenToken.Id, and is useful for accessing the field via an interface.
+func (v *FindTokenToken) GetId() string { return v.Id }
 
 // FindWorkResponse is returned by FindWork on success.
 type FindWorkResponse struct {
@@ -2708,6 +2776,50 @@ func __marshalRetryRetryTaskOrGroup(v *RetryRetryTaskOrGroup) ([]byte, error) {
 	}
 }
 
+// RevokeTokenResponse is returned by RevokeToken on success.
+type RevokeTokenResponse struct {
+	// Makes a token good for nothing: its requests are refused from now on, and its streams end within a second. One that is revoked stays as it is.
+	RevokeToken RevokeTokenRevokeToken `json:"revokeToken"`
+}
+
+// GetRevokeToken returns RevokeTokenResponse.RevokeToken, and is useful for accessing the field via an interface.
+func (v *RevokeTokenResponse) GetRevokeToken() RevokeTokenRevokeToken { return v.RevokeToken }
+
+// RevokeTokenRevokeToken includes the requested fields of the GraphQL type Token.
+// The GraphQL type's documentation follows.
+//
+// By what a program shows who it is. Nobody can learn its secret again.
+type RevokeTokenRevokeToken struct {
+	// token-3.
+	Id string `json:"id"`
+	// Unique among the tokens that are not revoked.
+	Name string `json:"name"`
+}
+
+// GetId returns RevokeTokenRevokeToken.Id, and is useful for accessing the field via an interface.
+func (v *RevokeTokenRevokeToken) GetId() string { return v.Id }
+
+// GetName returns RevokeTokenRevokeToken.Name, and is useful for accessing the field via an interface.
+func (v *RevokeTokenRevokeToken) GetName() string { return v.Name }
+
+// What somebody may do. Each role may do what those before it may.
+type Role string
+
+const (
+	// Sees everything but tokens and the audit log.
+	RoleReader Role = "READER"
+	// Also changes content, and starts, cancels and retries work.
+	RoleOperator Role = "OPERATOR"
+	// Also says who may do what, and sees who did what.
+	RoleAdmin Role = "ADMIN"
+)
+
+var AllRole = []Role{
+	RoleReader,
+	RoleOperator,
+	RoleAdmin,
+}
+
 // What to sync and how.
 type SyncInput struct {
 	// Which repositories. By one id or one name the answer is a Task, otherwise a TaskGroup with a task each.
@@ -3146,6 +3258,113 @@ var AllTaskState = []TaskState{
 	TaskStateSkipped,
 }
 
+// What a token is good for.
+type TokenState string
+
+const (
+	// It lets its owner in.
+	TokenStateActive TokenState = "ACTIVE"
+	// Its time is over.
+	TokenStateExpired TokenState = "EXPIRED"
+	// An admin revoked it.
+	TokenStateRevoked TokenState = "REVOKED"
+)
+
+var AllTokenState = []TokenState{
+	TokenStateActive,
+	TokenStateExpired,
+	TokenStateRevoked,
+}
+
+// TokensResponse is returned by Tokens on success.
+type TokensResponse struct {
+	// Tokens, oldest first.
+	Tokens TokensTokensTokenConnection `json:"tokens"`
+}
+
+// GetTokens returns TokensResponse.Tokens, and is useful for accessing the field via an interface.
+func (v *TokensResponse) GetTokens() TokensTokensTokenConnection { return v.Tokens }
+
+// TokensTokensTokenConnection includes the requested fields of the GraphQL type TokenConnection.
+// The GraphQL type's documentation follows.
+//
+// A page of tokens.
+type TokensTokensTokenConnection struct {
+	// The tokens without their cursors.
+	Nodes []TokensTokensTokenConnectionNodesToken `json:"nodes"`
+	// Where this page lies in the list.
+	PageInfo TokensTokensTokenConnectionPageInfo `json:"pageInfo"`
+}
+
+// GetNodes returns TokensTokensTokenConnection.Nodes, and is useful for accessing the field via an interface.
+func (v *TokensTokensTokenConnection) GetNodes() []TokensTokensTokenConnectionNodesToken {
+	return v.Nodes
+}
+
+// GetPageInfo returns TokensTokensTokenConnection.PageInfo, and is useful for accessing the field via an interface.
+func (v *TokensTokensTokenConnection) GetPageInfo() TokensTokensTokenConnectionPageInfo {
+	return v.PageInfo
+}
+
+// TokensTokensTokenConnectionNodesToken includes the requested fields of the GraphQL type Token.
+// The GraphQL type's documentation follows.
+//
+// By what a program shows who it is. Nobody can learn its secret again.
+type TokensTokensTokenConnectionNodesToken struct {
+	// token-3.
+	Id string `json:"id"`
+	// Unique among the tokens that are not revoked.
+	Name string `json:"name"`
+	// What its owner may do.
+	Role Role `json:"role"`
+	// The label selector that repositories have to fit for its owner to see and work on; null if they see all. Whatever has to do with other repositories does not exist for them.
+	Labels string `json:"labels"`
+	// Whether it is good, and if not, why.
+	State TokenState `json:"state"`
+	// When it ceases to be good; null for never.
+	ExpiresAt *time.Time `json:"expiresAt"`
+	// When it was last used, to the minute; null before the first time.
+	LastUsedAt *time.Time `json:"lastUsedAt"`
+}
+
+// GetId returns TokensTokensTokenConnectionNodesToken.Id, and is useful for accessing the field via an interface.
+func (v *TokensTokensTokenConnectionNodesToken) GetId() string { return v.Id }
+
+// GetName returns TokensTokensTokenConnectionNodesToken.Name, and is useful for accessing the field via an interface.
+func (v *TokensTokensTokenConnectionNodesToken) GetName() string { return v.Name }
+
+// GetRole returns TokensTokensTokenConnectionNodesToken.Role, and is useful for accessing the field via an interface.
+func (v *TokensTokensTokenConnectionNodesToken) GetRole() Role { return v.Role }
+
+// GetLabels returns TokensTokensTokenConnectionNodesToken.Labels, and is useful for accessing the field via an interface.
+func (v *TokensTokensTokenConnectionNodesToken) GetLabels() string { return v.Labels }
+
+// GetState returns TokensTokensTokenConnectionNodesToken.State, and is useful for accessing the field via an interface.
+func (v *TokensTokensTokenConnectionNodesToken) GetState() TokenState { return v.State }
+
+// GetExpiresAt returns TokensTokensTokenConnectionNodesToken.ExpiresAt, and is useful for accessing the field via an interface.
+func (v *TokensTokensTokenConnectionNodesToken) GetExpiresAt() *time.Time { return v.ExpiresAt }
+
+// GetLastUsedAt returns TokensTokensTokenConnectionNodesToken.LastUsedAt, and is useful for accessing the field via an interface.
+func (v *TokensTokensTokenConnectionNodesToken) GetLastUsedAt() *time.Time { return v.LastUsedAt }
+
+// TokensTokensTokenConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
+// The GraphQL type's documentation follows.
+//
+// Where a page lies in its list.
+type TokensTokensTokenConnectionPageInfo struct {
+	// Whether items come after this page.
+	HasNextPage bool `json:"hasNextPage"`
+	// The cursor of the page's last item; null if it is empty.
+	EndCursor string `json:"endCursor"`
+}
+
+// GetHasNextPage returns TokensTokensTokenConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
+func (v *TokensTokensTokenConnectionPageInfo) GetHasNextPage() bool { return v.HasNextPage }
+
+// GetEndCursor returns TokensTokensTokenConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
+func (v *TokensTokensTokenConnectionPageInfo) GetEndCursor() string { return v.EndCursor }
+
 // What every command shows of a task or a group.
 //
 // Work is implemented by the following types:
@@ -3377,6 +3596,14 @@ type __CreateRepositoryInput struct {
 // GetInput returns __CreateRepositoryInput.Input, and is useful for accessing the field via an interface.
 func (v *__CreateRepositoryInput) GetInput() CreateRepositoryInput { return v.Input }
 
+// __CreateTokenInput is used internally by genqlient
+type __CreateTokenInput struct {
+	Input CreateTokenInput `json:"input"`
+}
+
+// GetInput returns __CreateTokenInput.Input, and is useful for accessing the field via an interface.
+func (v *__CreateTokenInput) GetInput() CreateTokenInput { return v.Input }
+
 // __FailuresInput is used internally by genqlient
 type __FailuresInput struct {
 	Id    string `json:"id"`
@@ -3404,6 +3631,14 @@ type __FindRepositoryInput struct {
 
 // GetName returns __FindRepositoryInput.Name, and is useful for accessing the field via an interface.
 func (v *__FindRepositoryInput) GetName() string { return v.Name }
+
+// __FindTokenInput is used internally by genqlient
+type __FindTokenInput struct {
+	Name string `json:"name"`
+}
+
+// GetName returns __FindTokenInput.Name, and is useful for accessing the field via an interface.
+func (v *__FindTokenInput) GetName() string { return v.Name }
 
 // __FindWorkInput is used internally by genqlient
 type __FindWorkInput struct {
@@ -3445,6 +3680,14 @@ type __RetryInput struct {
 // GetId returns __RetryInput.Id, and is useful for accessing the field via an interface.
 func (v *__RetryInput) GetId() string { return v.Id }
 
+// __RevokeTokenInput is used internally by genqlient
+type __RevokeTokenInput struct {
+	Id string `json:"id"`
+}
+
+// GetId returns __RevokeTokenInput.Id, and is useful for accessing the field via an interface.
+func (v *__RevokeTokenInput) GetId() string { return v.Id }
+
 // __SyncInput is used internally by genqlient
 type __SyncInput struct {
 	Input SyncInput `json:"input"`
@@ -3452,6 +3695,18 @@ type __SyncInput struct {
 
 // GetInput returns __SyncInput.Input, and is useful for accessing the field via an interface.
 func (v *__SyncInput) GetInput() SyncInput { return v.Input }
+
+// __TokensInput is used internally by genqlient
+type __TokensInput struct {
+	Active bool   `json:"active"`
+	After  string `json:"after,omitempty"`
+}
+
+// GetActive returns __TokensInput.Active, and is useful for accessing the field via an interface.
+func (v *__TokensInput) GetActive() bool { return v.Active }
+
+// GetAfter returns __TokensInput.After, and is useful for accessing the field via an interface.
+func (v *__TokensInput) GetAfter() string { return v.After }
 
 // The mutation executed by Cancel.
 const Cancel_Operation = `
@@ -3584,6 +3839,40 @@ func CreateRepository(
 	return data_, err_
 }
 
+// The mutation executed by CreateToken.
+const CreateToken_Operation = `
+mutation CreateToken ($input: CreateTokenInput!) {
+	createToken(input: $input) {
+		secret
+	}
+}
+`
+
+func CreateToken(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	input CreateTokenInput,
+) (data_ *CreateTokenResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "CreateToken",
+		Query:  CreateToken_Operation,
+		Variables: &__CreateTokenInput{
+			Input: input,
+		},
+	}
+
+	data_ = &CreateTokenResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
 // The query executed by Failures.
 const Failures_Operation = `
 query Failures ($id: ID!, $first: Int!) {
@@ -3701,6 +3990,40 @@ func FindRepository(
 	}
 
 	data_ = &FindRepositoryResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by FindToken.
+const FindToken_Operation = `
+query FindToken ($name: String!) {
+	token(name: $name) {
+		id
+	}
+}
+`
+
+func FindToken(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	name string,
+) (data_ *FindTokenResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "FindToken",
+		Query:  FindToken_Operation,
+		Variables: &__FindTokenInput{
+			Name: name,
+		},
+	}
+
+	data_ = &FindTokenResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(
@@ -4046,6 +4369,41 @@ func Retry(
 	return data_, err_
 }
 
+// The mutation executed by RevokeToken.
+const RevokeToken_Operation = `
+mutation RevokeToken ($id: ID!) {
+	revokeToken(id: $id) {
+		id
+		name
+	}
+}
+`
+
+func RevokeToken(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	id string,
+) (data_ *RevokeTokenResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "RevokeToken",
+		Query:  RevokeToken_Operation,
+		Variables: &__RevokeTokenInput{
+			Id: id,
+		},
+	}
+
+	data_ = &RevokeTokenResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
 // The mutation executed by Sync.
 const Sync_Operation = `
 mutation Sync ($input: SyncInput!) {
@@ -4098,6 +4456,54 @@ func Sync(
 	}
 
 	data_ = &SyncResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by Tokens.
+const Tokens_Operation = `
+query Tokens ($active: Boolean!, $after: String) {
+	tokens(active: $active, first: 100, after: $after) {
+		nodes {
+			id
+			name
+			role
+			labels
+			state
+			expiresAt
+			lastUsedAt
+		}
+		pageInfo {
+			hasNextPage
+			endCursor
+		}
+	}
+}
+`
+
+func Tokens(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	active bool,
+	after string,
+) (data_ *TokensResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "Tokens",
+		Query:  Tokens_Operation,
+		Variables: &__TokensInput{
+			Active: active,
+			After:  after,
+		},
+	}
+
+	data_ = &TokensResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(

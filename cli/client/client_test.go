@@ -14,7 +14,7 @@ import (
 func TestNewWantsTheAddressOfAServer(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"", "127.0.0.1:8080", "localhost", "ftp://h", "http://", "http://%zz"} {
-		if _, err := client.New(address); err == nil || !strings.Contains(err.Error(), "such as http://127.0.0.1:8080") {
+		if _, err := client.New(address, client.Options{}); err == nil || !strings.Contains(err.Error(), "such as http://127.0.0.1:8080") {
 			t.Errorf("%q: got error %v", address, err)
 		}
 	}
@@ -27,7 +27,7 @@ func TestURL(t *testing.T) {
 		"http://h:1/":       "http://h:1/graphql",
 		"https://h/ream/?x": "https://h/ream/graphql",
 	} {
-		c, err := client.New(address)
+		c, err := client.New(address, client.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +58,7 @@ func TestErrorsNameTheCauseAndTheRemedy(t *testing.T) {
 				fmt.Fprint(w, tt.body)
 			}))
 			defer server.Close()
-			c, err := client.New(server.URL)
+			c, err := client.New(server.URL, client.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +78,7 @@ func TestUnreachableServerIsNamed(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
-	c, err := client.New(server.URL)
+	c, err := client.New(server.URL, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

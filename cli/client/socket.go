@@ -21,6 +21,10 @@ const (
 	socketDial    = 15 * time.Second
 )
 
+// closeForbidden is the code with which a server ends the connection of those
+// who may not ask, or not any more.
+const closeForbidden = 4403
+
 // ErrDropped is what ends Watch when the connection is lost before the work
 // has finished. Watching again shows the present state first.
 var ErrDropped = errors.New("the connection was lost")
@@ -102,7 +106,7 @@ func (c *Client) dial(ctx context.Context) (*websocket.Conn, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	err = send(conn, message{Type: "connection_init"})
+	err = send(conn, c.introduction())
 	for err == nil {
 		var m message
 		if m, err = receive(conn); err == nil && m.Type == "connection_ack" {
@@ -110,6 +114,15 @@ func (c *Client) dial(ctx context.Context) (*websocket.Conn, error) {
 		}
 	}
 	return nil, errors.Join(err, conn.Close())
+}
+
+// introduction is the first message, in which a socket says who asks.
+func (c *Client) introduction() message {
+	m := message{Type: "connection_init"}
+	if c.token != "" {
+		m.Payload, _ = json.Marshal(map[string]string{"Authorization": c.authorization()}) // strings never fail
+	}
+	return m
 }
 
 func subscribe(conn *websocket.Conn, id string) error {
@@ -173,6 +186,9 @@ func dropped(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	if closed, ok := errors.AsType[*websocket.CloseError](err); ok && closed.Text != "" {
+		if closed.Code == closeForbidden {
+			return &Error{Code: "UNAUTHENTICATED", Message: closed.Text}
+		}
 		return fmt.Errorf("%w: %s", ErrDropped, closed.Text)
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {

@@ -1,0 +1,67 @@
+package rest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"ream/access"
+	"ream/resolvers"
+	"ream/task"
+)
+
+// TestRoles asks for every route as everybody. Operations need what the
+// mutations of their names need, and are recorded like them.
+func TestRoles(t *testing.T) {
+	t.Parallel()
+	mutations := resolvers.NewSchema(resolvers.Resolver{}).Schema().Mutation
+	nothing := &stub{}
+	for _, r := range New(nothing, nothing, nothing, Options{}).routes() {
+		name := r.pattern[strings.LastIndexByte(r.pattern, '/')+1:]
+		path := strings.ReplaceAll(strings.Replace(r.pattern, "task-groups/{id}", "task-groups/group-7", 1), "{id}", "task-12")
+		for _, role := range []access.Role{access.Reader, access.Operator, access.Admin, "STRANGER"} {
+			for _, limit := range []access.Limit{"", "env=prod"} {
+				s := &stub{task: aTask(task.Waiting), group: aGroup(3, 1), role: role, limit: limit}
+				var body string
+				needs, limited := access.Reader, true
+				if r.method == http.MethodPost {
+					body = `{"id": "task-12"}`
+					if m := mutations.Fields.ForName(name).Arguments; m.ForName("input") != nil {
+						body = `{"repositories": {"all": true}}`
+					}
+					needs, limited = needed(t, mutations.Fields.ForName(name))
+				}
+				want := http.StatusForbidden
+				if (access.Principal{Role: role, Limit: limit}).Check(needs, limited, "") == nil {
+					want = map[bool]int{true: http.StatusAccepted, false: http.StatusOK}[r.method == http.MethodPost]
+				}
+				if got := serve(t, s, Options{}).send(t, r.method, path, body); got.status != want {
+					t.Errorf("%s %s as %s %q: got %d %s, want %d", r.method, path, role, limit, got.status, got.body, want)
+				}
+				var recorded []string
+				if r.method == http.MethodPost {
+					code := map[bool]string{true: "FORBIDDEN", false: access.Done}[want == http.StatusForbidden]
+					recorded = []string{name + " " + strings.ReplaceAll(body, ": ", ":") + " " + code}
+				}
+				if !slices.Equal(s.recorded, recorded) {
+					t.Errorf("%s %s as %s %q: recorded %q, want %q", r.method, path, role, limit, s.recorded, recorded)
+				}
+			}
+		}
+	}
+}
+
+// needed is what the schema says of a mutation.
+func needed(t *testing.T, f *ast.FieldDefinition) (access.Role, bool) {
+	t.Helper()
+	d := f.Directives.ForName("role")
+	if d == nil {
+		t.Fatalf("%s does not say who may ask for it", f.Name)
+	}
+	arguments := d.ArgumentMap(nil)
+	limited, _ := arguments["limited"].(bool)
+	return access.Role(arguments["needs"].(string)), limited
+}
