@@ -1,23 +1,18 @@
 package blobtest
 
 import (
-	"bufio"
-	"context"
 	"crypto/rand"
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
-	"golang.org/x/sys/unix"
 
 	"ream/blob"
+	"ream/programtest"
 )
 
 // The account of a server that owns everything.
@@ -41,62 +36,8 @@ func StartS3(t testing.TB) *S3 {
 			t.Fatal(err)
 		}
 	}
-	command := exec.Command(buildS3(t), t.TempDir())
-	command.Stderr = t.Output()
-	stdin, err := command.StdinPipe() // the server lives no longer than this is open
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		stdin.Close()
-		if err := command.Wait(); err != nil {
-			t.Errorf("the S3 server: %v", err)
-		}
-	})
-	for lines := bufio.NewScanner(stdout); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "http://") {
-			return &S3{Endpoint: lines.Text(), Client: client(t, lines.Text())}
-		}
-	}
-	t.Fatal("the S3 server ended")
-	return nil
-}
-
-// buildS3 returns the path of the server, whose module is beside this package.
-func buildS3(t testing.TB) string {
-	t.Helper()
-	// Its first build takes longer than many a test may.
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
-	defer cancel()
-	run := func(dir string, args ...string) string {
-		command := exec.CommandContext(ctx, "go", args...)
-		command.Dir = dir
-		var stderr strings.Builder
-		command.Stderr = &stderr
-		out, err := command.Output()
-		if err != nil {
-			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
-		}
-		return strings.TrimSpace(string(out))
-	}
-	// Go does not share the work of builds that run at once.
-	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "ream-s3test.lock"), os.O_RDWR|os.O_CREATE, 0o666)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer lock.Close()
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	module := run("", "list", "-m", "-f", "{{.Dir}}")
-	return run(filepath.Join(module, "blob", "s3test"), "tool", "-n", "s3test")
+	endpoint := programtest.Start(t, "blob/s3test", t.TempDir())
+	return &S3{Endpoint: endpoint, Client: client(t, endpoint)}
 }
 
 func client(t testing.TB, endpoint string) *minio.Client {
