@@ -61,7 +61,7 @@ func TestWhoGetsIn(t *testing.T) {
 				t.Errorf("content: got %d", status)
 			}
 			p.args = p.args[:2] // which are the database's
-			admin := p.as(p.tokenCommand("create", "boss", "--role", "admin"))
+			admin := p.by(p.tokenCommand("create", "boss", "--role", "admin"))
 			if got := query[struct {
 				Viewer struct{ Kind, Name, Role string }
 			}](admin, `{ viewer { kind name role } }`, nil).Viewer; got.Kind != "TOKEN" || got.Name != "boss" || got.Role != "ADMIN" {
@@ -100,9 +100,9 @@ func TestPagesOfOthers(t *testing.T) {
 func TestAuditLog(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, args ...string) {
 		p := start(t, append(args, "--require-tokens")...)
-		admin := p.as(p.tokenCommand("create", "boss", "--role", "admin"))
+		admin := p.by(p.tokenCommand("create", "boss", "--role", "admin"))
 		_, secret := admin.newToken(`name: "ci", role: OPERATOR`)
-		ci := p.as(secret)
+		ci := p.by(secret)
 		remote := query[struct{ CreateRemote struct{ ID string } }](ci,
 			`mutation($p: Secret) { createRemote(input: {name: "r", url: "http://127.0.0.1:1/PULP_MANIFEST", username: "me", password: $p}) { id } }`, map[string]any{"p": "hush-hush"}).CreateRemote.ID
 		ask[any](ci, `mutation { createRemote(input: {name: "r", url: "http://u:hush-hush@127.0.0.1/PULP_MANIFEST"}) { id } }`, nil)

@@ -193,7 +193,7 @@ func (p *program) label(id, key, value string) {
 func TestLimitsHideOtherRepositories(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, args ...string) {
 		p := start(t, append(args, "--require-tokens")...)
-		admin := p.as(p.tokenCommand("create", "boss", "--role", "admin"))
+		admin := p.by(p.tokenCommand("create", "boss", "--role", "admin"))
 		repositories := map[string]string{}
 		for _, name := range []string{"mine", "theirs"} {
 			up := newUpstream(t, map[string][]byte{name + "-1": []byte(name + " one"), name + "-2": []byte(name + " two")})
@@ -216,7 +216,7 @@ func TestLimitsHideOtherRepositories(t *testing.T) {
 		admin.follow(theirs)
 
 		_, secret := admin.newToken(`name: "limited", role: OPERATOR, labels: "team=mine"`)
-		limited := p.as(secret)
+		limited := p.by(secret)
 		s, ids := admin.schema(), admin.ids()
 		for _, kind := range []string{"Remote", "Repository", "RepositoryVersion", "Unit", "Publication", "Distribution", "Task", "TaskGroup", "Worker", "Schedule", "Token", "AuditEntry"} {
 			if len(ids[kind]) == 0 {

@@ -57,8 +57,10 @@ func TestOpenIDConnect(t *testing.T) {
 	}
 	p.wantRefused(`{ viewer { name } }`, 401, "UNAUTHENTICATED", "this needs a token")
 
-	type viewer struct{ Viewer struct{ Kind, Name, Role string } }
-	alice, bob, brief := p.as(jwt(t, issuer, "alice")), p.as(jwt(t, issuer, "bob")), p.as(jwt(t, issuer, "brief"))
+	type viewer struct {
+		Viewer struct{ Kind, Name, Role string }
+	}
+	alice, bob, brief := p.by(jwt(t, issuer, "alice")), p.by(jwt(t, issuer, "bob")), p.by(jwt(t, issuer, "brief"))
 	going := brief.subscribe(t.Context(), currentProtocol, `subscription { queue { counts { total } } }`, "")
 	next[any](t, going)
 	for who, want := range map[*program]string{alice: "OPENID alice ADMIN", bob: "OPENID bob READER"} {
@@ -73,7 +75,7 @@ func TestOpenIDConnect(t *testing.T) {
 
 	// Beside it, tokens are good as well, and the audit log has both.
 	_, secret := alice.newToken(`name: "ci", role: OPERATOR`)
-	if got := p.as(secret).follow(query[struct{ Purge struct{ ID string } }](p.as(secret), `mutation { purge(input: {olderThanDays: 9}) { ... on Work { id } } }`, nil).Purge.ID); got.State != "COMPLETED" {
+	if got := p.by(secret).follow(query[struct{ Purge struct{ ID string } }](p.by(secret), `mutation { purge(input: {olderThanDays: 9}) { ... on Work { id } } }`, nil).Purge.ID); got.State != "COMPLETED" {
 		t.Errorf("by a token: got %+v", got)
 	}
 	entries := query[struct {
@@ -93,11 +95,11 @@ func TestOpenIDConnect(t *testing.T) {
 	}
 
 	// Who has no role, is known to another issuer, or changes what was signed.
-	p.as(jwt(t, issuer, "carol")).wantRefused(`{ viewer { name } }`, 403, "FORBIDDEN", `you are known as subject "carol", but nothing in your claim "groups" gives you a role here`)
-	p.as(jwt(t, other, "alice")).wantRefused(`{ viewer { name } }`, 401, "UNAUTHENTICATED", "this is neither a token nor a JWT that "+issuer+" made out to ream")
+	p.by(jwt(t, issuer, "carol")).wantRefused(`{ viewer { name } }`, 403, "FORBIDDEN", `you are known as subject "carol", but nothing in your claim "groups" gives you a role here`)
+	p.by(jwt(t, other, "alice")).wantRefused(`{ viewer { name } }`, 401, "UNAUTHENTICATED", "this is neither a token nor a JWT that "+issuer+" made out to ream")
 	parts, admins := strings.Split(bob.token, "."), strings.Split(alice.token, ".")
-	p.as(parts[0]+"."+admins[1]+"."+parts[2]).wantRefused(`{ viewer { name } }`, 401, "UNAUTHENTICATED", "neither a token nor a JWT")
-	wantSocketRefused(t, p.as(jwt(t, other, "alice")), 4403, "this is neither a token nor a JWT")
+	p.by(parts[0]+"."+admins[1]+"."+parts[2]).wantRefused(`{ viewer { name } }`, 401, "UNAUTHENTICATED", "neither a token nor a JWT")
+	wantSocketRefused(t, p.by(jwt(t, other, "alice")), 4403, "this is neither a token nor a JWT")
 
 	// A socket is good for as long as the JWT.
 	for range going.frames {
@@ -109,7 +111,7 @@ func TestOpenIDConnect(t *testing.T) {
 
 	// A JWT for another program is none for this one.
 	elsewhere := start(t, flags("elsewhere")...)
-	elsewhere.as(alice.token).wantRefused(`{ viewer { name } }`, 401, "UNAUTHENTICATED", "made out to elsewhere")
+	elsewhere.by(alice.token).wantRefused(`{ viewer { name } }`, 401, "UNAUTHENTICATED", "made out to elsewhere")
 	p.stop()
 	if log := p.log.String(); strings.Contains(log, parts[2]) || strings.Contains(log, admins[2]) {
 		t.Errorf("a JWT is in the log:\n%s", log)

@@ -131,13 +131,13 @@ func TestTokens(t *testing.T) {
 			}
 		}
 
-		admin := p.as(p.tokenCommand("create", "boss", "--role", "admin"))
+		admin := p.by(p.tokenCommand("create", "boss", "--role", "admin"))
 		if out := p.tokenCommand("list"); !strings.Contains(out, "boss") || strings.Contains(out, admin.token) {
 			t.Errorf("list: got\n%s", out)
 		}
 		up := newUpstream(t, map[string][]byte{"a": []byte("one")})
 		id, secret := admin.newToken(`name: "ci", role: OPERATOR`)
-		operator := p.as(secret)
+		operator := p.by(secret)
 		operator.wantRefused(`{tokens{totalCount}}`, 403, "FORBIDDEN", "tokens needs the role ADMIN: you have OPERATOR")
 		operator.wantRefused(`mutation{createToken(input: {name: "x", role: ADMIN}){secret}}`, 403, "FORBIDDEN", "createToken needs the role ADMIN")
 		operator.repository("r", up.URL+"/PULP_MANIFEST")
@@ -145,7 +145,7 @@ func TestTokens(t *testing.T) {
 			t.Errorf("mirror: got %+v", got)
 		}
 		_, secret = admin.newToken(`name: "watcher", role: READER`)
-		reader := p.as(secret)
+		reader := p.by(secret)
 		reader.wantRefused(`mutation{sync(input: {repositories: {all: true}}){__typename}}`, 403, "FORBIDDEN", "sync needs the role OPERATOR: you have READER")
 
 		// Content: by the token, or by it as a password.
@@ -259,7 +259,7 @@ func TestTokenCommands(t *testing.T) {
 		if status != 0 || errs != "" {
 			t.Fatalf("create: got %d %q", status, errs)
 		}
-		p := start(t, append(args, "--require-tokens")...).as(strings.TrimSpace(admin))
+		p := start(t, append(args, "--require-tokens")...).by(strings.TrimSpace(admin))
 		up := newUpstream(t, map[string][]byte{"a": []byte("one")})
 		file := filepath.Join(t.TempDir(), "token")
 		if err := os.WriteFile(file, []byte(admin), 0o600); err != nil {
@@ -345,9 +345,9 @@ func TestRevokedElsewhere(t *testing.T) {
 	address := dbtest.PostgresAddress(t)
 	a := start(t, "--data", t.TempDir(), "--database", address, "--require-tokens")
 	b := start(t, "--data", t.TempDir(), "--database", address, "--require-tokens")
-	admin := a.as(a.tokenCommand("create", "boss", "--role", "admin"))
+	admin := a.by(a.tokenCommand("create", "boss", "--role", "admin"))
 	id, secret := admin.newToken(`name: "r", role: READER`)
-	there := b.as(secret)
+	there := b.by(secret)
 	s := there.subscribe(t.Context(), currentProtocol, `subscription { queue { counts { total } } }`, "")
 	next[any](t, s)
 	began := time.Now()
@@ -362,7 +362,7 @@ func TestRevokedElsewhere(t *testing.T) {
 
 	// By the command, which is a process of its own.
 	_, secret = admin.newToken(`name: "s", role: READER`)
-	s = b.as(secret).subscribe(t.Context(), currentProtocol, `subscription { queue { counts { total } } }`, "")
+	s = b.by(secret).subscribe(t.Context(), currentProtocol, `subscription { queue { counts { total } } }`, "")
 	next[any](t, s)
 	a.tokenCommand("revoke", "s")
 	for range s.frames {
@@ -375,9 +375,9 @@ func TestRevokedElsewhere(t *testing.T) {
 func TestTokensExpire(t *testing.T) {
 	t.Parallel()
 	p := start(t, "--data", t.TempDir(), "--require-tokens")
-	admin := p.as(p.tokenCommand("create", "boss", "--role", "admin"))
+	admin := p.by(p.tokenCommand("create", "boss", "--role", "admin"))
 	_, secret := admin.newToken(`name: "short", role: READER, expiresAt: "` + time.Now().Add(3*time.Second).Format(time.RFC3339Nano) + `"`)
-	short := p.as(secret)
+	short := p.by(secret)
 	s := short.subscribe(t.Context(), currentProtocol, `subscription { queue { counts { total } } }`, "")
 	next[any](t, s)
 	for range s.frames {
