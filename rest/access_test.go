@@ -18,6 +18,7 @@ import (
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	mutations := resolvers.NewSchema(resolvers.Resolver{}).Schema().Mutation
+	const id = `{"id": "task-12"}`
 	nothing := &stub{}
 	for _, r := range New(nothing, nothing, nothing, Options{}).routes() {
 		name := r.pattern[strings.LastIndexByte(r.pattern, '/')+1:]
@@ -28,10 +29,7 @@ func TestRoles(t *testing.T) {
 				var body string
 				needs, limited := access.Reader, true
 				if r.method == http.MethodPost {
-					body = `{"id": "task-12"}`
-					if m := mutations.Fields.ForName(name).Arguments; m.ForName("input") != nil {
-						body = `{"repositories": {"all": true}}`
-					}
+					body = map[string]string{"sync": all, "publish": all, "mirror": all, "purge": `{"olderThanDays": 1}`, "cancel": id, "retry": id}[name]
 					needs, limited = needed(t, mutations.Fields.ForName(name))
 				}
 				want := http.StatusForbidden
