@@ -192,7 +192,7 @@ func (p *program) label(id, key, value string) {
 // its name, and whatever the API can be asked is asked.
 func TestLimitsHideOtherRepositories(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, args ...string) {
-		p := start(t, append(args, "--require-tokens")...)
+		p := start(t, append(args, "--require-tokens", "--limits", "aliases=0,tokens=0,rate=0")...) // for the walk
 		admin := p.by(p.tokenCommand("create", "boss", "--role", "admin"))
 		repositories := map[string]string{}
 		for _, name := range []string{"mine", "theirs"} {

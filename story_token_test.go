@@ -47,7 +47,7 @@ func (p *program) tokenCommand(words ...string) string {
 	p.t.Helper()
 	database := p.args[:len(p.args):len(p.args)]
 	for i, word := range database {
-		if word == "--require-tokens" || word == "--public-content" {
+		if word == "--require-tokens" || word == "--public-content" || word == "--limits" {
 			database = database[:i]
 			break
 		}
