@@ -39,6 +39,8 @@ func validInputs(l library, cert, key string) map[string]map[string]any {
 		"purge":              {"input": map[string]any{"olderThanDays": 30}},
 		"cancel":             {"id": "task-1"},
 		"retry":              {"id": "task-1"},
+		"createToken":        {"input": map[string]any{"name": "x", "role": enum("READER")}},
+		"revokeToken":        {"id": "token-1"},
 	}
 }
 
@@ -258,6 +260,9 @@ func (s *spoiler) scalar(name string, at place) {
 	case "ID":
 		s.wrong(at, append(list, 1.5, true, map[string]any{})...)
 		s.id(at)
+	case "Time":
+		s.wrong(at, append(list, "tomorrow", 7, 1.5, true, map[string]any{})...)
+		s.add(at, "long past", "2000-01-01T00:00:00Z", "BAD_INPUT", at.field())
 	case "String", "Secret":
 		s.wrong(at, append(list, 7, 1.5, true, map[string]any{})...)
 		s.add(at, "too long", strings.Repeat("long", 2500), "BAD_INPUT", at.field())

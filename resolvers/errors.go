@@ -39,6 +39,9 @@ func presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 		switch {
 		case isFault && f.Kind != fault.Internal:
 			showFault(shown, err)
+			if field := argumentField(ctx, shown.Path); field != "" && f.Kind == fault.BadInput && f.Field == "" { // of a scalar
+				shown.Extensions["field"] = field
+			}
 			if f.Err != nil {
 				log.WarnContext(ctx, "request failed", "path", shown.Path.String(), "code", f.Kind, "error", err)
 			}
