@@ -133,6 +133,7 @@ func (h *Hub) stop() {
 type batch struct {
 	number uint64
 	topics []Topic
+	joins  map[Topic]bool // those that are read for new subscribers alone
 }
 
 // take begins a read of all feeds that are due. If there are none, it tells
@@ -140,7 +141,7 @@ type batch struct {
 func (h *Hub) take(now time.Time) (batch, time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var b batch
+	b := batch{joins: map[Topic]bool{}}
 	wait := refreshEvery
 	for topic, f := range h.feeds {
 		if left := f.due(h.interval).Sub(now); left > 0 {
@@ -148,7 +149,11 @@ func (h *Hub) take(now time.Time) (batch, time.Duration) {
 			continue
 		}
 		b.topics = append(b.topics, topic)
-		f.dirty, f.joined, f.ended, f.readAt = false, false, false, now
+		b.joins[topic] = f.joined && !f.dirty && !f.ended && now.Before(f.readAt.Add(refreshEvery))
+		f.dirty, f.joined, f.ended = false, false, false
+		if !b.joins[topic] {
+			f.readAt = now
+		}
 	}
 	if len(b.topics) > 0 {
 		h.reads++
@@ -186,6 +191,7 @@ func (h *Hub) deliver(b batch, found map[Topic]Snapshot) {
 			case !exists:
 				h.end(s, fault.New(fault.NotFound, "%s not found", topic))
 			case s.isStarted && revision(snapshot) < s.revision:
+			case s.isStarted && b.joins[topic] && revision(snapshot) == s.revision && !snapshot.Finished(): // nothing is new but others
 			default:
 				h.stats.Snapshots++
 				if s.put(snapshot) {

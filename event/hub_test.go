@@ -82,6 +82,20 @@ func TestSubscribe(t *testing.T) {
 				t.Errorf("%d reads, want 2", n)
 			}
 		},
+		"who comes later gets the state alone": func(t *testing.T, s *store, h *event.Hub) {
+			s.set("group-1", 1, false)
+			first := subscribe(t, h, "group-1")
+			next(t, first, 1)
+			next(t, subscribe(t, h, "group-1"), 1)
+			nothing(t, first)
+			s.set("group-1", 2, false)
+			next(t, subscribe(t, h, "group-1"), 2) // before anybody tells that it changed
+			next(t, first, 2)
+			s.set("group-1", 3, true)
+			next(t, subscribe(t, h, "group-1"), 3)
+			next(t, first, 3)
+			closed(t, first)
+		},
 		"older revisions are left out": func(t *testing.T, s *store, h *event.Hub) {
 			s.set("group-1", 5, false)
 			c := subscribe(t, h, "group-1")
