@@ -66,7 +66,7 @@ var libraries = map[string][]string{
 	"github.com/gorilla/websocket":    {"resolvers", "cli"},
 	"github.com/99designs/gqlgen":     {"graph", "resolvers"},
 	"github.com/minio/minio-go":       {"blob"},
-	"github.com/vektah/gqlparser":     {"graph", "resolvers", "web"},
+	"github.com/vektah/gqlparser":     {"graph", "resolvers", "web", "rest"}, // rest: its test of who may do what
 	"github.com/hashicorp/golang-lru": {"guard", "origin", "resolvers", "fetch", "quota"},
 	"golang.org/x/time":               {"fetch", "guard", "quota"},
 	"github.com/prometheus":           {"metric"},
