@@ -33,10 +33,13 @@ const closeLimit = time.Second
 // default is. A process that stands still in the middle of a transaction, or
 // that the network has lost, keeps its locks from everybody else: so the
 // server ends transactions in which nothing happens for as long as a lease
-// lasts, and finds out about lost clients as fast as they about it.
+// lasts, and finds out about lost clients as fast as they about it. Readers'
+// statements stay prepared, but are planned each time, for tables of the size
+// that they have then.
 var session = map[string]string{
 	"default_transaction_isolation":       "read committed",
 	"idle_in_transaction_session_timeout": "10s",
+	"plan_cache_mode":                     "force_custom_plan",
 	"tcp_keepalives_idle":                 fmt.Sprint(probeEvery.Seconds()),
 	"tcp_keepalives_interval":             fmt.Sprint(probeEvery.Seconds()),
 	"tcp_keepalives_count":                fmt.Sprint(probes),

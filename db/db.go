@@ -44,7 +44,8 @@ type DB struct {
 	lock    io.Closer // of the SQLite file; nil on PostgreSQL
 	log     *slog.Logger
 	changes changes
-	known   statements
+	known   statements // of the engine's transactions
+	reading *reading
 }
 
 // queries are the statements that run alike inside and outside a transaction.
@@ -54,7 +55,7 @@ type queries struct {
 	now func() time.Time
 
 	observe  func(verb string, took time.Duration, err error) // nil if nobody wants to know
-	prepared *preparing                                       // in transactions of the engine; nil elsewhere
+	prepared finder                                           // nil in transactions that are not the engine's
 	scope    *scope                                           // what is seen; nil for everything
 }
 
@@ -63,9 +64,10 @@ type queries struct {
 // error.
 type Tx struct {
 	queries
-	t       *sqlx.Tx
-	known   *statements
-	touched touched
+	t         *sqlx.Tx
+	known     *statements
+	preparing *preparing // nil until byIndex is called
+	touched   touched
 }
 
 // Open opens the database at address, a path of a SQLite file or a postgres://
@@ -95,7 +97,8 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 		return nil, err
 	}
 	db.queries.now, db.queries.observe = o.Now, o.Observe
-	db.queries.ext = db.readers
+	db.reading = &reading{pool: db.readers, d: db.d}
+	db.queries.ext, db.queries.prepared = db.readers, db.reading
 	if err := db.migrate(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -177,7 +180,7 @@ func (db *DB) openSQLite(path string) error {
 
 // Close closes the database. Nothing may use it any more.
 func (db *DB) Close() error {
-	err := errors.Join(db.known.close(), db.readers.Close())
+	err := errors.Join(db.known.close(), db.reading.known.close(), db.readers.Close())
 	if db.writer != db.readers {
 		err = errors.Join(err, db.writer.Close())
 	}
@@ -212,14 +215,15 @@ func (db *DB) InTx(ctx context.Context, f func(*Tx) error) error {
 	began := time.Now()
 	for attempt := 1; ; attempt++ {
 		tx := &Tx{queries: db.queries, known: &db.known}
+		tx.prepared = nil // those are the readers'
 		committing, err := db.inTx(ctx, tx, f)
 		lost := db.d.lost(err)
 		if err == nil || committing && lost {
 			db.publish(tx.touched)
 		}
 		if err == nil {
-			if tx.prepared != nil {
-				db.known.prepare(ctx, db.writer, db.d, tx.prepared.missing)
+			if tx.preparing != nil {
+				db.known.prepare(ctx, db.writer, db.d, tx.preparing.missing)
 			}
 			return nil
 		}
@@ -261,15 +265,17 @@ func (db *DB) inTx(ctx context.Context, tx *Tx, f func(*Tx) error) (committing b
 // keys, and hash joins put the lists together: then no belief can do harm. On
 // both databases its statements stay prepared.
 func (tx *Tx) byIndex(ctx context.Context) error {
-	if tx.prepared != nil {
+	if tx.preparing != nil {
 		return nil
 	}
-	tx.prepared = &preparing{tx: tx.t, known: tx.known}
+	tx.preparing = &preparing{tx: tx.t, known: tx.known}
+	tx.prepared = tx.preparing
 	if tx.d != &postgres {
 		return nil
 	}
 	_, err := tx.ext.ExecContext(ctx, `SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
-		SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off`)
+		SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off;
+		SET LOCAL plan_cache_mode = auto`)
 	return err
 }
 

@@ -11,9 +11,15 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// maxStatements bounds how many statements stay prepared: the engine has a few
-// dozen texts, and one more for each set of kinds that workers ask for.
+// maxStatements bounds how many statements stay prepared of each kind: the
+// engine has a few dozen texts, and one more for each set of kinds that workers
+// ask for; readers have a few dozen, and one more for each set of filters.
 const maxStatements = 200
+
+// finder finds the prepared statement of a text, or nil.
+type finder interface {
+	find(ctx context.Context, query string) *sqlx.Stmt
+}
 
 // statements are texts that stay prepared on the connections that used them,
 // since reading and planning one takes longer than carrying it out.
@@ -68,6 +74,22 @@ func (s *statements) close() error {
 	}
 	clear(s.known)
 	return err
+}
+
+// reading keeps what is read outside of transactions prepared from the first
+// time on.
+type reading struct {
+	pool  *sqlx.DB
+	d     *dialect
+	known statements
+}
+
+func (r *reading) find(ctx context.Context, query string) *sqlx.Stmt {
+	if stmt := r.known.find(query); stmt != nil {
+		return stmt
+	}
+	r.known.prepare(ctx, r.pool, r.d, []string{query})
+	return r.known.find(query)
 }
 
 // preparing runs a transaction's statements prepared, where they are, and
