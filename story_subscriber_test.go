@@ -15,17 +15,12 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// repositories creates as many repositories, each with an upstream and files of
-// its own, so that no sync finds what another one has stored.
+// repositories creates as many repositories, each with an upstream of its own.
 func (p *program) repositories(n int) []*upstream {
 	p.t.Helper()
 	all := make([]*upstream, n)
 	for i := range all {
-		files := someFiles(3)
-		for path := range files {
-			files[path] = fmt.Appendf(nil, "r%d %s", i, files[path])
-		}
-		all[i] = newUpstream(p.t, files)
+		all[i] = newUpstream(p.t, someFiles(3))
 		p.repository(fmt.Sprintf("r%d", i), all[i].URL+"/PULP_MANIFEST")
 	}
 	return all

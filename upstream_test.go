@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -96,11 +97,15 @@ func digest(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// someFiles are n files of 1 KiB each, all different.
+// madeFiles is how many files someFiles made.
+var madeFiles atomic.Int64
+
+// someFiles are n files of 1 KiB each. No two that it ever returns are equal, so
+// that no sync finds what another one has stored.
 func someFiles(n int) map[string][]byte {
-	files := map[string][]byte{}
+	files, first := map[string][]byte{}, int(madeFiles.Add(int64(n)))
 	for i := range n {
-		files[fmt.Sprintf("dir %d/file-%d.bin", i%3, i)] = bytes.Repeat([]byte(fmt.Sprintf("%08d", i)), 128)
+		files[fmt.Sprintf("dir %d/file-%d.bin", i%3, i)] = bytes.Repeat([]byte(fmt.Sprintf("%08d", first+i)), 128)
 	}
 	return files
 }
