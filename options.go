@@ -24,6 +24,7 @@ type options struct {
 	slots     slots
 	log       string
 	upstreams upstreams
+	replaced  time.Duration // for how long clients may still get what was replaced
 
 	// Of serve alone.
 	listen      string
@@ -60,7 +61,7 @@ func serveOptions(args []string, stdout io.Writer) (options, error) {
 		want(o.clientStall > 0, "--client-stall: want more than 0, such as 10s"),
 		want(o.frames > 0, "--frame-interval: want more than 0, such as 250ms"),
 		want(o.slow >= 0, "--slow-operation: want 0 or more, such as 1s"),
-		o.admission.check(), o.slots.check(), o.upstreams.check())
+		o.admission.check(), o.checkCommon())
 }
 
 // workerOptions reads the flags of worker, like serveOptions.
@@ -77,6 +78,13 @@ func workerOptions(args []string, stdout io.Writer) (options, error) {
 	return o, errors.Join(
 		want(o.workers >= 1, "--workers: want 1 or more"),
 		want(db.IsPostgres(o.database), "--database: a SQLite file serves one process, and ream serve runs tasks itself (--workers): to add more processes, give all of them one PostgreSQL, postgres://…, and one --storage"),
+		o.checkCommon())
+}
+
+// checkCommon checks the flags that all processes have.
+func (o *options) checkCommon() error {
+	return errors.Join(
+		want(o.replaced >= 0, "--keep-replaced: want 0 or more, such as 1h"),
 		o.slots.check(), o.upstreams.check())
 }
 
@@ -96,6 +104,7 @@ func (o *options) flags(command string) *flag.FlagSet {
 	flags.StringVar(&o.database, "database", "", "a SQLite file or a postgres:// URL (default: ream.db below --data)")
 	flags.StringVar(&o.storage, "storage", "", "where the artifacts are: a directory, or s3://bucket/prefix?endpoint=…&region=…&path-style=true&redirect=true\nwith credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws (default: artifacts below --data)")
 	flags.Var(&o.slots, "slots", "how many tasks of a kind to run at once, as `KIND=N`, several with commas (default: syncs leave every fourth worker to other work)")
+	flags.DurationVar(&o.replaced, "keep-replaced", time.Hour, "keep a publication for so long after a distribution serves another one instead, for clients in the middle of reading it")
 	flags.StringVar(&o.log, "log", "info", "debug, info, warn or error")
 	o.upstreams.add(flags)
 	return flags

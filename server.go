@@ -46,6 +46,12 @@ const usage = `ream mirrors, versions and publishes package repositories.
   ream mirror    sync, publish and serve repositories
   ream sync      fetch what upstream has now
   ream publish   make versions ready to be served
+  ream diff      show what differs between two versions
+  ream copy      add units of a version to another repository
+  ream restore   make an older version the newest one again
+  ream delete    delete a version that is not in use
+  ream promote   serve what another distribution serves
+  ream rollback  serve what was served before
   ream watch     follow a task or a group of tasks
   ream cancel    cancel a task or a group of tasks
   ream retry     do unsuccessful work again
@@ -160,7 +166,7 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 	if s.guard, err = o.newGuard(e); err != nil {
 		return nil, err
 	}
-	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log, Redirect: e.redirect, Sees: sees(e.store)})
+	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log, Redirect: e.redirect, Sees: sees(e.store), KeepReplaced: o.replaced, Now: o.now})
 	e.store.OnChange(func(c db.Changes) {
 		s.hub.Changed(topics(c)...)
 		s.hub.Ended(ended(c)...)

@@ -39,6 +39,12 @@ func validInputs(l library, cert, key string) map[string]map[string]any {
 		"purge":              {"input": map[string]any{"olderThanDays": 30}},
 		"cancel":             {"id": "task-1"},
 		"retry":              {"id": "task-1"},
+		"promote":            {"input": map[string]any{"from": l.distribution, "to": l.distribution}},
+		"rollback":           {"id": l.distribution},
+		"modifyRepository":   {"input": map[string]any{"repository": l.repository, "remove": []any{l.unit}}},
+		"copyUnits":          {"input": map[string]any{"version": l.version, "repository": l.repository}},
+		"restoreVersion":     {"input": map[string]any{"version": l.version}},
+		"deleteVersion":      {"input": map[string]any{"version": l.version}},
 		"createToken":        {"input": map[string]any{"name": "x", "role": enum("READER")}},
 		"revokeToken":        {"id": "token-1"},
 	}

@@ -128,6 +128,12 @@ func (s schema) walk(p *program, ids map[string][]string, seen func(document str
 			for _, id := range every {
 				visit(fmt.Sprintf(`{ %s(ids: [%q])%s }`, f.Name, id, below))
 			}
+		case takes("from"):
+			for _, from := range ids["RepositoryVersion"] {
+				for _, to := range ids["RepositoryVersion"] {
+					visit(fmt.Sprintf(`{ %s(from: %q, to: %q)%s }`, f.Name, from, to, below))
+				}
+			}
 		default:
 			visit(`{ ` + f.Name + below + ` }`)
 		}
@@ -269,7 +275,20 @@ func TestLimitsHideOtherRepositories(t *testing.T) {
 				t.Errorf("following %s: got %s, %v, want NOT_FOUND", c.id, frame, sub.ended)
 			}
 		}
+		theirVersion := query[struct {
+			Repository struct{ LatestVersion struct{ ID string } }
+		}](admin, `{ repository(name: "theirs") { latestVersion { id } } }`, nil).Repository.LatestVersion.ID
+		theirUnit := query[struct {
+			RepositoryVersion struct {
+				Units struct{ Nodes []struct{ ID string } }
+			}
+		}](admin, `query($v: ID!) { repositoryVersion(id: $v) { units { nodes { id } } } }`, map[string]any{"v": theirVersion}).RepositoryVersion.Units.Nodes[0].ID
 		for _, c := range []struct{ mutation, code string }{
+			{`modifyRepository(input: {repository: "` + repositories["theirs"] + `", remove: ["` + theirUnit + `"]}) { id }`, "BAD_INPUT"},
+			{`modifyRepository(input: {repository: "` + repositories["mine"] + `", add: ["` + theirUnit + `"]}) { id }`, "BAD_INPUT"},
+			{`copyUnits(input: {version: "` + theirVersion + `", repository: "` + repositories["mine"] + `"}) { id }`, "BAD_INPUT"},
+			{`restoreVersion(input: {version: "` + theirVersion + `"}) { id }`, "BAD_INPUT"},
+			{`deleteVersion(input: {version: "` + theirVersion + `"}) { id }`, "BAD_INPUT"},
 			{`sync(input: {repositories: {ids: ["` + repositories["theirs"] + `"]}}) { __typename }`, "BAD_INPUT"},
 			{`sync(input: {repositories: {names: ["mine", "theirs"]}}) { __typename }`, "BAD_INPUT"},
 			{`publish(input: {repositories: {names: ["theirs"]}}) { __typename }`, "BAD_INPUT"},

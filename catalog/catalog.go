@@ -36,6 +36,9 @@ type Catalog struct {
 	Fetch *fetch.Client
 	Key   *secret.Key // seals the secrets of remotes
 	Log   *slog.Logger
+	// KeepReplaced is for how long a publication is kept after distributions
+	// serve another one instead.
+	KeepReplaced time.Duration
 }
 
 // The kinds of tasks that the catalog queues and handles.
@@ -44,15 +47,23 @@ const (
 	PublishKind    task.Kind = "repository.publish"
 	DistributeKind task.Kind = "distribution.update"
 	PurgeKind      task.Kind = "history.purge"
+	ModifyKind     task.Kind = "repository.modify"
+	CopyKind       task.Kind = "repository.copy"
+
+	DeleteVersionKind task.Kind = "version.delete"
 )
 
 // Handlers are what a worker runs for the catalog's tasks.
 func (c *Catalog) Handlers() map[task.Kind]task.Handler {
 	return map[task.Kind]task.Handler{
-		SyncKind:       c.sync,
-		PublishKind:    c.publish,
-		DistributeKind: c.distribute,
+		SyncKind:       c.retaining(c.sync),
+		PublishKind:    c.retaining(c.publish),
+		DistributeKind: c.retaining(c.distribute),
 		PurgeKind:      c.purge,
+		ModifyKind:     c.retaining(c.modify),
+		CopyKind:       c.retaining(c.copy),
+
+		DeleteVersionKind: c.deleteVersion,
 	}
 }
 
@@ -65,6 +76,10 @@ func Limits(slots int) map[task.Kind]task.Limits {
 		PublishKind:    {Deadline: 6 * time.Hour, Stall: 30 * time.Minute},
 		DistributeKind: {Deadline: 5 * time.Minute},
 		PurgeKind:      {Deadline: 24 * time.Hour, Stall: 30 * time.Minute},
+		ModifyKind:     {Deadline: time.Hour},
+		CopyKind:       {Deadline: 6 * time.Hour, Stall: 30 * time.Minute},
+
+		DeleteVersionKind: {Deadline: time.Hour},
 	}
 }
 
@@ -79,7 +94,7 @@ func checkName(name string) error {
 
 // CreateRepository creates a repository.
 func (c *Catalog) CreateRepository(ctx context.Context, in RepositoryInput) (*content.Repository, error) {
-	r := &content.Repository{Name: in.Name, Format: in.Format, RemoteID: in.Remote, Labels: in.Labels}
+	r := &content.Repository{Name: in.Name, Format: in.Format, RemoteID: in.Remote, Labels: in.Labels, KeepVersions: in.KeepVersions}
 	return change(ctx, c, func(tx *db.Tx) (*content.Repository, error) {
 		if err := checkRepository(ctx, tx, r); err != nil {
 			return nil, err
@@ -98,6 +113,7 @@ func (c *Catalog) UpdateRepository(ctx context.Context, id content.RepositoryID,
 		set(&r.Name, in.Name)
 		set(&r.RemoteID, in.Remote)
 		set(&r.Labels, in.Labels)
+		set(&r.KeepVersions, in.KeepVersions)
 		if err := checkRepository(ctx, tx, r); err != nil {
 			return nil, err
 		}

@@ -93,7 +93,10 @@ func (h house) repository(name string, labels ...content.Label) *content.Reposit
 // claim takes all tasks that are ready.
 func (h house) claim() []*task.Task {
 	h.t.Helper()
-	all := map[task.Kind]int{catalog.SyncKind: 1000, catalog.PublishKind: 1000, catalog.DistributeKind: 1000, catalog.PurgeKind: 1000}
+	all := map[task.Kind]int{}
+	for kind := range h.Handlers() {
+		all[kind] = 1000
+	}
 	claimed, err := h.DB.Cycle(h.t.Context(), h.worker, nil, nil, task.Vacancies{Total: 1000, Of: all})
 	if err != nil {
 		h.t.Fatal(err)

@@ -65,17 +65,19 @@ type Header struct {
 
 // RepositoryInput is what a new repository needs.
 type RepositoryInput struct {
-	Name   string
-	Format content.Format
-	Remote content.RemoteID // 0 for none
-	Labels []content.Label
+	Name         string
+	Format       content.Format
+	Remote       content.RemoteID // 0 for none
+	Labels       []content.Label
+	KeepVersions int // 0 for all
 }
 
 // RepositoryChange is what changes in a repository. Nil fields stay.
 type RepositoryChange struct {
-	Name   *string
-	Remote *content.RemoteID // 0 takes the remote away
-	Labels *[]content.Label
+	Name         *string
+	Remote       *content.RemoteID // 0 takes the remote away
+	Labels       *[]content.Label
+	KeepVersions *int // 0 for all
 }
 
 // DistributionInput is what a new distribution needs. Exactly one of
@@ -127,6 +129,42 @@ type PurgeRequest struct {
 	OlderThanDays  int           `json:"olderThanDays"` // since it finished; 0 for all that has
 	Priority       task.Priority `json:"priority"`
 	IdempotencyKey string        `json:"-"`
+}
+
+// ModifyRequest asks for a version of a repository with other units.
+type ModifyRequest struct {
+	Repository     content.RepositoryID `json:"repository"`
+	Add            []content.UnitID     `json:"add"`
+	Remove         []content.UnitID     `json:"remove"`
+	Priority       task.Priority        `json:"priority"`
+	IdempotencyKey string               `json:"-"`
+}
+
+// CopyRequest asks for a version of a repository with the units of another
+// version.
+type CopyRequest struct {
+	Version        content.VersionID    `json:"version"` // whose units are copied
+	Repository     content.RepositoryID `json:"repository"`
+	Paths          []string             `json:"paths,omitzero"` // patterns; nil for all
+	Mirror         bool                 `json:"mirror"`         // remove what is not copied
+	Priority       task.Priority        `json:"priority"`
+	IdempotencyKey string               `json:"-"`
+}
+
+// RestoreRequest asks for a version that has the units of an older one.
+type RestoreRequest struct {
+	Version        content.VersionID `json:"version"`
+	Priority       task.Priority     `json:"priority"`
+	IdempotencyKey string            `json:"-"`
+}
+
+// DeleteVersionRequest asks to delete a version.
+type DeleteVersionRequest struct {
+	Version        content.VersionID `json:"version"`
+	Priority       task.Priority     `json:"priority"`
+	IdempotencyKey string            `json:"-"`
+
+	replaced time.Time // what was replaced since then is in use still
 }
 
 // ScheduleInput is what a new schedule needs.

@@ -15,12 +15,18 @@ import (
 )
 
 // Operation is what a mutation or the firing of a schedule queues. Exactly one
-// field is set. As JSON it is stored with schedules.
+// field is set. As JSON it is stored with schedules, which have no use for those
+// that are about one version.
 type Operation struct {
 	Sync    *SyncRequest    `json:"sync,omitzero"`
 	Publish *PublishRequest `json:"publish,omitzero"`
 	Mirror  *MirrorRequest  `json:"mirror,omitzero"`
 	Purge   *PurgeRequest   `json:"purge,omitzero"`
+	Modify  *ModifyRequest  `json:"modify,omitzero"`
+	Copy    *CopyRequest    `json:"copy,omitzero"`
+	Restore *RestoreRequest `json:"restore,omitzero"`
+
+	DeleteVersion *DeleteVersionRequest `json:"deleteVersion,omitzero"`
 }
 
 // request is one operation with its options.
@@ -50,6 +56,14 @@ func (o Operation) request() (name string, r request, err error) {
 		return "mirror", o.Mirror, nil
 	case o.Purge != nil:
 		return "purge", o.Purge, nil
+	case o.Modify != nil:
+		return "modify", o.Modify, nil
+	case o.Copy != nil:
+		return "copy", o.Copy, nil
+	case o.Restore != nil:
+		return "restore", o.Restore, nil
+	case o.DeleteVersion != nil:
+		return "deleteVersion", o.DeleteVersion, nil
 	}
 	return "", nil, fault.New(fault.Conflict, "this version of the program does not know the operation: run the newer one")
 }
@@ -111,6 +125,13 @@ func (c *Catalog) answer(ctx context.Context, o Operation, key string) (task.Wor
 		}
 		return workByID(ctx, tx, id)
 	})
+}
+
+// answerTask is answer for an operation that is always one task.
+func (c *Catalog) answerTask(ctx context.Context, o Operation, key string) (*task.Task, error) {
+	work, err := c.answer(ctx, o, key)
+	t, _ := work.(*task.Task)
+	return t, err
 }
 
 // workByID reads a task or a group by the ID that clients see.

@@ -408,9 +408,6 @@ func (s *syncing) report() {
 // finish makes a new version if what upstream has is not what the newest
 // version has.
 func (s *syncing) finish(ctx context.Context, repository *content.Repository, mirror bool, fingerprint string) error {
-	if err := s.c.DB.Room(); err != nil {
-		return err
-	}
 	units := s.keeper.units
 	slices.Sort(units)
 	members, err := s.c.DB.Members(ctx, repository.ID)
@@ -421,36 +418,7 @@ func (s *syncing) finish(ctx context.Context, repository *content.Repository, mi
 	if !mirror {
 		removed = nil
 	}
-	return s.c.DB.InTx(ctx, func(tx *db.Tx) error {
-		if err := tx.Hold(ctx, s.run.Fence()); err != nil {
-			return err
-		}
-		latest := repository.LatestID
-		if len(added)+len(removed) > 0 || latest == 0 {
-			v, err := tx.CreateVersion(ctx, repository, repository.LatestID, added, removed)
-			if err != nil {
-				return err
-			}
-			latest = v.ID
-			if err := tx.Create(ctx, s.run.Task.ID, v.ID.String()); err != nil {
-				return err
-			}
-		}
+	return s.c.revise(ctx, s.run, revision{repository, added, removed}, func(tx *db.Tx, latest content.VersionID) error {
 		return tx.SetSynced(ctx, repository.ID, fingerprint, latest)
 	})
-}
-
-// difference tells what is only in a and what is only in b, both sorted.
-func difference(a, b []content.UnitID) (onlyA, onlyB []content.UnitID) {
-	for len(a) > 0 && len(b) > 0 {
-		switch {
-		case a[0] == b[0]:
-			a, b = a[1:], b[1:]
-		case a[0] < b[0]:
-			onlyA, a = append(onlyA, a[0]), a[1:]
-		default:
-			onlyB, b = append(onlyB, b[0]), b[1:]
-		}
-	}
-	return append(onlyA, a...), append(onlyB, b...)
 }

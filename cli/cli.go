@@ -38,14 +38,20 @@ func Main(ctx context.Context, name string, args []string, env Env) int {
 		env.Getenv = os.Getenv
 	}
 	commands := map[string]func(context.Context, []string, Env) error{
-		"cancel":  cancelWork,
-		"retry":   retryWork,
-		"demo":    demo,
-		"mirror":  mirrorRepositories,
-		"publish": publishRepositories,
-		"sync":    syncRepositories,
-		"token":   tokens,
-		"watch":   watchWork,
+		"cancel":   cancelWork,
+		"retry":    retryWork,
+		"rollback": rollBack,
+		"copy":     copyUnits,
+		"delete":   deleteVersion,
+		"demo":     demo,
+		"diff":     diffVersions,
+		"mirror":   mirrorRepositories,
+		"promote":  promoteDistribution,
+		"publish":  publishRepositories,
+		"restore":  restoreVersion,
+		"sync":     syncRepositories,
+		"token":    tokens,
+		"watch":    watchWork,
 	}
 	run, ok := commands[name]
 	if !ok {

@@ -128,7 +128,7 @@ func TestFailedMembersAreTold(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"cancel", "demo", "mirror", "publish", "retry", "sync", "watch"} {
+	for _, name := range []string{"cancel", "copy", "delete", "demo", "diff", "mirror", "promote", "publish", "restore", "retry", "rollback", "sync", "watch"} {
 		status, stdout, stderr := command(t, "", name, "--help")
 		if status != 0 || !strings.HasPrefix(stdout, "usage: ream "+name) || !strings.Contains(stdout, "\n\nFlags:\n  --") || stderr != "" {
 			t.Errorf("%s: got status %d, %q and %q", name, status, stdout, stderr)

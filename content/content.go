@@ -33,6 +33,8 @@ type Repository struct {
 	RemoteID RemoteID  // 0 if it has none
 	Labels   []Label   // by key
 	LatestID VersionID // the newest version; 0 before the first
+	// KeepVersions is how many versions are kept; 0 for all.
+	KeepVersions int
 	// NewestPublicationID is what distributions that follow the repository
 	// serve; 0 before the first publication.
 	NewestPublicationID PublicationID
@@ -45,10 +47,11 @@ type Version struct {
 	ID           VersionID
 	RepositoryID RepositoryID
 	Number       int // 1, 2, … within the repository
+	Base         int // the number of the version before it; 0 for none
 	Units        int
 	Bytes        int64
-	Added        int // units that the previous version has not
-	Removed      int // units that only the previous version has
+	Added        int // units that the version before it has not
+	Removed      int // units that only the version before it has
 	CreatedAt    time.Time
 }
 

@@ -1,5 +1,7 @@
 package content
 
+import "time"
+
 // Serving is a distribution as a request meets it: what it serves at the
 // moment. PublicationID is 0 if nothing has been published yet.
 type Serving struct {
@@ -7,6 +9,16 @@ type Serving struct {
 	Path           string       // of the distribution
 	RepositoryID   RepositoryID // whose content it serves
 	PublicationID  PublicationID
+	// Replaced are publications that it served until recently, newest first:
+	// clients that read one of them get the rest of it.
+	Replaced []PublicationID
+}
+
+// Served is what a distribution served for a while.
+type Served struct {
+	PublicationID PublicationID // it may be deleted
+	Since         time.Time
+	Until         *time.Time // nil while it is served
 }
 
 // DirEntry is a name directly below a directory of a publication.

@@ -60,12 +60,12 @@ func (q *queries) DistributionByPath(ctx context.Context, path string) (*content
 // LockDistribution returns a distribution that nobody else changes until the
 // transaction ends. It fails with fault.NotFound if there is none.
 func (tx *Tx) LockDistribution(ctx context.Context, id content.DistributionID) (*content.Distribution, error) {
-	return tx.oneDistribution(ctx, missing(id), tx.d.forUpdate, `d.id = ?`, id)
+	return tx.oneDistribution(ctx, missing(id), tx.d.forChange, `d.id = ?`, id)
 }
 
 // LockDistributionByPath is LockDistribution of the one at a path.
 func (tx *Tx) LockDistributionByPath(ctx context.Context, path string) (*content.Distribution, error) {
-	return tx.oneDistribution(ctx, nothingAt(path), tx.d.forUpdate, `d.path = ?`, path)
+	return tx.oneDistribution(ctx, nothingAt(path), tx.d.forChange, `d.path = ?`, path)
 }
 
 // ServedPaths returns those of the paths at which there is a distribution.
@@ -96,12 +96,7 @@ func (q *queries) oneDistribution(ctx context.Context, none error, lock, conditi
 // Serving returns the distribution with the longest of these paths, and what
 // it serves at the moment. It fails with fault.NotFound if there is none.
 func (q *queries) Serving(ctx context.Context, paths []string) (*content.Serving, error) {
-	var row struct {
-		ID          content.DistributionID `db:"id"`
-		Path        string                 `db:"path"`
-		Repository  content.RepositoryID   `db:"repository"`
-		Publication content.PublicationID  `db:"publication"`
-	}
+	var row servingRow
 	found, err := q.found(ctx, &row, `SELECT d.id, d.path, COALESCE(d.repository_id, p.repository_id) AS repository, COALESCE(d.publication_id, r.newest_publication_id, 0) AS publication
 		FROM distribution d LEFT JOIN repository r ON r.id = d.repository_id LEFT JOIN publication p ON p.id = d.publication_id
 		WHERE `+q.d.in("d.path")+` ORDER BY length(d.path) DESC LIMIT 1`, list(q.d, paths))
@@ -111,7 +106,18 @@ func (q *queries) Serving(ctx context.Context, paths []string) (*content.Serving
 	if err != nil {
 		return nil, err
 	}
-	return &content.Serving{DistributionID: row.ID, Path: row.Path, RepositoryID: row.Repository, PublicationID: row.Publication}, nil
+	return row.serving(), nil
+}
+
+type servingRow struct {
+	ID          content.DistributionID `db:"id"`
+	Path        string                 `db:"path"`
+	Repository  content.RepositoryID   `db:"repository"`
+	Publication content.PublicationID  `db:"publication"`
+}
+
+func (r servingRow) serving() *content.Serving {
+	return &content.Serving{DistributionID: r.ID, Path: r.Path, RepositoryID: r.Repository, PublicationID: r.Publication}
 }
 
 // CreateDistribution stores a new distribution and fills in its ID and times.
@@ -128,7 +134,7 @@ func (tx *Tx) CreateDistribution(ctx context.Context, d *content.Distribution) e
 	}
 	d.CreatedAt, d.UpdatedAt = fromMicros(now), fromMicros(now)
 	tx.touched.content = true
-	return nil
+	return tx.recordServed(ctx, `d.id = ?`, d.ID)
 }
 
 // UpdateDistribution stores a distribution's settings and fills in when. It
@@ -149,12 +155,15 @@ func (tx *Tx) UpdateDistribution(ctx context.Context, d *content.Distribution) e
 	}
 	d.UpdatedAt = fromMicros(now)
 	tx.touched.content = true
-	return nil
+	return tx.recordServed(ctx, `d.id = ?`, d.ID)
 }
 
 // DeleteDistribution deletes a distribution. It fails with fault.NotFound if
 // there is none.
 func (tx *Tx) DeleteDistribution(ctx context.Context, id content.DistributionID) error {
+	if err := tx.aloneServing(ctx); err != nil {
+		return err
+	}
 	n, err := tx.exec(ctx, `DELETE FROM distribution WHERE id = ?`, id)
 	if err != nil {
 		return err
@@ -169,7 +178,7 @@ func (tx *Tx) DeleteDistribution(ctx context.Context, id content.DistributionID)
 // clearPath makes sure that no distribution but the given one is in the way of
 // a path, and that none can get there before the transaction ends.
 func (tx *Tx) clearPath(ctx context.Context, path string, itself content.DistributionID) error {
-	if err := tx.alone(ctx, "distribution paths"); err != nil {
+	if err := tx.aloneServing(ctx); err != nil {
 		return err
 	}
 	var atOrAbove []string

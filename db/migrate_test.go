@@ -89,3 +89,35 @@ func TestOlderWorkIsWithinLimits(t *testing.T) {
 		}
 	})
 }
+
+// TestOlderVersionsAreCompared has versions and distributions from before
+// either was deleted or recorded.
+func TestOlderVersionsAreCompared(t *testing.T) {
+	eachMigrated(t, 7, []string{
+		`INSERT INTO repository(id, name, format, created_at, updated_at) VALUES (1, 'a', 'FILE', 0, 0), (2, 'b', 'FILE', 0, 0)`,
+		`INSERT INTO version(id, repository_id, number, units, bytes, added, removed, created_at) VALUES (1, 1, 1, 0, 0, 0, 0, 0), (2, 1, 2, 0, 0, 0, 0, 0)`,
+		`INSERT INTO publication(id, repository_id, version_id, files, bytes, created_at) VALUES (1, 1, 1, 0, 0, 10), (2, 1, 2, 0, 0, 20)`,
+		`UPDATE repository SET newest_publication_id = 2, latest_version_id = 2 WHERE id = 1`,
+		`INSERT INTO distribution(id, path, repository_id, publication_id, created_at, updated_at) VALUES (1, 'follows', 1, NULL, 5, 5), (2, 'pinned', NULL, 1, 5, 30), (3, 'empty', 2, NULL, 5, 5)`,
+	}, func(t *testing.T, d *db.DB) {
+		versions, err := d.VersionsByID(t.Context(), []content.VersionID{1, 2})
+		if err != nil || versions[0].Base != 0 || versions[1].Base != 1 {
+			t.Errorf("got %+v and %+v, %v", versions[0], versions[1], err)
+		}
+		served, err := d.Served(t.Context(), []content.DistributionID{1, 2, 3}, page.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []struct {
+			publication content.PublicationID
+			since       int64 // microseconds
+		}{{2, 20}, {1, 30}} {
+			if got := served[i].Items; len(got) != 1 || got[0].Node.PublicationID != want.publication || got[0].Node.Since.UnixMicro() != want.since || got[0].Node.Until != nil {
+				t.Errorf("distribution %d: got %+v, want %+v", i+1, got, want)
+			}
+		}
+		if len(served[2].Items) > 0 {
+			t.Errorf("an empty distribution: got %+v", served[2].Items)
+		}
+	})
+}

@@ -12,11 +12,12 @@ import (
 )
 
 // owner is one of several things of which each has a list of its own. The
-// condition of a list of several owners names it: o.owner, and o.version.
+// condition of a list of several owners names it: o.owner, o.version and o.earlier.
 type owner struct {
 	N       int   `json:"n"` // its place among those whose lists are read
 	ID      int64 `json:"owner"`
 	Version int   `json:"version"` // the number of the owner's version that the list is about; 0 for none
+	Earlier int   `json:"earlier"` // the number of the version before that
 }
 
 // ownersOf are owners by their IDs.
@@ -32,7 +33,7 @@ func ownersOf[ID ~int64](ids []ID) []owner {
 func ownersOfVersions(versions []*content.Version) []owner {
 	owners := make([]owner, len(versions))
 	for i, v := range versions {
-		owners[i] = owner{N: i, ID: int64(v.RepositoryID), Version: v.Number}
+		owners[i] = owner{N: i, ID: int64(v.RepositoryID), Version: v.Number, Earlier: v.Base}
 	}
 	return owners
 }
@@ -95,7 +96,9 @@ func pagesOfRows[K ~int64 | ~string, R interface{ place() int }, T any](ctx cont
 }
 
 // owners is a FROM item of the owners that are a statement's first argument.
-func (d *dialect) owners() string { return d.rows("o", "n int", "owner bigint", "version int") }
+func (d *dialect) owners() string {
+	return d.rows("o", "n int", "owner bigint", "version int", "earlier int")
+}
 
 // perOwner reads the window, and a row more, of the list of each owner, in
 // order.

@@ -89,8 +89,9 @@ func (tx *Tx) CreatePublication(ctx context.Context, v *content.Version, metadat
 		return nil, err
 	}
 	n, err := tx.exec(ctx, `INSERT INTO published_file(publication_id, path, sha256, size, modified_at)
-		SELECT CAST(? AS bigint), replace(m.path, '/', CAST(? AS text)), u.sha256, u.size, since.created_at FROM `+memberTables+` CROSS JOIN version since
-		WHERE `+isMember+` AND since.repository_id = m.repository_id AND since.number = m.added`, p.ID, below, v.RepositoryID, v.Number, v.Number)
+		SELECT CAST(? AS bigint), replace(m.path, '/', CAST(? AS text)), u.sha256, u.size, since.created_at FROM `+memberTables+` CROSS JOIN (
+			SELECT number, created_at FROM version WHERE repository_id = ? UNION ALL SELECT number, created_at FROM deleted_version WHERE repository_id = ?) since
+		WHERE `+isMember+` AND since.number = m.added`, p.ID, below, v.RepositoryID, v.RepositoryID, v.RepositoryID, v.Number, v.Number)
 	if err != nil {
 		return nil, err
 	}
@@ -104,10 +105,16 @@ func (tx *Tx) CreatePublication(ctx context.Context, v *content.Version, metadat
 			return nil, err
 		}
 	}
-	if v.Number >= newest {
-		_, err = tx.exec(ctx, `UPDATE repository SET newest_publication_id = ? WHERE id = ?`, p.ID, r.ID)
+	if v.Number < newest {
+		return p, nil
 	}
-	return p, err
+	if err := tx.aloneServing(ctx); err != nil {
+		return nil, err
+	}
+	if _, err = tx.exec(ctx, `UPDATE repository SET newest_publication_id = ? WHERE id = ?`, p.ID, r.ID); err != nil {
+		return nil, err
+	}
+	return p, tx.recordServed(ctx, `d.repository_id = ?`, r.ID)
 }
 
 type publishedRow struct {

@@ -17,16 +17,17 @@ type repositoryRow struct {
 	Remote            content.RemoteID      `db:"remote_id"`
 	Latest            content.VersionID     `db:"latest_version_id"`
 	NewestPublication content.PublicationID `db:"newest_publication_id"`
+	KeepVersions      int                   `db:"keep_versions"`
 	Created           int64                 `db:"created_at"`
 	Updated           int64                 `db:"updated_at"`
 }
 
 const repositoryColumns = `id, name, format, COALESCE(remote_id, 0) AS remote_id, COALESCE(latest_version_id, 0) AS latest_version_id,
-	COALESCE(newest_publication_id, 0) AS newest_publication_id, created_at, updated_at`
+	COALESCE(newest_publication_id, 0) AS newest_publication_id, keep_versions, created_at, updated_at`
 
 func (r repositoryRow) repository() *content.Repository {
 	return &content.Repository{ID: r.ID, Name: r.Name, Format: r.Format, RemoteID: r.Remote, LatestID: r.Latest,
-		NewestPublicationID: r.NewestPublication, CreatedAt: fromMicros(r.Created), UpdatedAt: fromMicros(r.Updated)}
+		NewestPublicationID: r.NewestPublication, KeepVersions: r.KeepVersions, CreatedAt: fromMicros(r.Created), UpdatedAt: fromMicros(r.Updated)}
 }
 
 // Repositories returns a page of the repositories that fit a label selector,
@@ -171,8 +172,8 @@ func (tx *Tx) CreateRepository(ctx context.Context, r *content.Repository) error
 		return err
 	}
 	now := micros(tx.now())
-	found, err := tx.found(ctx, &r.ID, `INSERT INTO repository(name, format, remote_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (name) DO NOTHING RETURNING id`, r.Name, r.Format, reference(r.RemoteID), now, now)
+	found, err := tx.found(ctx, &r.ID, `INSERT INTO repository(name, format, remote_id, keep_versions, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (name) DO NOTHING RETURNING id`, r.Name, r.Format, reference(r.RemoteID), r.KeepVersions, now, now)
 	if err != nil {
 		return err
 	}
@@ -188,8 +189,8 @@ func (tx *Tx) CreateRepository(ctx context.Context, r *content.Repository) error
 // fault.NotFound if there is no such repository.
 func (tx *Tx) UpdateRepository(ctx context.Context, r *content.Repository) error {
 	now := micros(tx.now())
-	n, err := tx.exec(ctx, `UPDATE repository SET name = ?, remote_id = ?, updated_at = ? WHERE id = ?`,
-		r.Name, reference(r.RemoteID), now, r.ID)
+	n, err := tx.exec(ctx, `UPDATE repository SET name = ?, remote_id = ?, keep_versions = ?, updated_at = ? WHERE id = ?`,
+		r.Name, reference(r.RemoteID), r.KeepVersions, now, r.ID)
 	switch {
 	case tx.d.code(err) == uniqueViolation:
 		return nameTaken("repository", r.Name)

@@ -28,13 +28,36 @@ func (r unitRow) unit() *content.Unit {
 // the order of their paths, so it comes first.
 const memberTables = `membership m CROSS JOIN unit u`
 
-// Membership in one version, in the one before it, and in it alone.
+// Membership in one version, or in that of each owner.
 const (
-	isMember    = `u.id = m.unit_id AND m.repository_id = ? AND m.added <= ? AND (m.removed IS NULL OR m.removed > ?)`
-	areMembers  = `u.id = m.unit_id AND m.repository_id = o.owner AND m.added <= o.version AND (m.removed IS NULL OR m.removed > o.version)`
-	wereAdded   = `u.id = m.unit_id AND m.repository_id = o.owner AND m.added = o.version`
-	wereRemoved = `u.id = m.unit_id AND m.repository_id = o.owner AND m.removed = o.version`
+	isMember   = `u.id = m.unit_id AND m.repository_id = ? AND m.added <= ? AND (m.removed IS NULL OR m.removed > ?)`
+	areMembers = `u.id = m.unit_id AND m.repository_id = o.owner AND m.added <= o.version AND (m.removed IS NULL OR m.removed > o.version)`
 )
+
+// What came with the version of each owner, and what went, where the version
+// before it has the number before; and where others in between may have been
+// deleted, with which a unit may have gone and come back. The latter look at
+// the members by path: that needs no sorting.
+const (
+	cameNext  = `u.id = m.unit_id AND m.repository_id = o.owner AND m.added = o.version`
+	wentNext  = `u.id = m.unit_id AND m.repository_id = o.owner AND m.removed = o.version`
+	cameSince = areMembers + ` AND +m.added > o.earlier AND NOT EXISTS (SELECT 1 FROM membership s
+		WHERE s.repository_id = m.repository_id AND s.path = m.path AND s.unit_id = m.unit_id AND s.added <= o.earlier AND s.removed > o.earlier)`
+	wentSince = `u.id = m.unit_id AND m.repository_id = o.owner AND m.added <= o.earlier AND +m.removed > o.earlier AND +m.removed <= o.version
+		AND NOT EXISTS (SELECT 1 FROM membership s WHERE s.repository_id = m.repository_id AND s.path = m.path AND s.unit_id = m.unit_id
+			AND s.added > o.earlier AND s.added <= o.version AND (s.removed IS NULL OR s.removed > o.version))`
+)
+
+// ifKept is one of two conditions: next, if no version was deleted directly
+// before one of these.
+func ifKept(versions []*content.Version, next, otherwise string) string {
+	for _, v := range versions {
+		if v.Base != v.Number-1 {
+			return otherwise
+		}
+	}
+	return next
+}
 
 // UnitsByID returns units in the order of the ids, nil where there is none.
 func (q *queries) UnitsByID(ctx context.Context, ids []content.UnitID) ([]*content.Unit, error) {
@@ -54,13 +77,13 @@ func (q *queries) VersionUnits(ctx context.Context, versions []*content.Version,
 // VersionAdded returns a page of the units of each version that the one before
 // it has not, by path.
 func (q *queries) VersionAdded(ctx context.Context, versions []*content.Version, req page.Request) ([]*page.Of[*content.Unit], error) {
-	return q.unitPages(ctx, wereAdded, versions, req, func(v *content.Version) int { return v.Added })
+	return q.unitPages(ctx, ifKept(versions, cameNext, cameSince), versions, req, func(v *content.Version) int { return v.Added })
 }
 
 // VersionRemoved returns a page of the units that only the version before each
 // has, by path.
 func (q *queries) VersionRemoved(ctx context.Context, versions []*content.Version, req page.Request) ([]*page.Of[*content.Unit], error) {
-	return q.unitPages(ctx, wereRemoved, versions, req, func(v *content.Version) int { return v.Removed })
+	return q.unitPages(ctx, ifKept(versions, wentNext, wentSince), versions, req, func(v *content.Version) int { return v.Removed })
 }
 
 // unitPages reads pages of members. Versions know how many there are in all.

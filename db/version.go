@@ -13,6 +13,7 @@ type versionRow struct {
 	ID         content.VersionID    `db:"id"`
 	Repository content.RepositoryID `db:"repository_id"`
 	Number     int                  `db:"number"`
+	Base       int                  `db:"base"`
 	Units      int                  `db:"units"`
 	Bytes      int64                `db:"bytes"`
 	Added      int                  `db:"added"`
@@ -20,10 +21,10 @@ type versionRow struct {
 	Created    int64                `db:"created_at"`
 }
 
-const versionColumns = `id, repository_id, number, units, bytes, added, removed, created_at`
+const versionColumns = `id, repository_id, number, base, units, bytes, added, removed, created_at`
 
 func (r versionRow) item() (content.VersionID, *content.Version) {
-	return r.ID, &content.Version{ID: r.ID, RepositoryID: r.Repository, Number: r.Number, Units: r.Units, Bytes: r.Bytes,
+	return r.ID, &content.Version{ID: r.ID, RepositoryID: r.Repository, Number: r.Number, Base: r.Base, Units: r.Units, Bytes: r.Bytes,
 		Added: r.Added, Removed: r.Removed, CreatedAt: fromMicros(r.Created)}
 }
 
@@ -90,7 +91,7 @@ func (tx *Tx) CreateVersion(ctx context.Context, repo *content.Repository, base 
 	if err != nil {
 		return nil, err
 	}
-	v := &content.Version{RepositoryID: repo.ID, Number: before.Number + 1, Units: before.Units + len(joining) - len(leaving),
+	v := &content.Version{RepositoryID: repo.ID, Number: before.Number + 1, Base: before.Number, Units: before.Units + len(joining) - len(leaving),
 		Bytes: before.Bytes + bytesOf(joining) - bytesOf(leaving), Added: len(joining), Removed: len(leaving), CreatedAt: fromMicros(micros(tx.now()))}
 	if err := tx.leave(ctx, v, leaving); err != nil {
 		return nil, err
@@ -98,8 +99,8 @@ func (tx *Tx) CreateVersion(ctx context.Context, repo *content.Repository, base 
 	if err := tx.join(ctx, v, joining); err != nil {
 		return nil, err
 	}
-	if err := tx.get(ctx, &v.ID, `INSERT INTO version(repository_id, number, units, bytes, added, removed, created_at) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`,
-		v.RepositoryID, v.Number, v.Units, v.Bytes, v.Added, v.Removed, micros(v.CreatedAt)); err != nil {
+	if err := tx.get(ctx, &v.ID, `INSERT INTO version(repository_id, number, base, units, bytes, added, removed, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+		v.RepositoryID, v.Number, v.Base, v.Units, v.Bytes, v.Added, v.Removed, micros(v.CreatedAt)); err != nil {
 		return nil, err
 	}
 	_, err = tx.exec(ctx, `UPDATE repository SET latest_version_id = ? WHERE id = ?`, v.ID, v.RepositoryID)

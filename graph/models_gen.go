@@ -31,6 +31,22 @@ type AuditFilter struct {
 	Until *time.Time `json:"until,omitempty"`
 }
 
+// Which units to copy and where to.
+type CopyUnitsInput struct {
+	// version-9: whose units are copied.
+	Version string `json:"version"`
+	// The repository that gets them. It must have the same format; it may be the version's own.
+	Repository string `json:"repository"`
+	// Which units: those whose path fits one of these patterns, 1 to 1,000 of them, each of which must fit some. * stands for any characters but a slash, ? for one of them, [a-z] for one of a range; a pattern that ends with a slash stands for all that lies below. Every unit if left out.
+	Paths []string `json:"paths,omitempty"`
+	// True removes from the repository what is not copied; false only adds. Units with the same path are replaced either way.
+	Mirror bool `json:"mirror"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
 // What a new distribution needs: a path, and either a repository or a publication.
 type CreateDistributionInput struct {
 	// Relative: debian/stable. No distribution's path may lie below another's.
@@ -95,6 +111,8 @@ type CreateRepositoryInput struct {
 	Remote *string `json:"remote,omitempty"`
 	// To select it by.
 	Labels []*LabelInput `json:"labels"`
+	// How many versions to keep; all if left out.
+	KeepVersions *int32 `json:"keepVersions,omitempty"`
 }
 
 // What a new schedule needs.
@@ -131,6 +149,16 @@ type CreatedToken struct {
 	Secret string `json:"secret"`
 }
 
+// What is to be deleted of a repository.
+type DeleteVersionInput struct {
+	// version-9: one that is neither the newest of its repository nor in use.
+	Version string `json:"version"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
 // A header of a remote's requests.
 type HeaderInput struct {
 	// Letters, digits and - _ . of ASCII. Not one that downloads set themselves, such as Host, Range or Authorization.
@@ -161,6 +189,30 @@ type MirrorInput struct {
 	MaxRunning *int32 `json:"maxRunning,omitempty"`
 	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// Which units to add to a repository and which to remove from it, each at most 10,000.
+type ModifyRepositoryInput struct {
+	// repository-3: whose newest version is the base of the new one.
+	Repository string `json:"repository"`
+	// Units to add, of any repository with the same format. One takes the place of a unit with the same path; one that is there already stays.
+	Add []string `json:"add"`
+	// Units to remove. One that is not there is passed over.
+	Remove []string `json:"remove"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// From where to where a publication goes, as from test to production.
+type PromoteInput struct {
+	// distribution-2: whose publication is promoted.
+	From string `json:"from"`
+	// distribution-3: which serves that publication from now on, whatever it served or followed before.
+	To string `json:"to"`
+	// The publication that `from` is expected to serve; CONFLICT if it serves another one. Whatever it serves if left out.
+	Publication *string `json:"publication,omitempty"`
 }
 
 // Which versions to make ready to be served, and how.
@@ -209,6 +261,16 @@ type RepositorySelector struct {
 	Labels *string `json:"labels,omitempty"`
 	// True: all of them.
 	All *bool `json:"all,omitempty"`
+}
+
+// What a repository is to go back to.
+type RestoreVersionInput struct {
+	// The version whose units its repository is to have again.
+	Version string `json:"version"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
 // Queues what `mirror` does.
@@ -377,6 +439,8 @@ type UpdateRepositoryInput struct {
 	Remote graphql.Omittable[*string] `json:"remote,omitempty"`
 	// Replaces all labels.
 	Labels []*LabelInput `json:"labels,omitempty"`
+	// How many versions to keep from now on; null keeps all.
+	KeepVersions graphql.Omittable[*int32] `json:"keepVersions,omitempty"`
 }
 
 // What changes in a schedule. Whatever is left out stays. Firings that it would have had under other times, or while it was paused, are not made up for.

@@ -20,6 +20,7 @@ import (
 type RepositoryResolver interface {
 	Remote(ctx context.Context, obj *content.Repository) (*content.Remote, error)
 
+	KeepVersions(ctx context.Context, obj *content.Repository) (*int32, error)
 	LatestVersion(ctx context.Context, obj *content.Repository) (*content.Version, error)
 	Versions(ctx context.Context, obj *content.Repository, first *int32, after *string, last *int32, before *string) (*Connection[*content.Version], error)
 	Version(ctx context.Context, obj *content.Repository, number int32) (*content.Version, error)
@@ -462,6 +463,29 @@ func (ec *executionContext) fieldContext_Repository_labels(_ context.Context, fi
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _Repository_keepVersions(ctx context.Context, field graphql.CollectedField, obj *content.Repository) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Repository_keepVersions(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Repository().KeepVersions(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int32) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint32(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Repository_keepVersions(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Repository", field, true, true, "Int")
 }
 
 func (ec *executionContext) _Repository_latestVersion(ctx context.Context, field graphql.CollectedField, obj *content.Repository) (ret graphql.Marshaler) {
@@ -1731,7 +1755,7 @@ func (ec *executionContext) unmarshalInputCreateRepositoryInput(ctx context.Cont
 		asMap["labels"] = []any{}
 	}
 
-	fieldsInOrder := [...]string{"name", "format", "remote", "labels"}
+	fieldsInOrder := [...]string{"name", "format", "remote", "labels", "keepVersions"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1766,6 +1790,13 @@ func (ec *executionContext) unmarshalInputCreateRepositoryInput(ctx context.Cont
 				return it, err
 			}
 			it.Labels = data
+		case "keepVersions":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("keepVersions"))
+			data, err := ec.unmarshalOInt2ᚖint32(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.KeepVersions = data
 		}
 	}
 	return it, nil
@@ -1906,7 +1937,7 @@ func (ec *executionContext) unmarshalInputUpdateRepositoryInput(ctx context.Cont
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "name", "remote", "labels"}
+	fieldsInOrder := [...]string{"id", "name", "remote", "labels", "keepVersions"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1941,6 +1972,13 @@ func (ec *executionContext) unmarshalInputUpdateRepositoryInput(ctx context.Cont
 				return it, err
 			}
 			it.Labels = data
+		case "keepVersions":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("keepVersions"))
+			data, err := ec.unmarshalOInt2ᚖint32(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.KeepVersions = graphql.OmittableOf(data)
 		}
 	}
 	return it, nil
@@ -2041,6 +2079,12 @@ func (ec *executionContext) _Repository(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "keepVersions":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Repository_keepVersions(ctx, field, obj)
+				})
 		case "latestVersion":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, false,
@@ -2775,6 +2819,13 @@ func (ec *executionContext) marshalORepositoryVersion2ᚖreamᚋcontentᚐVersio
 		return graphql.Null
 	}
 	return ec._RepositoryVersion(ctx, sel, v)
+}
+
+func (ec *executionContext) marshalOUnit2ᚖreamᚋcontentᚐUnit(ctx context.Context, sel ast.SelectionSet, v *content.Unit) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._Unit(ctx, sel, v)
 }
 
 // endregion ***************************** type.gotpl *****************************

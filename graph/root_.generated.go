@@ -35,6 +35,7 @@ type ResolverRoot interface {
 	RepositoryVersion() RepositoryVersionResolver
 	Reservation() ReservationResolver
 	Schedule() ScheduleResolver
+	Served() ServedResolver
 	Subscription() SubscriptionResolver
 	Task() TaskResolver
 	TaskGroup() TaskGroupResolver
@@ -69,17 +70,22 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("AuditFilter", ec.unmarshalInputAuditFilter),
+			graphql.NewInputUnmarshaler("CopyUnitsInput", ec.unmarshalInputCopyUnitsInput),
 			graphql.NewInputUnmarshaler("CreateDistributionInput", ec.unmarshalInputCreateDistributionInput),
 			graphql.NewInputUnmarshaler("CreateRemoteInput", ec.unmarshalInputCreateRemoteInput),
 			graphql.NewInputUnmarshaler("CreateRepositoryInput", ec.unmarshalInputCreateRepositoryInput),
 			graphql.NewInputUnmarshaler("CreateScheduleInput", ec.unmarshalInputCreateScheduleInput),
 			graphql.NewInputUnmarshaler("CreateTokenInput", ec.unmarshalInputCreateTokenInput),
+			graphql.NewInputUnmarshaler("DeleteVersionInput", ec.unmarshalInputDeleteVersionInput),
 			graphql.NewInputUnmarshaler("HeaderInput", ec.unmarshalInputHeaderInput),
 			graphql.NewInputUnmarshaler("LabelInput", ec.unmarshalInputLabelInput),
 			graphql.NewInputUnmarshaler("MirrorInput", ec.unmarshalInputMirrorInput),
+			graphql.NewInputUnmarshaler("ModifyRepositoryInput", ec.unmarshalInputModifyRepositoryInput),
+			graphql.NewInputUnmarshaler("PromoteInput", ec.unmarshalInputPromoteInput),
 			graphql.NewInputUnmarshaler("PublishInput", ec.unmarshalInputPublishInput),
 			graphql.NewInputUnmarshaler("PurgeInput", ec.unmarshalInputPurgeInput),
 			graphql.NewInputUnmarshaler("RepositorySelector", ec.unmarshalInputRepositorySelector),
+			graphql.NewInputUnmarshaler("RestoreVersionInput", ec.unmarshalInputRestoreVersionInput),
 			graphql.NewInputUnmarshaler("ScheduledOperationInput", ec.unmarshalInputScheduledOperationInput),
 			graphql.NewInputUnmarshaler("SyncInput", ec.unmarshalInputSyncInput),
 			graphql.NewInputUnmarshaler("TaskFilter", ec.unmarshalInputTaskFilter),
@@ -179,7 +185,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "access.graphqls" "operation.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "schedule.graphqls" "work.graphqls"
+//go:embed "access.graphqls" "operation.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "schedule.graphqls" "version.graphqls" "work.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -258,6 +264,7 @@ type Subscription
 	{Name: "remote.graphqls", Input: sourceData("remote.graphqls"), BuiltIn: false},
 	{Name: "repository.graphqls", Input: sourceData("repository.graphqls"), BuiltIn: false},
 	{Name: "schedule.graphqls", Input: sourceData("schedule.graphqls"), BuiltIn: false},
+	{Name: "version.graphqls", Input: sourceData("version.graphqls"), BuiltIn: false},
 	{Name: "work.graphqls", Input: sourceData("work.graphqls"), BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
@@ -336,6 +343,8 @@ func (ec *executionContext) childFields_Distribution(ctx context.Context, field 
 		return ec.fieldContext_Distribution_repository(ctx, field)
 	case "publication":
 		return ec.fieldContext_Distribution_publication(ctx, field)
+	case "history":
+		return ec.fieldContext_Distribution_history(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_Distribution_createdAt(ctx, field)
 	case "updatedAt":
@@ -588,6 +597,8 @@ func (ec *executionContext) childFields_Repository(ctx context.Context, field gr
 		return ec.fieldContext_Repository_remote(ctx, field)
 	case "labels":
 		return ec.fieldContext_Repository_labels(ctx, field)
+	case "keepVersions":
+		return ec.fieldContext_Repository_keepVersions(ctx, field)
 	case "latestVersion":
 		return ec.fieldContext_Repository_latestVersion(ctx, field)
 	case "versions":
@@ -768,6 +779,42 @@ func (ec *executionContext) childFields_ScheduleEdge(ctx context.Context, field 
 		return ec.fieldContext_ScheduleEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ScheduleEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Served(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "publication":
+		return ec.fieldContext_Served_publication(ctx, field)
+	case "since":
+		return ec.fieldContext_Served_since(ctx, field)
+	case "until":
+		return ec.fieldContext_Served_until(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Served", field.Name)
+}
+
+func (ec *executionContext) childFields_ServedConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ServedConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ServedConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ServedConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ServedConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ServedConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ServedEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ServedEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ServedEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ServedEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_StateCounts(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -1036,6 +1083,44 @@ func (ec *executionContext) childFields_Unit(ctx context.Context, field graphql.
 		return ec.fieldContext_Unit_size(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Unit", field.Name)
+}
+
+func (ec *executionContext) childFields_UnitChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "path":
+		return ec.fieldContext_UnitChange_path(ctx, field)
+	case "kind":
+		return ec.fieldContext_UnitChange_kind(ctx, field)
+	case "before":
+		return ec.fieldContext_UnitChange_before(ctx, field)
+	case "after":
+		return ec.fieldContext_UnitChange_after(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnitChange", field.Name)
+}
+
+func (ec *executionContext) childFields_UnitChangeConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_UnitChangeConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_UnitChangeConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_UnitChangeConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_UnitChangeConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnitChangeConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_UnitChangeEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_UnitChangeEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_UnitChangeEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type UnitChangeEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_UnitConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

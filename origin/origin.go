@@ -24,6 +24,12 @@ type Lookup interface {
 	// Serving returns the distribution whose path is one of paths, with what
 	// it serves now. It fails with fault.NotFound if there is none.
 	Serving(ctx context.Context, paths []string) (*content.Serving, error)
+	// ServedAt returns what a distribution served at a time. It fails with
+	// fault.NotFound if that was nothing, or is kept no longer.
+	ServedAt(ctx context.Context, id content.DistributionID, at time.Time) (*content.Serving, error)
+	// Replaced returns publications that a distribution served after a time but
+	// serves no longer, newest first.
+	Replaced(ctx context.Context, s *content.Serving, since time.Time) ([]content.PublicationID, error)
 	// PublishedFile returns the file at a path of a publication, or the
 	// directory, and fault.NotFound if there is neither.
 	PublishedFile(ctx context.Context, id content.PublicationID, path string) (*content.PublishedFile, error)
@@ -49,6 +55,10 @@ type Options struct {
 	Bodies    int              // bytes of memory for small files; 16 MiB if 0
 	PageSize  int              // names in a page of a listing; 1,000 if 0
 	Now       func() time.Time // time.Now if nil
+
+	// KeepReplaced is for how long clients get what the current publication has
+	// not, but the one did that was served before; for no time if 0.
+	KeepReplaced time.Duration
 
 	// Redirect returns an address where clients can get the bytes with a
 	// SHA-256 by themselves, as a media type. If it is not nil, those who want a
@@ -101,7 +111,7 @@ func New(lookup Lookup, blobs Blobs, o Options) *Handler {
 		pageSize: o.PageSize,
 		redirect: o.Redirect,
 		sees:     o.Sees,
-		served:   newServed(lookup, o.ServedFor, o.Now),
+		served:   newServed(lookup, o.ServedFor, o.KeepReplaced, o.Now),
 		files:    newFiles(lookup, o.Files),
 		bodies:   newBodies(o.Bodies),
 	}
@@ -132,11 +142,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
+	rest := path[len(s.Path):]
+	if at, below, ok := cutTime(rest); ok {
+		if s, err = h.at(r.Context(), s, at, path); err != nil {
+			h.fail(w, r, err)
+			return
+		}
+		rest = below
+	}
 	if s.PublicationID == 0 {
 		http.Error(w, "not found: nothing has been published here yet", http.StatusNotFound)
 		return
 	}
-	rest := path[len(s.Path):]
 	switch {
 	case rest == "":
 		redirectToDir(w, r)
@@ -145,7 +162,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.serveDir(w, r, s.PublicationID, rest[1:])
 		return
 	}
-	f, err := h.files.find(r.Context(), s.PublicationID, rest[1:])
+	f, err := h.find(r.Context(), s, rest[1:])
 	switch {
 	case err != nil:
 		h.fail(w, r, err)

@@ -32,6 +32,8 @@ type library struct {
 	mu           sync.Mutex
 	served       map[string]content.PublicationID
 	publications map[content.PublicationID]map[string]content.PublishedFile
+	then         map[time.Time]content.PublicationID // what was served since a time
+	replaced     []content.PublicationID
 	failure      error // what every lookup fails with, if anything
 	asked        map[string]int
 }
@@ -67,6 +69,26 @@ func (l *library) Serving(ctx context.Context, paths []string) (*content.Serving
 		}
 	}
 	return nil, fault.New(fault.NotFound, "distribution not found")
+}
+
+func (l *library) ServedAt(ctx context.Context, _ content.DistributionID, at time.Time) (*content.Serving, error) {
+	if err := l.ask("served at"); err != nil {
+		return nil, err
+	}
+	var newest time.Time
+	for since := range l.then {
+		if !since.After(at) && since.After(newest) {
+			newest = since
+		}
+	}
+	if newest.IsZero() {
+		return nil, fault.New(fault.NotFound, "nothing was served then")
+	}
+	return &content.Serving{DistributionID: 1, RepositoryID: content.RepositoryID(l.then[newest]), PublicationID: l.then[newest]}, nil
+}
+
+func (l *library) Replaced(context.Context, *content.Serving, time.Time) ([]content.PublicationID, error) {
+	return l.replaced, l.ask("replaced")
 }
 
 func (l *library) PublishedFile(ctx context.Context, id content.PublicationID, path string) (*content.PublishedFile, error) {

@@ -24,6 +24,7 @@ const lookupLimit = 10 * time.Second
 type served struct {
 	lookup  Lookup
 	age     time.Duration
+	keep    time.Duration // for how long what was replaced is looked into
 	now     func() time.Time
 	current atomic.Pointer[snapshot]
 }
@@ -36,10 +37,17 @@ type snapshot struct {
 
 	mu     sync.RWMutex
 	byPath map[string]content.Serving
+	byTime map[moment]content.Serving
 }
 
-func newServed(lookup Lookup, age time.Duration, now func() time.Time) *served {
-	s := &served{lookup: lookup, age: age, now: now}
+// moment is a distribution at a time.
+type moment struct {
+	distribution content.DistributionID
+	at           int64 // in microseconds since 1970
+}
+
+func newServed(lookup Lookup, age, keep time.Duration, now func() time.Time) *served {
+	s := &served{lookup: lookup, age: age, keep: keep, now: now}
 	s.forget()
 	return s
 }
@@ -47,7 +55,7 @@ func newServed(lookup Lookup, age time.Duration, now func() time.Time) *served {
 func (s *served) forget() { s.current.Store(s.empty()) }
 
 func (s *served) empty() *snapshot {
-	return &snapshot{since: s.now(), byPath: make(map[string]content.Serving)}
+	return &snapshot{since: s.now(), byPath: make(map[string]content.Serving), byTime: make(map[moment]content.Serving)}
 }
 
 // snapshot returns one that is not too old.
@@ -91,6 +99,11 @@ func (s *served) ask(ctx context.Context, now *snapshot, dir string) (content.Se
 		found, err := s.lookup.Serving(ctx, candidates(dir))
 		if err != nil {
 			return content.Serving{}, err
+		}
+		if s.keep > 0 {
+			if found.Replaced, err = s.lookup.Replaced(ctx, found, s.now().Add(-s.keep)); err != nil {
+				return content.Serving{}, err
+			}
 		}
 		now.add(*found)
 		return *found, nil

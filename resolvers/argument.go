@@ -29,6 +29,18 @@ func referredID[K ~int64](field, noun, id string) (K, error) {
 	return key, nil
 }
 
+// referredIDs reads the ids in a field that refers to several of a noun.
+func referredIDs[K ~int64](field, noun string, ids []string) ([]K, error) {
+	keys := make([]K, len(ids))
+	for i, id := range ids {
+		var err error
+		if keys[i], err = referredID[K](field, noun, id); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
 // optionalID reads an id that may be left out, from the field of the noun's
 // name. It is nil then.
 func optionalID[K ~int64](noun string, id *string) (*K, error) {
@@ -150,6 +162,14 @@ func absentIsNull[T any](v *T, err error) (*T, error) {
 		return nil, nil
 	}
 	return v, err
+}
+
+// keepVersions reads how many versions are kept; 0 for all.
+func keepVersions(n *int32) (int, error) {
+	if n != nil && *n < 1 {
+		return 0, fault.Input("keepVersions", "%d is too few: want 1 or more, or null to keep all", *n)
+	}
+	return int(value(n)), nil
 }
 
 // limit reads how many members of a group may run at once; 0 for no limit.

@@ -14,6 +14,7 @@ type price struct {
 // it does not.
 var prices = map[string]price{
 	"Query.queue":         {own: 5, items: 1},
+	"Query.diff":          {own: 500}, // of two versions of 100,000 units with nothing in common
 	"Queue.workers":       {own: 1, items: 10},
 	"Queue.throughput":    {own: 5, items: 1},
 	"Throughput.samples":  {own: 1, items: 360},

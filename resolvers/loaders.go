@@ -34,6 +34,7 @@ type loaders struct {
 	repositoryVersions      pageLoader[content.RepositoryID, *content.Version]
 	repositoryPublications  pageLoader[content.RepositoryID, *content.Publication]
 	repositoryDistributions pageLoader[content.RepositoryID, *content.Distribution]
+	served                  pageLoader[content.DistributionID, *content.Served]
 	versionUnits            pageLoader[content.Version, *content.Unit]
 	versionAdded            pageLoader[content.Version, *content.Unit]
 	versionRemoved          pageLoader[content.Version, *content.Unit]
@@ -68,6 +69,7 @@ func newLoaders(s Store) *loaders {
 		repositoryVersions:      newPageLoader(&lookups, s.Versions),
 		repositoryPublications:  newPageLoader(&lookups, s.RepositoryPublications),
 		repositoryDistributions: newPageLoader(&lookups, s.RepositoryDistributions),
+		served:                  newPageLoader(&lookups, s.Served),
 		versionUnits:            newPageLoader(&lookups, ofVersions(s.VersionUnits)),
 		versionAdded:            newPageLoader(&lookups, ofVersions(s.VersionAdded)),
 		versionRemoved:          newPageLoader(&lookups, ofVersions(s.VersionRemoved)),
@@ -157,6 +159,19 @@ func (l *loaders) node(ctx context.Context, id string) func() (graph.Node, error
 		return start(ctx, l.entries, noun, id)
 	}
 	return nothing
+}
+
+// bothVersions loads two versions together; nil where there is none.
+func (l *loaders) bothVersions(ctx context.Context, from, to string) (both [2]*content.Version, err error) {
+	waits := [2]func() (graph.Node, error){start(ctx, l.versions, "version", from), start(ctx, l.versions, "version", to)}
+	for i, wait := range waits {
+		n, err := wait()
+		if err != nil {
+			return both, err
+		}
+		both[i], _ = n.(*content.Version)
+	}
+	return both, nil
 }
 
 func nothing() (graph.Node, error) { return nil, nil }

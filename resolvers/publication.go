@@ -28,6 +28,10 @@ func (r *distributionResolver) Publication(ctx context.Context, obj *content.Dis
 	return reference(ctx, loadersOf(ctx).publications, repository.NewestPublicationID)
 }
 
+func (r *distributionResolver) History(ctx context.Context, obj *content.Distribution, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Served], error) {
+	return listOf(ctx, loadersOf(ctx).served, obj.ID, first, after, last, before)
+}
+
 func (r *mutationResolver) CreateDistribution(ctx context.Context, input graph.CreateDistributionInput) (*content.Distribution, error) {
 	repository, err := optionalID[content.RepositoryID]("repository", input.Repository)
 	if err != nil {
@@ -62,6 +66,30 @@ func (r *mutationResolver) UpdateDistribution(ctx context.Context, input graph.U
 		Repository:  repository,
 		Publication: publication,
 	})
+}
+
+func (r *mutationResolver) Promote(ctx context.Context, input graph.PromoteInput) (*content.Distribution, error) {
+	from, err := referredID[content.DistributionID]("from", "distribution", input.From)
+	if err != nil {
+		return nil, err
+	}
+	to, err := referredID[content.DistributionID]("to", "distribution", input.To)
+	if err != nil {
+		return nil, err
+	}
+	publication, err := optionalID[content.PublicationID]("publication", input.Publication)
+	if err != nil {
+		return nil, err
+	}
+	return r.Catalog.Promote(ctx, from, to, value(publication))
+}
+
+func (r *mutationResolver) Rollback(ctx context.Context, id string) (*content.Distribution, error) {
+	key, err := knownID[content.DistributionID]("distribution", id)
+	if err != nil {
+		return nil, err
+	}
+	return r.Catalog.Rollback(ctx, key)
 }
 
 func (r *mutationResolver) DeleteDistribution(ctx context.Context, id string) (*content.Distribution, error) {
@@ -102,11 +130,18 @@ func (r *queryResolver) Distributions(ctx context.Context, first *int32, after *
 	return list(ctx, r.store(ctx).Distributions, first, after, last, before)
 }
 
+func (r *servedResolver) Publication(ctx context.Context, obj *content.Served) (*content.Publication, error) {
+	return reference(ctx, loadersOf(ctx).publications, obj.PublicationID)
+}
+
 func (r *Resolver) Distribution() graph.DistributionResolver { return &distributionResolver{r} }
 
 func (r *Resolver) Publication() graph.PublicationResolver { return &publicationResolver{r} }
 
+func (r *Resolver) Served() graph.ServedResolver { return &servedResolver{r} }
+
 type (
 	distributionResolver struct{ *Resolver }
 	publicationResolver  struct{ *Resolver }
+	servedResolver       struct{ *Resolver }
 )

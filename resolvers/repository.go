@@ -14,11 +14,16 @@ func (r *mutationResolver) CreateRepository(ctx context.Context, input graph.Cre
 	if err != nil {
 		return nil, err
 	}
+	keep, err := keepVersions(input.KeepVersions)
+	if err != nil {
+		return nil, err
+	}
 	return r.Catalog.CreateRepository(ctx, catalog.RepositoryInput{
-		Name:   input.Name,
-		Format: input.Format,
-		Remote: value(remote),
-		Labels: labels(input.Labels),
+		Name:         input.Name,
+		Format:       input.Format,
+		Remote:       value(remote),
+		Labels:       labels(input.Labels),
+		KeepVersions: keep,
 	})
 }
 
@@ -34,6 +39,13 @@ func (r *mutationResolver) UpdateRepository(ctx context.Context, input graph.Upd
 			return nil, err
 		}
 		change.Remote = new(value(key))
+	}
+	if given, ok := input.KeepVersions.ValueOK(); ok {
+		keep, err := keepVersions(given)
+		if err != nil {
+			return nil, err
+		}
+		change.KeepVersions = &keep
 	}
 	if input.Labels != nil {
 		change.Labels = new(labels(input.Labels))
@@ -72,6 +84,10 @@ func (r *queryResolver) RepositoryVersion(ctx context.Context, id string) (*cont
 
 func (r *repositoryResolver) Remote(ctx context.Context, obj *content.Repository) (*content.Remote, error) {
 	return reference(ctx, loadersOf(ctx).remotes, obj.RemoteID)
+}
+
+func (r *repositoryResolver) KeepVersions(ctx context.Context, obj *content.Repository) (*int32, error) {
+	return optional(int32(obj.KeepVersions)), nil
 }
 
 func (r *repositoryResolver) LatestVersion(ctx context.Context, obj *content.Repository) (*content.Version, error) {

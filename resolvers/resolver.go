@@ -84,6 +84,7 @@ type Versions interface {
 	VersionAdded(context.Context, []*content.Version, page.Request) ([]*page.Of[*content.Unit], error)
 	VersionRemoved(context.Context, []*content.Version, page.Request) ([]*page.Of[*content.Unit], error)
 	UnitsByID(context.Context, []content.UnitID) ([]*content.Unit, error)
+	Diff(ctx context.Context, from, to *content.Version, kinds []content.ChangeKind, p page.Request) (*page.Of[*content.UnitChange], error)
 }
 
 // Publications reads publications: all, or a page of each repository's.
@@ -100,6 +101,7 @@ type Distributions interface {
 	RepositoryDistributions(context.Context, []content.RepositoryID, page.Request) ([]*page.Of[*content.Distribution], error)
 	DistributionsByID(context.Context, []content.DistributionID) ([]*content.Distribution, error)
 	DistributionByPath(ctx context.Context, path string) (*content.Distribution, error)
+	Served(context.Context, []content.DistributionID, page.Request) ([]*page.Of[*content.Served], error)
 }
 
 // Tasks reads tasks, groups, workers and the queue. What it returns for a list
@@ -136,6 +138,7 @@ type Catalog interface {
 	RepositoryEditor
 	DistributionEditor
 	ScheduleEditor
+	VersionEditor
 	TokenEditor
 	Operator
 	Recorder
@@ -174,6 +177,8 @@ type DistributionEditor interface {
 	CreateDistribution(context.Context, catalog.DistributionInput) (*content.Distribution, error)
 	UpdateDistribution(context.Context, content.DistributionID, catalog.DistributionChange) (*content.Distribution, error)
 	DeleteDistribution(context.Context, content.DistributionID) (*content.Distribution, error)
+	Promote(ctx context.Context, from, to content.DistributionID, expected content.PublicationID) (*content.Distribution, error)
+	Rollback(context.Context, content.DistributionID) (*content.Distribution, error)
 }
 
 // ScheduleEditor creates, changes and deletes schedules, and queues what they
@@ -183,6 +188,14 @@ type ScheduleEditor interface {
 	UpdateSchedule(context.Context, task.ScheduleID, catalog.ScheduleChange) (*task.Schedule, error)
 	DeleteSchedule(context.Context, task.ScheduleID) (*task.Schedule, error)
 	FireSchedule(context.Context, task.ScheduleID) (task.Work, error)
+}
+
+// VersionEditor queues work that makes versions of others, and deletes some.
+type VersionEditor interface {
+	Modify(context.Context, catalog.ModifyRequest) (*task.Task, error)
+	Copy(context.Context, catalog.CopyRequest) (*task.Task, error)
+	Restore(context.Context, catalog.RestoreRequest) (*task.Task, error)
+	DeleteVersion(context.Context, catalog.DeleteVersionRequest) (*task.Task, error)
 }
 
 // Operator queues work, cancels it, and does it again.

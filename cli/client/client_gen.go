@@ -374,6 +374,169 @@ func (v *CancelResponse) __premarshalJSON() (*__premarshalCancelResponse, error)
 	return &retval, nil
 }
 
+// Change includes the GraphQL fields of UnitChange requested by the fragment Change.
+// The GraphQL type's documentation follows.
+//
+// What differs at a path between two versions.
+type Change struct {
+	// Where it lies in the repositories.
+	Path string `json:"path"`
+	// How it differs.
+	Kind UnitChangeKind `json:"kind"`
+}
+
+// GetPath returns Change.Path, and is useful for accessing the field via an interface.
+func (v *Change) GetPath() string { return v.Path }
+
+// GetKind returns Change.Kind, and is useful for accessing the field via an interface.
+func (v *Change) GetKind() UnitChangeKind { return v.Kind }
+
+// CopyCopyUnitsTask includes the requested fields of the GraphQL type Task.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type CopyCopyUnitsTask struct {
+	WorkTask `json:"-"`
+}
+
+// GetTypename returns CopyCopyUnitsTask.Typename, and is useful for accessing the field via an interface.
+func (v *CopyCopyUnitsTask) GetTypename() string { return v.WorkTask.Typename }
+
+// GetId returns CopyCopyUnitsTask.Id, and is useful for accessing the field via an interface.
+func (v *CopyCopyUnitsTask) GetId() string { return v.WorkTask.Id }
+
+// GetName returns CopyCopyUnitsTask.Name, and is useful for accessing the field via an interface.
+func (v *CopyCopyUnitsTask) GetName() string { return v.WorkTask.Name }
+
+// GetState returns CopyCopyUnitsTask.State, and is useful for accessing the field via an interface.
+func (v *CopyCopyUnitsTask) GetState() TaskState { return v.WorkTask.State }
+
+// GetFinished returns CopyCopyUnitsTask.Finished, and is useful for accessing the field via an interface.
+func (v *CopyCopyUnitsTask) GetFinished() bool { return v.WorkTask.Finished }
+
+// GetCounts returns CopyCopyUnitsTask.Counts, and is useful for accessing the field via an interface.
+func (v *CopyCopyUnitsTask) GetCounts() Counts { return v.WorkTask.Counts }
+
+// GetProgress returns CopyCopyUnitsTask.Progress, and is useful for accessing the field via an interface.
+func (v *CopyCopyUnitsTask) GetProgress() Progress { return v.WorkTask.Progress }
+
+// GetStartedAt returns CopyCopyUnitsTask.StartedAt, and is useful for accessing the field via an interface.
+func (v *CopyCopyUnitsTask) GetStartedAt() time.Time { return v.WorkTask.StartedAt }
+
+// GetFinishedAt returns CopyCopyUnitsTask.FinishedAt, and is useful for accessing the field via an interface.
+func (v *CopyCopyUnitsTask) GetFinishedAt() time.Time { return v.WorkTask.FinishedAt }
+
+func (v *CopyCopyUnitsTask) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*CopyCopyUnitsTask
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.CopyCopyUnitsTask = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	err = json.Unmarshal(
+		b, &v.WorkTask)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+type __premarshalCopyCopyUnitsTask struct {
+	Typename string `json:"__typename"`
+
+	Id string `json:"id"`
+
+	Name string `json:"name"`
+
+	State TaskState `json:"state"`
+
+	Finished bool `json:"finished"`
+
+	Counts Counts `json:"counts"`
+
+	Progress Progress `json:"progress"`
+
+	StartedAt time.Time `json:"startedAt"`
+
+	FinishedAt time.Time `json:"finishedAt"`
+}
+
+func (v *CopyCopyUnitsTask) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *CopyCopyUnitsTask) __premarshalJSON() (*__premarshalCopyCopyUnitsTask, error) {
+	var retval __premarshalCopyCopyUnitsTask
+
+	retval.Typename = v.WorkTask.Typename
+	retval.Id = v.WorkTask.Id
+	retval.Name = v.WorkTask.Name
+	retval.State = v.WorkTask.State
+	retval.Finished = v.WorkTask.Finished
+	retval.Counts = v.WorkTask.Counts
+	retval.Progress = v.WorkTask.Progress
+	retval.StartedAt = v.WorkTask.StartedAt
+	retval.FinishedAt = v.WorkTask.FinishedAt
+	return &retval, nil
+}
+
+// CopyResponse is returned by Copy on success.
+type CopyResponse struct {
+	// Makes a new version of a repository: its newest one with units of another version as well. It makes none if nothing changes. No bytes are copied: they are stored once.
+	CopyUnits CopyCopyUnitsTask `json:"copyUnits"`
+}
+
+// GetCopyUnits returns CopyResponse.CopyUnits, and is useful for accessing the field via an interface.
+func (v *CopyResponse) GetCopyUnits() CopyCopyUnitsTask { return v.CopyUnits }
+
+// Which units to copy and where to.
+type CopyUnitsInput struct {
+	// version-9: whose units are copied.
+	Version string `json:"version"`
+	// The repository that gets them. It must have the same format; it may be the version's own.
+	Repository string `json:"repository"`
+	// Which units: those whose path fits one of these patterns, 1 to 1,000 of them, each of which must fit some. * stands for any characters but a slash, ? for one of them, [a-z] for one of a range; a pattern that ends with a slash stands for all that lies below. Every unit if left out.
+	Paths []string `json:"paths,omitempty"`
+	// True removes from the repository what is not copied; false only adds. Units with the same path are replaced either way.
+	Mirror bool `json:"mirror"`
+	// Before or after other work.
+	Priority Priority `json:"priority"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey string `json:"idempotencyKey,omitempty"`
+}
+
+// GetVersion returns CopyUnitsInput.Version, and is useful for accessing the field via an interface.
+func (v *CopyUnitsInput) GetVersion() string { return v.Version }
+
+// GetRepository returns CopyUnitsInput.Repository, and is useful for accessing the field via an interface.
+func (v *CopyUnitsInput) GetRepository() string { return v.Repository }
+
+// GetPaths returns CopyUnitsInput.Paths, and is useful for accessing the field via an interface.
+func (v *CopyUnitsInput) GetPaths() []string { return v.Paths }
+
+// GetMirror returns CopyUnitsInput.Mirror, and is useful for accessing the field via an interface.
+func (v *CopyUnitsInput) GetMirror() bool { return v.Mirror }
+
+// GetPriority returns CopyUnitsInput.Priority, and is useful for accessing the field via an interface.
+func (v *CopyUnitsInput) GetPriority() Priority { return v.Priority }
+
+// GetIdempotencyKey returns CopyUnitsInput.IdempotencyKey, and is useful for accessing the field via an interface.
+func (v *CopyUnitsInput) GetIdempotencyKey() string { return v.IdempotencyKey }
+
 // Counts includes the requested fields of the GraphQL type StateCounts.
 // The GraphQL type's documentation follows.
 //
@@ -573,6 +736,8 @@ type CreateRepositoryInput struct {
 	Remote string `json:"remote,omitempty"`
 	// To select it by.
 	Labels []LabelInput `json:"labels"`
+	// How many versions to keep; all if left out.
+	KeepVersions int `json:"keepVersions,omitempty"`
 }
 
 // GetName returns CreateRepositoryInput.Name, and is useful for accessing the field via an interface.
@@ -586,6 +751,9 @@ func (v *CreateRepositoryInput) GetRemote() string { return v.Remote }
 
 // GetLabels returns CreateRepositoryInput.Labels, and is useful for accessing the field via an interface.
 func (v *CreateRepositoryInput) GetLabels() []LabelInput { return v.Labels }
+
+// GetKeepVersions returns CreateRepositoryInput.KeepVersions, and is useful for accessing the field via an interface.
+func (v *CreateRepositoryInput) GetKeepVersions() int { return v.KeepVersions }
 
 // CreateRepositoryResponse is returned by CreateRepository on success.
 type CreateRepositoryResponse struct {
@@ -644,6 +812,184 @@ type CreateTokenResponse struct {
 func (v *CreateTokenResponse) GetCreateToken() CreateTokenCreateTokenCreatedToken {
 	return v.CreateToken
 }
+
+// DeleteVersionDeleteVersionTask includes the requested fields of the GraphQL type Task.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type DeleteVersionDeleteVersionTask struct {
+	WorkTask `json:"-"`
+}
+
+// GetTypename returns DeleteVersionDeleteVersionTask.Typename, and is useful for accessing the field via an interface.
+func (v *DeleteVersionDeleteVersionTask) GetTypename() string { return v.WorkTask.Typename }
+
+// GetId returns DeleteVersionDeleteVersionTask.Id, and is useful for accessing the field via an interface.
+func (v *DeleteVersionDeleteVersionTask) GetId() string { return v.WorkTask.Id }
+
+// GetName returns DeleteVersionDeleteVersionTask.Name, and is useful for accessing the field via an interface.
+func (v *DeleteVersionDeleteVersionTask) GetName() string { return v.WorkTask.Name }
+
+// GetState returns DeleteVersionDeleteVersionTask.State, and is useful for accessing the field via an interface.
+func (v *DeleteVersionDeleteVersionTask) GetState() TaskState { return v.WorkTask.State }
+
+// GetFinished returns DeleteVersionDeleteVersionTask.Finished, and is useful for accessing the field via an interface.
+func (v *DeleteVersionDeleteVersionTask) GetFinished() bool { return v.WorkTask.Finished }
+
+// GetCounts returns DeleteVersionDeleteVersionTask.Counts, and is useful for accessing the field via an interface.
+func (v *DeleteVersionDeleteVersionTask) GetCounts() Counts { return v.WorkTask.Counts }
+
+// GetProgress returns DeleteVersionDeleteVersionTask.Progress, and is useful for accessing the field via an interface.
+func (v *DeleteVersionDeleteVersionTask) GetProgress() Progress { return v.WorkTask.Progress }
+
+// GetStartedAt returns DeleteVersionDeleteVersionTask.StartedAt, and is useful for accessing the field via an interface.
+func (v *DeleteVersionDeleteVersionTask) GetStartedAt() time.Time { return v.WorkTask.StartedAt }
+
+// GetFinishedAt returns DeleteVersionDeleteVersionTask.FinishedAt, and is useful for accessing the field via an interface.
+func (v *DeleteVersionDeleteVersionTask) GetFinishedAt() time.Time { return v.WorkTask.FinishedAt }
+
+func (v *DeleteVersionDeleteVersionTask) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*DeleteVersionDeleteVersionTask
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.DeleteVersionDeleteVersionTask = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	err = json.Unmarshal(
+		b, &v.WorkTask)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+type __premarshalDeleteVersionDeleteVersionTask struct {
+	Typename string `json:"__typename"`
+
+	Id string `json:"id"`
+
+	Name string `json:"name"`
+
+	State TaskState `json:"state"`
+
+	Finished bool `json:"finished"`
+
+	Counts Counts `json:"counts"`
+
+	Progress Progress `json:"progress"`
+
+	StartedAt time.Time `json:"startedAt"`
+
+	FinishedAt time.Time `json:"finishedAt"`
+}
+
+func (v *DeleteVersionDeleteVersionTask) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *DeleteVersionDeleteVersionTask) __premarshalJSON() (*__premarshalDeleteVersionDeleteVersionTask, error) {
+	var retval __premarshalDeleteVersionDeleteVersionTask
+
+	retval.Typename = v.WorkTask.Typename
+	retval.Id = v.WorkTask.Id
+	retval.Name = v.WorkTask.Name
+	retval.State = v.WorkTask.State
+	retval.Finished = v.WorkTask.Finished
+	retval.Counts = v.WorkTask.Counts
+	retval.Progress = v.WorkTask.Progress
+	retval.StartedAt = v.WorkTask.StartedAt
+	retval.FinishedAt = v.WorkTask.FinishedAt
+	return &retval, nil
+}
+
+// What is to be deleted of a repository.
+type DeleteVersionInput struct {
+	// version-9: one that is neither the newest of its repository nor in use.
+	Version string `json:"version"`
+	// Before or after other work.
+	Priority Priority `json:"priority"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey string `json:"idempotencyKey,omitempty"`
+}
+
+// GetVersion returns DeleteVersionInput.Version, and is useful for accessing the field via an interface.
+func (v *DeleteVersionInput) GetVersion() string { return v.Version }
+
+// GetPriority returns DeleteVersionInput.Priority, and is useful for accessing the field via an interface.
+func (v *DeleteVersionInput) GetPriority() Priority { return v.Priority }
+
+// GetIdempotencyKey returns DeleteVersionInput.IdempotencyKey, and is useful for accessing the field via an interface.
+func (v *DeleteVersionInput) GetIdempotencyKey() string { return v.IdempotencyKey }
+
+// DeleteVersionResponse is returned by DeleteVersion on success.
+type DeleteVersionResponse struct {
+	// Deletes a version with its publications. The other versions stay what they are; the one after it is compared to the one before it from then on. CONFLICT if it is the newest one of its repository, or in use: if it is served, is the newest one published, or was replaced so recently that clients may still ask for it.
+	DeleteVersion DeleteVersionDeleteVersionTask `json:"deleteVersion"`
+}
+
+// GetDeleteVersion returns DeleteVersionResponse.DeleteVersion, and is useful for accessing the field via an interface.
+func (v *DeleteVersionResponse) GetDeleteVersion() DeleteVersionDeleteVersionTask {
+	return v.DeleteVersion
+}
+
+// DiffDiffUnitChangeConnection includes the requested fields of the GraphQL type UnitChangeConnection.
+// The GraphQL type's documentation follows.
+//
+// A page of what differs.
+type DiffDiffUnitChangeConnection struct {
+	// The changes without their cursors.
+	Nodes []Change `json:"nodes"`
+	// Where this page lies in the list.
+	PageInfo DiffDiffUnitChangeConnectionPageInfo `json:"pageInfo"`
+}
+
+// GetNodes returns DiffDiffUnitChangeConnection.Nodes, and is useful for accessing the field via an interface.
+func (v *DiffDiffUnitChangeConnection) GetNodes() []Change { return v.Nodes }
+
+// GetPageInfo returns DiffDiffUnitChangeConnection.PageInfo, and is useful for accessing the field via an interface.
+func (v *DiffDiffUnitChangeConnection) GetPageInfo() DiffDiffUnitChangeConnectionPageInfo {
+	return v.PageInfo
+}
+
+// DiffDiffUnitChangeConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
+// The GraphQL type's documentation follows.
+//
+// Where a page lies in its list.
+type DiffDiffUnitChangeConnectionPageInfo struct {
+	// Whether items come after this page.
+	HasNextPage bool `json:"hasNextPage"`
+	// The cursor of the page's last item; null if it is empty.
+	EndCursor string `json:"endCursor"`
+}
+
+// GetHasNextPage returns DiffDiffUnitChangeConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
+func (v *DiffDiffUnitChangeConnectionPageInfo) GetHasNextPage() bool { return v.HasNextPage }
+
+// GetEndCursor returns DiffDiffUnitChangeConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
+func (v *DiffDiffUnitChangeConnectionPageInfo) GetEndCursor() string { return v.EndCursor }
+
+// DiffResponse is returned by Diff on success.
+type DiffResponse struct {
+	// What has to change in one version to get another one, by path. They may be of any two repositories, in any order. Null if there is no such version.
+	Diff *DiffDiffUnitChangeConnection `json:"diff"`
+}
+
+// GetDiff returns DiffResponse.Diff, and is useful for accessing the field via an interface.
+func (v *DiffResponse) GetDiff() *DiffDiffUnitChangeConnection { return v.Diff }
 
 // Failure includes the GraphQL fields of Task requested by the fragment Failure.
 // The GraphQL type's documentation follows.
@@ -932,6 +1278,29 @@ type FailuresTaskOrGroupTaskGroupTasksTaskConnection struct {
 // GetNodes returns FailuresTaskOrGroupTaskGroupTasksTaskConnection.Nodes, and is useful for accessing the field via an interface.
 func (v *FailuresTaskOrGroupTaskGroupTasksTaskConnection) GetNodes() []Failure { return v.Nodes }
 
+// FindDistributionDistribution includes the requested fields of the GraphQL type Distribution.
+// The GraphQL type's documentation follows.
+//
+// A path below /content/ and what is served there: a publication, or the newest one of a repository.
+type FindDistributionDistribution struct {
+	// distribution-2.
+	Id string `json:"id"`
+}
+
+// GetId returns FindDistributionDistribution.Id, and is useful for accessing the field via an interface.
+func (v *FindDistributionDistribution) GetId() string { return v.Id }
+
+// FindDistributionResponse is returned by FindDistribution on success.
+type FindDistributionResponse struct {
+	// A distribution by its id or its path: give one of them. Null if there is none.
+	Distribution *FindDistributionDistribution `json:"distribution"`
+}
+
+// GetDistribution returns FindDistributionResponse.Distribution, and is useful for accessing the field via an interface.
+func (v *FindDistributionResponse) GetDistribution() *FindDistributionDistribution {
+	return v.Distribution
+}
+
 // FindRemoteRemote includes the requested fields of the GraphQL type Remote.
 // The GraphQL type's documentation follows.
 //
@@ -1021,6 +1390,37 @@ type FindTokenToken struct {
 
 // GetId returns FindTokenToken.Id, and is useful for accessing the field via an interface.
 func (v *FindTokenToken) GetId() string { return v.Id }
+
+// FindVersionRepository includes the requested fields of the GraphQL type Repository.
+// The GraphQL type's documentation follows.
+//
+// A name, a format and a line of immutable versions.
+type FindVersionRepository struct {
+	// repository-3.
+	Id string `json:"id"`
+	// The newest version; null before the first sync.
+	LatestVersion *Version `json:"latestVersion"`
+	// A version by its number; null if there is none.
+	Version *Version `json:"version"`
+}
+
+// GetId returns FindVersionRepository.Id, and is useful for accessing the field via an interface.
+func (v *FindVersionRepository) GetId() string { return v.Id }
+
+// GetLatestVersion returns FindVersionRepository.LatestVersion, and is useful for accessing the field via an interface.
+func (v *FindVersionRepository) GetLatestVersion() *Version { return v.LatestVersion }
+
+// GetVersion returns FindVersionRepository.Version, and is useful for accessing the field via an interface.
+func (v *FindVersionRepository) GetVersion() *Version { return v.Version }
+
+// FindVersionResponse is returned by FindVersion on success.
+type FindVersionResponse struct {
+	// A repository by its id or its name: give one of them. Null if there is none.
+	Repository FindVersionRepository `json:"repository"`
+}
+
+// GetRepository returns FindVersionResponse.Repository, and is useful for accessing the field via an interface.
+func (v *FindVersionResponse) GetRepository() FindVersionRepository { return v.Repository }
 
 // FindWorkResponse is returned by FindWork on success.
 type FindWorkResponse struct {
@@ -1999,6 +2399,34 @@ func (v *Progress) GetBytesPerSecond() int64 { return v.BytesPerSecond }
 // GetRemainingSeconds returns Progress.RemainingSeconds, and is useful for accessing the field via an interface.
 func (v *Progress) GetRemainingSeconds() int64 { return v.RemainingSeconds }
 
+// From where to where a publication goes, as from test to production.
+type PromoteInput struct {
+	// distribution-2: whose publication is promoted.
+	From string `json:"from"`
+	// distribution-3: which serves that publication from now on, whatever it served or followed before.
+	To string `json:"to"`
+	// The publication that `from` is expected to serve; CONFLICT if it serves another one. Whatever it serves if left out.
+	Publication string `json:"publication,omitempty"`
+}
+
+// GetFrom returns PromoteInput.From, and is useful for accessing the field via an interface.
+func (v *PromoteInput) GetFrom() string { return v.From }
+
+// GetTo returns PromoteInput.To, and is useful for accessing the field via an interface.
+func (v *PromoteInput) GetTo() string { return v.To }
+
+// GetPublication returns PromoteInput.Publication, and is useful for accessing the field via an interface.
+func (v *PromoteInput) GetPublication() string { return v.Publication }
+
+// PromoteResponse is returned by Promote on success.
+type PromoteResponse struct {
+	// Makes a distribution serve what another one serves now, in one step, and answers with it. It is pinned to that publication. CONFLICT if the other one serves nothing, or not what was expected.
+	Promote Serving `json:"promote"`
+}
+
+// GetPromote returns PromoteResponse.Promote, and is useful for accessing the field via an interface.
+func (v *PromoteResponse) GetPromote() Serving { return v.Promote }
+
 // Which versions to make ready to be served, and how.
 type PublishInput struct {
 	// Which repositories. By one id or one name the answer is a Task, otherwise a TaskGroup with a task each.
@@ -2414,6 +2842,137 @@ func (v *RepositorySelector) GetLabels() string { return v.Labels }
 // GetAll returns RepositorySelector.All, and is useful for accessing the field via an interface.
 func (v *RepositorySelector) GetAll() bool { return v.All }
 
+// RestoreResponse is returned by Restore on success.
+type RestoreResponse struct {
+	// Makes a new version of a repository that has exactly the units of an older one. It makes none if the newest one does. What is served changes only when the new version is published.
+	RestoreVersion RestoreRestoreVersionTask `json:"restoreVersion"`
+}
+
+// GetRestoreVersion returns RestoreResponse.RestoreVersion, and is useful for accessing the field via an interface.
+func (v *RestoreResponse) GetRestoreVersion() RestoreRestoreVersionTask { return v.RestoreVersion }
+
+// RestoreRestoreVersionTask includes the requested fields of the GraphQL type Task.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type RestoreRestoreVersionTask struct {
+	WorkTask `json:"-"`
+}
+
+// GetTypename returns RestoreRestoreVersionTask.Typename, and is useful for accessing the field via an interface.
+func (v *RestoreRestoreVersionTask) GetTypename() string { return v.WorkTask.Typename }
+
+// GetId returns RestoreRestoreVersionTask.Id, and is useful for accessing the field via an interface.
+func (v *RestoreRestoreVersionTask) GetId() string { return v.WorkTask.Id }
+
+// GetName returns RestoreRestoreVersionTask.Name, and is useful for accessing the field via an interface.
+func (v *RestoreRestoreVersionTask) GetName() string { return v.WorkTask.Name }
+
+// GetState returns RestoreRestoreVersionTask.State, and is useful for accessing the field via an interface.
+func (v *RestoreRestoreVersionTask) GetState() TaskState { return v.WorkTask.State }
+
+// GetFinished returns RestoreRestoreVersionTask.Finished, and is useful for accessing the field via an interface.
+func (v *RestoreRestoreVersionTask) GetFinished() bool { return v.WorkTask.Finished }
+
+// GetCounts returns RestoreRestoreVersionTask.Counts, and is useful for accessing the field via an interface.
+func (v *RestoreRestoreVersionTask) GetCounts() Counts { return v.WorkTask.Counts }
+
+// GetProgress returns RestoreRestoreVersionTask.Progress, and is useful for accessing the field via an interface.
+func (v *RestoreRestoreVersionTask) GetProgress() Progress { return v.WorkTask.Progress }
+
+// GetStartedAt returns RestoreRestoreVersionTask.StartedAt, and is useful for accessing the field via an interface.
+func (v *RestoreRestoreVersionTask) GetStartedAt() time.Time { return v.WorkTask.StartedAt }
+
+// GetFinishedAt returns RestoreRestoreVersionTask.FinishedAt, and is useful for accessing the field via an interface.
+func (v *RestoreRestoreVersionTask) GetFinishedAt() time.Time { return v.WorkTask.FinishedAt }
+
+func (v *RestoreRestoreVersionTask) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*RestoreRestoreVersionTask
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.RestoreRestoreVersionTask = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	err = json.Unmarshal(
+		b, &v.WorkTask)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+type __premarshalRestoreRestoreVersionTask struct {
+	Typename string `json:"__typename"`
+
+	Id string `json:"id"`
+
+	Name string `json:"name"`
+
+	State TaskState `json:"state"`
+
+	Finished bool `json:"finished"`
+
+	Counts Counts `json:"counts"`
+
+	Progress Progress `json:"progress"`
+
+	StartedAt time.Time `json:"startedAt"`
+
+	FinishedAt time.Time `json:"finishedAt"`
+}
+
+func (v *RestoreRestoreVersionTask) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *RestoreRestoreVersionTask) __premarshalJSON() (*__premarshalRestoreRestoreVersionTask, error) {
+	var retval __premarshalRestoreRestoreVersionTask
+
+	retval.Typename = v.WorkTask.Typename
+	retval.Id = v.WorkTask.Id
+	retval.Name = v.WorkTask.Name
+	retval.State = v.WorkTask.State
+	retval.Finished = v.WorkTask.Finished
+	retval.Counts = v.WorkTask.Counts
+	retval.Progress = v.WorkTask.Progress
+	retval.StartedAt = v.WorkTask.StartedAt
+	retval.FinishedAt = v.WorkTask.FinishedAt
+	return &retval, nil
+}
+
+// What a repository is to go back to.
+type RestoreVersionInput struct {
+	// The version whose units its repository is to have again.
+	Version string `json:"version"`
+	// Before or after other work.
+	Priority Priority `json:"priority"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey string `json:"idempotencyKey,omitempty"`
+}
+
+// GetVersion returns RestoreVersionInput.Version, and is useful for accessing the field via an interface.
+func (v *RestoreVersionInput) GetVersion() string { return v.Version }
+
+// GetPriority returns RestoreVersionInput.Priority, and is useful for accessing the field via an interface.
+func (v *RestoreVersionInput) GetPriority() Priority { return v.Priority }
+
+// GetIdempotencyKey returns RestoreVersionInput.IdempotencyKey, and is useful for accessing the field via an interface.
+func (v *RestoreVersionInput) GetIdempotencyKey() string { return v.IdempotencyKey }
+
 // RetryResponse is returned by Retry on success.
 type RetryResponse struct {
 	// Does unsuccessful work again: answers with a new task, or with a new group of the members that did not complete, which come after each other as before. While an earlier retry is unfinished, answers with that one. CONFLICT if the work is unfinished, or if all of it completed.
@@ -2819,6 +3378,44 @@ var AllRole = []Role{
 	RoleOperator,
 	RoleAdmin,
 }
+
+// RollbackResponse is returned by Rollback on success.
+type RollbackResponse struct {
+	// Makes a distribution serve what it served before, and answers with it. Each rollback goes one step further back. It is pinned then, so that a later publication does not undo the rollback; updateDistribution lets it follow a repository again. CONFLICT if nothing that it served before is kept.
+	Rollback Serving `json:"rollback"`
+}
+
+// GetRollback returns RollbackResponse.Rollback, and is useful for accessing the field via an interface.
+func (v *RollbackResponse) GetRollback() Serving { return v.Rollback }
+
+// Serving includes the GraphQL fields of Distribution requested by the fragment Serving.
+// The GraphQL type's documentation follows.
+//
+// A path below /content/ and what is served there: a publication, or the newest one of a repository.
+type Serving struct {
+	// Unique: the first part of the URL path after /content/.
+	Path string `json:"path"`
+	// The publication that is served now; null before the repository's first.
+	Publication *ServingPublication `json:"publication"`
+}
+
+// GetPath returns Serving.Path, and is useful for accessing the field via an interface.
+func (v *Serving) GetPath() string { return v.Path }
+
+// GetPublication returns Serving.Publication, and is useful for accessing the field via an interface.
+func (v *Serving) GetPublication() *ServingPublication { return v.Publication }
+
+// ServingPublication includes the requested fields of the GraphQL type Publication.
+// The GraphQL type's documentation follows.
+//
+// A version made ready to be served: its metadata and the path of every artifact. Immutable.
+type ServingPublication struct {
+	// publication-5.
+	Id string `json:"id"`
+}
+
+// GetId returns ServingPublication.Id, and is useful for accessing the field via an interface.
+func (v *ServingPublication) GetId() string { return v.Id }
 
 // What to sync and how.
 type SyncInput struct {
@@ -3365,6 +3962,41 @@ func (v *TokensTokensTokenConnectionPageInfo) GetHasNextPage() bool { return v.H
 // GetEndCursor returns TokensTokensTokenConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
 func (v *TokensTokensTokenConnectionPageInfo) GetEndCursor() string { return v.EndCursor }
 
+// How a path differs between two versions.
+type UnitChangeKind string
+
+const (
+	// Only the version that is compared to has a unit there.
+	UnitChangeKindAdded UnitChangeKind = "ADDED"
+	// Only the version that is compared from has a unit there.
+	UnitChangeKindRemoved UnitChangeKind = "REMOVED"
+	// Both have a unit there, but not the same one.
+	UnitChangeKindReplaced UnitChangeKind = "REPLACED"
+)
+
+var AllUnitChangeKind = []UnitChangeKind{
+	UnitChangeKindAdded,
+	UnitChangeKindRemoved,
+	UnitChangeKindReplaced,
+}
+
+// Version includes the requested fields of the GraphQL type RepositoryVersion.
+// The GraphQL type's documentation follows.
+//
+// An immutable set of units.
+type Version struct {
+	// version-9.
+	Id string `json:"id"`
+	// 1, 2, … within the repository. The number of one that was deleted is not used again.
+	Number int `json:"number"`
+}
+
+// GetId returns Version.Id, and is useful for accessing the field via an interface.
+func (v *Version) GetId() string { return v.Id }
+
+// GetNumber returns Version.Number, and is useful for accessing the field via an interface.
+func (v *Version) GetNumber() int { return v.Number }
+
 // What every command shows of a task or a group.
 //
 // Work is implemented by the following types:
@@ -3580,6 +4212,14 @@ type __CancelInput struct {
 // GetId returns __CancelInput.Id, and is useful for accessing the field via an interface.
 func (v *__CancelInput) GetId() string { return v.Id }
 
+// __CopyInput is used internally by genqlient
+type __CopyInput struct {
+	Input CopyUnitsInput `json:"input"`
+}
+
+// GetInput returns __CopyInput.Input, and is useful for accessing the field via an interface.
+func (v *__CopyInput) GetInput() CopyUnitsInput { return v.Input }
+
 // __CreateRemoteInput is used internally by genqlient
 type __CreateRemoteInput struct {
 	Input CreateRemoteInput `json:"input"`
@@ -3604,6 +4244,30 @@ type __CreateTokenInput struct {
 // GetInput returns __CreateTokenInput.Input, and is useful for accessing the field via an interface.
 func (v *__CreateTokenInput) GetInput() CreateTokenInput { return v.Input }
 
+// __DeleteVersionInput is used internally by genqlient
+type __DeleteVersionInput struct {
+	Input DeleteVersionInput `json:"input"`
+}
+
+// GetInput returns __DeleteVersionInput.Input, and is useful for accessing the field via an interface.
+func (v *__DeleteVersionInput) GetInput() DeleteVersionInput { return v.Input }
+
+// __DiffInput is used internally by genqlient
+type __DiffInput struct {
+	From  string `json:"from"`
+	To    string `json:"to"`
+	After string `json:"after,omitempty"`
+}
+
+// GetFrom returns __DiffInput.From, and is useful for accessing the field via an interface.
+func (v *__DiffInput) GetFrom() string { return v.From }
+
+// GetTo returns __DiffInput.To, and is useful for accessing the field via an interface.
+func (v *__DiffInput) GetTo() string { return v.To }
+
+// GetAfter returns __DiffInput.After, and is useful for accessing the field via an interface.
+func (v *__DiffInput) GetAfter() string { return v.After }
+
 // __FailuresInput is used internally by genqlient
 type __FailuresInput struct {
 	Id    string `json:"id"`
@@ -3615,6 +4279,14 @@ func (v *__FailuresInput) GetId() string { return v.Id }
 
 // GetFirst returns __FailuresInput.First, and is useful for accessing the field via an interface.
 func (v *__FailuresInput) GetFirst() int { return v.First }
+
+// __FindDistributionInput is used internally by genqlient
+type __FindDistributionInput struct {
+	Path string `json:"path"`
+}
+
+// GetPath returns __FindDistributionInput.Path, and is useful for accessing the field via an interface.
+func (v *__FindDistributionInput) GetPath() string { return v.Path }
 
 // __FindRemoteInput is used internally by genqlient
 type __FindRemoteInput struct {
@@ -3640,6 +4312,18 @@ type __FindTokenInput struct {
 // GetName returns __FindTokenInput.Name, and is useful for accessing the field via an interface.
 func (v *__FindTokenInput) GetName() string { return v.Name }
 
+// __FindVersionInput is used internally by genqlient
+type __FindVersionInput struct {
+	Name   string `json:"name"`
+	Number int    `json:"number"`
+}
+
+// GetName returns __FindVersionInput.Name, and is useful for accessing the field via an interface.
+func (v *__FindVersionInput) GetName() string { return v.Name }
+
+// GetNumber returns __FindVersionInput.Number, and is useful for accessing the field via an interface.
+func (v *__FindVersionInput) GetNumber() int { return v.Number }
+
 // __FindWorkInput is used internally by genqlient
 type __FindWorkInput struct {
 	Id string `json:"id"`
@@ -3664,6 +4348,14 @@ type __MirrorInput struct {
 // GetInput returns __MirrorInput.Input, and is useful for accessing the field via an interface.
 func (v *__MirrorInput) GetInput() MirrorInput { return v.Input }
 
+// __PromoteInput is used internally by genqlient
+type __PromoteInput struct {
+	Input PromoteInput `json:"input"`
+}
+
+// GetInput returns __PromoteInput.Input, and is useful for accessing the field via an interface.
+func (v *__PromoteInput) GetInput() PromoteInput { return v.Input }
+
 // __PublishInput is used internally by genqlient
 type __PublishInput struct {
 	Input PublishInput `json:"input"`
@@ -3671,6 +4363,14 @@ type __PublishInput struct {
 
 // GetInput returns __PublishInput.Input, and is useful for accessing the field via an interface.
 func (v *__PublishInput) GetInput() PublishInput { return v.Input }
+
+// __RestoreInput is used internally by genqlient
+type __RestoreInput struct {
+	Input RestoreVersionInput `json:"input"`
+}
+
+// GetInput returns __RestoreInput.Input, and is useful for accessing the field via an interface.
+func (v *__RestoreInput) GetInput() RestoreVersionInput { return v.Input }
 
 // __RetryInput is used internally by genqlient
 type __RetryInput struct {
@@ -3687,6 +4387,14 @@ type __RevokeTokenInput struct {
 
 // GetId returns __RevokeTokenInput.Id, and is useful for accessing the field via an interface.
 func (v *__RevokeTokenInput) GetId() string { return v.Id }
+
+// __RollbackInput is used internally by genqlient
+type __RollbackInput struct {
+	Id string `json:"id"`
+}
+
+// GetId returns __RollbackInput.Id, and is useful for accessing the field via an interface.
+func (v *__RollbackInput) GetId() string { return v.Id }
 
 // __SyncInput is used internally by genqlient
 type __SyncInput struct {
@@ -3760,6 +4468,68 @@ func Cancel(
 	}
 
 	data_ = &CancelResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The mutation executed by Copy.
+const Copy_Operation = `
+mutation Copy ($input: CopyUnitsInput!) {
+	copyUnits(input: $input) {
+		... Work
+	}
+}
+fragment Work on Work {
+	__typename
+	id
+	name
+	state
+	finished
+	counts {
+		waiting
+		running
+		completed
+		failed
+		canceling
+		canceled
+		skipped
+		total
+		finished
+	}
+	progress {
+		itemsDone
+		itemsTotal
+		bytesDone
+		bytesTotal
+		bytesPerSecond
+		remainingSeconds
+	}
+	startedAt
+	finishedAt
+}
+`
+
+func Copy(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	input CopyUnitsInput,
+) (data_ *CopyResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "Copy",
+		Query:  Copy_Operation,
+		Variables: &__CopyInput{
+			Input: input,
+		},
+	}
+
+	data_ = &CopyResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(
@@ -3873,6 +4643,116 @@ func CreateToken(
 	return data_, err_
 }
 
+// The mutation executed by DeleteVersion.
+const DeleteVersion_Operation = `
+mutation DeleteVersion ($input: DeleteVersionInput!) {
+	deleteVersion(input: $input) {
+		... Work
+	}
+}
+fragment Work on Work {
+	__typename
+	id
+	name
+	state
+	finished
+	counts {
+		waiting
+		running
+		completed
+		failed
+		canceling
+		canceled
+		skipped
+		total
+		finished
+	}
+	progress {
+		itemsDone
+		itemsTotal
+		bytesDone
+		bytesTotal
+		bytesPerSecond
+		remainingSeconds
+	}
+	startedAt
+	finishedAt
+}
+`
+
+func DeleteVersion(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	input DeleteVersionInput,
+) (data_ *DeleteVersionResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "DeleteVersion",
+		Query:  DeleteVersion_Operation,
+		Variables: &__DeleteVersionInput{
+			Input: input,
+		},
+	}
+
+	data_ = &DeleteVersionResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by Diff.
+const Diff_Operation = `
+query Diff ($from: ID!, $to: ID!, $after: String) {
+	diff(from: $from, to: $to, first: 100, after: $after) {
+		nodes {
+			... Change
+		}
+		pageInfo {
+			hasNextPage
+			endCursor
+		}
+	}
+}
+fragment Change on UnitChange {
+	path
+	kind
+}
+`
+
+func Diff(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	from string,
+	to string,
+	after string,
+) (data_ *DiffResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "Diff",
+		Query:  Diff_Operation,
+		Variables: &__DiffInput{
+			From:  from,
+			To:    to,
+			After: after,
+		},
+	}
+
+	data_ = &DiffResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
 // The query executed by Failures.
 const Failures_Operation = `
 query Failures ($id: ID!, $first: Int!) {
@@ -3917,6 +4797,40 @@ func Failures(
 	}
 
 	data_ = &FailuresResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by FindDistribution.
+const FindDistribution_Operation = `
+query FindDistribution ($path: String!) {
+	distribution(path: $path) {
+		id
+	}
+}
+`
+
+func FindDistribution(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	path string,
+) (data_ *FindDistributionResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "FindDistribution",
+		Query:  FindDistribution_Operation,
+		Variables: &__FindDistributionInput{
+			Path: path,
+		},
+	}
+
+	data_ = &FindDistributionResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(
@@ -4024,6 +4938,50 @@ func FindToken(
 	}
 
 	data_ = &FindTokenResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by FindVersion.
+const FindVersion_Operation = `
+query FindVersion ($name: String!, $number: Int!) {
+	repository(name: $name) {
+		id
+		latestVersion {
+			id
+			number
+		}
+		version(number: $number) {
+			id
+			number
+		}
+	}
+}
+`
+
+func FindVersion(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	name string,
+	number int,
+) (data_ *FindVersionResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "FindVersion",
+		Query:  FindVersion_Operation,
+		Variables: &__FindVersionInput{
+			Name:   name,
+			Number: number,
+		},
+	}
+
+	data_ = &FindVersionResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(
@@ -4243,6 +5201,46 @@ func Mirror(
 	return data_, err_
 }
 
+// The mutation executed by Promote.
+const Promote_Operation = `
+mutation Promote ($input: PromoteInput!) {
+	promote(input: $input) {
+		... Serving
+	}
+}
+fragment Serving on Distribution {
+	path
+	publication {
+		id
+	}
+}
+`
+
+func Promote(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	input PromoteInput,
+) (data_ *PromoteResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "Promote",
+		Query:  Promote_Operation,
+		Variables: &__PromoteInput{
+			Input: input,
+		},
+	}
+
+	data_ = &PromoteResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
 // The mutation executed by Publish.
 const Publish_Operation = `
 mutation Publish ($input: PublishInput!) {
@@ -4295,6 +5293,68 @@ func Publish(
 	}
 
 	data_ = &PublishResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The mutation executed by Restore.
+const Restore_Operation = `
+mutation Restore ($input: RestoreVersionInput!) {
+	restoreVersion(input: $input) {
+		... Work
+	}
+}
+fragment Work on Work {
+	__typename
+	id
+	name
+	state
+	finished
+	counts {
+		waiting
+		running
+		completed
+		failed
+		canceling
+		canceled
+		skipped
+		total
+		finished
+	}
+	progress {
+		itemsDone
+		itemsTotal
+		bytesDone
+		bytesTotal
+		bytesPerSecond
+		remainingSeconds
+	}
+	startedAt
+	finishedAt
+}
+`
+
+func Restore(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	input RestoreVersionInput,
+) (data_ *RestoreResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "Restore",
+		Query:  Restore_Operation,
+		Variables: &__RestoreInput{
+			Input: input,
+		},
+	}
+
+	data_ = &RestoreResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(
@@ -4393,6 +5453,46 @@ func RevokeToken(
 	}
 
 	data_ = &RevokeTokenResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The mutation executed by Rollback.
+const Rollback_Operation = `
+mutation Rollback ($id: ID!) {
+	rollback(id: $id) {
+		... Serving
+	}
+}
+fragment Serving on Distribution {
+	path
+	publication {
+		id
+	}
+}
+`
+
+func Rollback(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	id string,
+) (data_ *RollbackResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "Rollback",
+		Query:  Rollback_Operation,
+		Variables: &__RollbackInput{
+			Id: id,
+		},
+	}
+
+	data_ = &RollbackResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(

@@ -1,0 +1,104 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"ream/content"
+	"ream/fault"
+	"ream/page"
+)
+
+// aloneServing keeps others from changing what distributions serve until the
+// transaction ends: the record of it tells exactly what was served when.
+// Whoever locks rows of repositories or distributions does so before.
+func (tx *Tx) aloneServing(ctx context.Context) error { return tx.alone(ctx, "distributions") }
+
+// recordServed records what those distributions d serve from now on that fit a
+// condition. The caller is aloneServing.
+func (tx *Tx) recordServed(ctx context.Context, condition string, arg any) error {
+	const serving = `distribution d LEFT JOIN repository r ON r.id = d.repository_id WHERE `
+	const publication = `COALESCE(d.publication_id, r.newest_publication_id, 0)`
+	now := micros(tx.now())
+	if _, err := tx.exec(ctx, `UPDATE served SET until = ? WHERE until IS NULL AND EXISTS (
+		SELECT 1 FROM `+serving+condition+` AND d.id = served.distribution_id AND `+publication+` <> served.publication_id)`, now, arg); err != nil {
+		return err
+	}
+	_, err := tx.exec(ctx, `INSERT INTO served(distribution_id, publication_id, since) SELECT d.id, `+publication+`, CAST(? AS bigint) FROM `+serving+condition+
+		` AND `+publication+` <> 0 AND NOT EXISTS (SELECT 1 FROM served s WHERE s.distribution_id = d.id AND s.until IS NULL) ORDER BY d.id`, now, arg)
+	return err
+}
+
+type servedRow struct {
+	owned
+	ID           int64                  `db:"id"`
+	Distribution content.DistributionID `db:"distribution_id"`
+	Publication  content.PublicationID  `db:"publication_id"`
+	Since        int64                  `db:"since"`
+	Until        *int64                 `db:"until"`
+}
+
+func (r servedRow) item() (int64, *content.Served) {
+	return r.ID, &content.Served{PublicationID: r.Publication, Since: fromMicros(r.Since), Until: fromNullMicros(r.Until)}
+}
+
+// Served returns a page of what each distribution served, newest first.
+func (q *queries) Served(ctx context.Context, ids []content.DistributionID, req page.Request) ([]*page.Of[*content.Served], error) {
+	l := listing{columns: `s.id, s.distribution_id, s.publication_id, s.since, s.until`, from: "served s CROSS JOIN distribution d",
+		where: `s.distribution_id = o.owner AND d.id = s.distribution_id`, key: "s.id", newest: true}
+	l.narrow(q.seenDistribution())
+	return pagesOf(ctx, q, l, ownersOf(ids), req, servedRow.item)
+}
+
+// ServedAt returns what a distribution served at a time. It fails with
+// fault.NotFound if that was nothing, or if it was deleted since.
+func (q *queries) ServedAt(ctx context.Context, id content.DistributionID, at time.Time) (*content.Serving, error) {
+	var row servingRow
+	found, err := q.found(ctx, &row, `SELECT d.id, d.path, p.repository_id AS repository, p.id AS publication
+		FROM served s JOIN distribution d ON d.id = s.distribution_id JOIN publication p ON p.id = s.publication_id
+		WHERE s.distribution_id = ? AND s.since <= ? AND (s.until IS NULL OR s.until > ?) ORDER BY s.since DESC, s.id DESC LIMIT 1`, id, micros(at), micros(at))
+	if err == nil && !found {
+		err = fault.New(fault.NotFound, "nothing was served here then, or it is kept no longer")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return row.serving(), nil
+}
+
+// maxReplaced bounds how many publications a request may be looked for in,
+// besides the one that is served.
+const maxReplaced = 4
+
+// Replaced returns the newest publications, of the repository whose content a
+// distribution serves, that it served after a time but serves no longer.
+func (q *queries) Replaced(ctx context.Context, s *content.Serving, since time.Time) ([]content.PublicationID, error) {
+	var ids []content.PublicationID
+	err := q.sel(ctx, &ids, `SELECT p.id FROM served s JOIN publication p ON p.id = s.publication_id
+		WHERE s.distribution_id = ? AND s.until > ? AND p.repository_id = ? AND p.id <> ?
+		GROUP BY p.id ORDER BY max(s.id) DESC LIMIT ?`, s.DistributionID, micros(since), s.RepositoryID, s.PublicationID, maxReplaced)
+	return ids, err
+}
+
+// StepBack forgets that a distribution came to serve what it serves, and returns
+// what it served before, by whatever steps it came there. The caller makes the
+// distribution serve that. It fails with fault.Conflict if nothing that it
+// served before is kept.
+func (tx *Tx) StepBack(ctx context.Context, d *content.Distribution) (content.PublicationID, error) {
+	if err := tx.aloneServing(ctx); err != nil {
+		return 0, err
+	}
+	var before servedRow
+	found, err := tx.found(ctx, &before, `SELECT s.id, s.distribution_id, s.publication_id, s.since, s.until FROM served s JOIN publication p ON p.id = s.publication_id
+		WHERE s.distribution_id = ? AND NOT s.undone AND s.until IS NOT NULL
+			AND s.publication_id <> COALESCE((SELECT n.publication_id FROM served n WHERE n.distribution_id = s.distribution_id AND n.until IS NULL), 0)
+		ORDER BY s.id DESC LIMIT 1`, d.ID)
+	if err == nil && !found {
+		err = fault.New(fault.Conflict, "nothing is kept of what the distribution at %q served before", d.Path)
+	}
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.exec(ctx, `UPDATE served SET undone = TRUE WHERE distribution_id = ? AND id >= ?`, d.ID, before.ID)
+	return before.Publication, err
+}
