@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -83,7 +84,9 @@ func TestMetrics(t *testing.T) {
 		reached, release := up.hold("file-1.bin")
 		group := p.mirror("a")
 		<-reached
-		follower := p.subscribe(t.Context(), currentProtocol, `subscription($id: ID!) { taskGroup(id: $id) { state } }`, group)
+		watching, leave := context.WithCancel(t.Context())
+		defer leave()
+		follower := p.subscribe(watching, currentProtocol, `subscription($id: ID!) { taskGroup(id: $id) { state } }`, group)
 		<-follower.frames
 		p.awaitMetrics(func(s scrape) bool {
 			return s.value("ream_tasks", "kind", kind, "state", "RUNNING") == 1 &&
@@ -95,6 +98,7 @@ func TestMetrics(t *testing.T) {
 		release()
 		for range follower.frames {
 		}
+		leave()
 
 		// Afterwards.
 		if got := c.send("POST", "/api/v1/sync", map[string]any{"repositories": named("a", "b", "gone")}, "Prefer", "wait=60"); got.State != "FAILED" {
@@ -107,7 +111,8 @@ func TestMetrics(t *testing.T) {
 		p.get("/content/a/dir 1/file-1.bin")
 		p.awaitMetrics(func(s scrape) bool {
 			return s.value("ream_websockets") == 0 && s.value("ream_websockets_opened_total") == 1 && s.value("ream_subscriptions") == 0 &&
-				s.value("ream_content_requests_total", "status", "200") == 1
+				s.value("ream_content_requests_total", "status", "200") == 1 &&
+				s.value("ream_tasks", "kind", kind, "state", "RUNNING") == 0 && s.value("ream_queue_oldest_waiting_seconds") == 0
 		})
 		s, text := p.scrape()
 		for _, want := range []struct {
