@@ -45,7 +45,8 @@ type wire struct {
 
 func openWire(t *testing.T, p *program) wire {
 	t.Helper()
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(p.address, "http://"))
+	host := strings.TrimPrefix(p.address, "http://")
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func openWire(t *testing.T, p *program) wire {
 	if err := w.SetDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	w.say(t, "GET /graphql HTTP/1.1\r\nHost: ream\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+	w.say(t, "GET /graphql HTTP/1.1\r\nHost: "+host+"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: "+currentProtocol+"\r\n\r\n")
 	response, err := http.ReadResponse(w.in, nil)
 	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {
@@ -97,52 +98,53 @@ func TestSocketsKeepToTheirFrames(t *testing.T) {
 	p := start(t, "--data", t.TempDir())
 	const ack = `{"type":"connection_ack"}`
 	begin := frame(final|textFrame, initialize)
-	for _, tt := range []struct {
-		name string
-		say  []string // each is sent on its own
-		hear []string
-	}{
-		{"a message in three frames", []string{frame(textFrame, initialize[:5]), frame(continuation, initialize[5:9]), frame(final|continuation, initialize[9:])}, []string{ack}},
-		{"a ping between the frames of a message", []string{frame(textFrame, initialize[:5]), frame(final|pingFrame, "x"), frame(final|continuation, initialize[5:])}, []string{"pong x", ack}},
-		{"a frame byte by byte", strings.Split(begin, ""), []string{ack}},
-		{"many frames at once", []string{begin + frame(final|pingFrame, "") + frame(final|textFrame, `{"type":"ping"}`)}, []string{ack, "pong ", `{"type":"pong"}`}},
-		{"a pong that nobody asked for", []string{frame(final|pongFrame, "x") + begin}, []string{ack}},
-		{"the client closes", []string{begin, frame(final|closeFrame, "\x03\xe8bye")}, []string{ack, "close 1000"}},
-		{"binary", []string{frame(final|binaryFrame, initialize)}, []string{"close 4400"}},
-		{"an empty message", []string{frame(final|textFrame, "")}, []string{"close 4400"}},
-		{"bytes that are no UTF-8", []string{begin, frame(final|textFrame, "\xff\xfe{}")}, []string{ack, "close 4400"}},
-		{"without a mask", []string{"\x81\x02{}"}, []string{"close 1002"}},
-		{"bits that are reserved", []string{frame(final|0x40|textFrame, initialize)}, []string{"close 1002"}},
-		{"an unknown kind of frame", []string{frame(final|0x3, "")}, []string{"close 1002"}},
-		{"a continuation of nothing", []string{frame(final|continuation, initialize)}, []string{"close 1002"}},
-		{"a message within a message", []string{frame(textFrame, "{") + begin}, []string{"close 1002"}},
-		{"a ping in two frames", []string{frame(pingFrame, "x")}, []string{"close 1002"}},
-		{"a long ping", []string{frame(final|pingFrame, strings.Repeat("x", 126))}, []string{"close 1002"}},
-		{"a length beyond all memory", []string{begin, "\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00"}, []string{ack, "close 1009"}},
-		{"frames that sum up to too much", []string{begin, frame(textFrame, strings.Repeat(" ", 100<<10)), frame(final|continuation, strings.Repeat(" ", 100<<10))}, []string{ack, "close 1009"}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
+	t.Run("at once", func(t *testing.T) {
+		for _, tt := range []struct {
+			name string
+			say  []string // each is sent on its own
+			hear []string
+		}{
+			{"a message in three frames", []string{frame(textFrame, initialize[:5]), frame(continuation, initialize[5:9]), frame(final|continuation, initialize[9:])}, []string{ack}},
+			{"a ping between the frames of a message", []string{frame(textFrame, initialize[:5]), frame(final|pingFrame, "x"), frame(final|continuation, initialize[5:])}, []string{"pong x", ack}},
+			{"a frame byte by byte", strings.Split(begin, ""), []string{ack}},
+			{"many frames at once", []string{begin + frame(final|pingFrame, "") + frame(final|textFrame, `{"type":"ping"}`)}, []string{ack, "pong ", `{"type":"pong"}`}},
+			{"a pong that nobody asked for", []string{frame(final|pongFrame, "x") + begin}, []string{ack}},
+			{"the client closes", []string{begin, frame(final|closeFrame, "\x03\xe8bye")}, []string{ack, "close 1000"}},
+			{"binary", []string{frame(final|binaryFrame, initialize)}, []string{"close 4400"}},
+			{"an empty message", []string{frame(final|textFrame, "")}, []string{"close 4400"}},
+			{"bytes that are no UTF-8", []string{begin, frame(final|textFrame, "\xff\xfe{}")}, []string{ack, "close 4400"}},
+			{"without a mask", []string{"\x81\x02{}"}, []string{"close 1002"}},
+			{"bits that are reserved", []string{frame(final|0x40|textFrame, initialize)}, []string{"close 1002"}},
+			{"an unknown kind of frame", []string{frame(final|0x3, "")}, []string{"close 1002"}},
+			{"a continuation of nothing", []string{frame(final|continuation, initialize)}, []string{"close 1002"}},
+			{"a message within a message", []string{frame(textFrame, "{") + begin}, []string{"close 1002"}},
+			{"a ping in two frames", []string{frame(pingFrame, "x")}, []string{"close 1002"}},
+			{"a long ping", []string{frame(final|pingFrame, strings.Repeat("x", 126))}, []string{"close 1002"}},
+			{"a length beyond all memory", []string{begin, "\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00"}, []string{ack, "close 1009"}},
+			{"frames that sum up to too much", []string{begin, frame(textFrame, strings.Repeat(" ", 100<<10)), frame(final|continuation, strings.Repeat(" ", 100<<10))}, []string{ack, "close 1009"}},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
+				w := openWire(t, p)
+				for _, bytes := range tt.say {
+					w.say(t, bytes)
+				}
+				for _, want := range tt.hear {
+					if got := w.hear(t); got != want {
+						t.Fatalf("got %q, want %q", got, want)
+					}
+				}
+			})
+		}
+		t.Run("half a frame and gone", func(t *testing.T) {
 			t.Parallel()
 			w := openWire(t, p)
-			for _, bytes := range tt.say {
-				w.say(t, bytes)
-			}
-			for _, want := range tt.hear {
-				if got := w.hear(t); got != want {
-					t.Fatalf("got %q, want %q", got, want)
-				}
-			}
+			w.say(t, begin[:7])
+			w.Close()
 		})
+	})
+	// Whatever they said, the server has an ear for others.
+	if query[struct{ Typename string }](p, `{ typename: __typename }`, nil).Typename != "Query" {
+		t.Error("the server does not answer any more")
 	}
-	t.Run("half a frame and gone", func(t *testing.T) {
-		t.Parallel()
-		w := openWire(t, p)
-		w.say(t, begin[:7])
-		w.Close()
-	})
-	t.Cleanup(func() { // whatever they said, the server has an ear for others
-		if query[struct{ Typename string }](p, `{ typename: __typename }`, nil).Typename != "Query" {
-			t.Error("the server does not answer any more")
-		}
-	})
 }
