@@ -43,7 +43,7 @@ var rooms = map[string][]string{
 
 	"graph":     {"access", "content", "task", "page", "fault", "secret"},
 	"resolvers": {"graph", "catalog", "access", "content", "task", "event", "fault", "page", "media", "quota", "trail"},
-	"guard":     {"access", "fault"},
+	"guard":     {"access", "fault", "quota"},
 	"rest":      {"access", "catalog", "content", "task", "event", "fault", "page", "media", "trail", "quota"},
 	"origin":    {"content", "blob", "fault"},
 	"cli":       {},

@@ -1,13 +1,13 @@
 package guard
 
 import (
-	"net/netip"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
 	"ream/fault"
+	"ream/quota"
 )
 
 // So many failures in a row an address has, and then one more so often.
@@ -35,7 +35,7 @@ func newFailures(now func() time.Time) *failures {
 
 // check fails with fault.RateLimited if an address failed too often.
 func (f *failures) check(address string) error {
-	limiter, ok := f.limiters.Get(network(address))
+	limiter, ok := f.limiters.Get(quota.Address(address))
 	if ok && limiter.TokensAt(f.now()) < 1 {
 		return tooMany()
 	}
@@ -44,7 +44,7 @@ func (f *failures) check(address string) error {
 
 // add counts a failure. It fails like check.
 func (f *failures) add(address string) error {
-	key := network(address)
+	key := quota.Address(address)
 	limiter, ok := f.limiters.Get(key)
 	if !ok {
 		limiter = rate.NewLimiter(rate.Every(failuresEvery), failuresAtOnce)
@@ -60,18 +60,4 @@ func (f *failures) add(address string) error {
 
 func tooMany() error {
 	return fault.New(fault.RateLimited, "too many credentials from this address were not good: try again in %d seconds", int(failuresEvery/time.Second))
-}
-
-// network is what one client has of an address: who has an address of IPv6 has
-// 2^64 of them.
-func network(address string) string {
-	ip, err := netip.ParseAddr(address)
-	if err != nil || ip.Unmap().Is4() {
-		return address
-	}
-	prefix, err := ip.WithZone("").Prefix(64)
-	if err != nil {
-		return address
-	}
-	return prefix.String()
 }
