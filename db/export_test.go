@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// CountStatements counts the statements outside transactions from now on.
+// CountStatements counts the statements from now on.
 func (db *DB) CountStatements() *atomic.Int64 {
 	var n atomic.Int64
 	db.queries.observe = func(string, time.Duration, error) { n.Add(1) }
