@@ -15,11 +15,15 @@ generate: ## Writes the generated code anew, from the schema.
 	go tool gqlgen generate
 	go generate ./...
 
-web: web/dist/graphiql.js.gz ## Fetches the playground's files, to be built in.
+web: web/dist/graphiql.js.gz web/dist/app/index.html.gz ## Builds the pages and fetches the playground's files, to be built in.
 
 web/dist/graphiql.js.gz: web/playground/package-lock.json .ci/playground
 	@.ci/require npm
 	.ci/playground
+
+web/dist/app/index.html.gz: $(shell find web/app -name node_modules -prune -o -name built -prune -o -name '*.gen.ts' -o -type f -print) schema.graphqls $(filter-out %.golden.graphqls,$(wildcard graph/*.graphqls)) .ci/pages
+	@.ci/require npm
+	.ci/pages
 
 clients: clienttest/node_modules/.package-lock.json ## Fetches the clients that the tests run, and the schema's lint.
 
@@ -28,9 +32,9 @@ clienttest/node_modules/.package-lock.json: clienttest/package-lock.json
 	npm ci --prefix clienttest --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 	@touch $@
 
-build: $(if $(shell command -v npm),web) ## Builds bin/ream; with the playground if npm is there.
+build: $(if $(shell command -v npm),web) ## Builds bin/ream; with the pages and the playground if npm is there.
 	@.ci/require go
-	$(if $(shell command -v npm),,@echo 'npm is missing, so the playground may be left out: make web fetches it')
+	$(if $(shell command -v npm),,@echo 'npm is missing, so the pages may be left out: make web builds them')
 	CGO_ENABLED=0 go build -trimpath -o bin/ream .
 
 run: build ## Serves on http://127.0.0.1:8080, with its state in bin/data; ARGS adds flags.

@@ -200,7 +200,7 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 	playground := web.Playground("/graphql", schema)
 	mux.Handle("/playground", playground)
 	mux.Handle("/playground/", playground)
-	mux.Handle("/{$}", web.Home(schema != nil))
+	mux.Handle("/", web.Pages(schema != nil))
 	e.addProbes(mux, s.guard.Metrics)
 	demands := o.admission.demands(o.listen)
 	var content http.Handler = files

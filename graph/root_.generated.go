@@ -505,6 +505,10 @@ func (ec *executionContext) childFields_Queue(ctx context.Context, field graphql
 		return ec.fieldContext_Queue_workers(ctx, field)
 	case "throughput":
 		return ec.fieldContext_Queue_throughput(ctx, field)
+	case "tasks":
+		return ec.fieldContext_Queue_tasks(ctx, field)
+	case "taskGroups":
+		return ec.fieldContext_Queue_taskGroups(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Queue", field.Name)
 }

@@ -88,6 +88,14 @@ func (r *queueResolver) Throughput(ctx context.Context, obj *task.Queue) (*graph
 	return &graph.Throughput{PerSecond: obj.PerSecond, Samples: samples}, err
 }
 
+func (r *queueResolver) Tasks(ctx context.Context, obj *task.Queue, filter *graph.TaskFilter, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
+	return r.Query().Tasks(ctx, filter, first, after, last, before)
+}
+
+func (r *queueResolver) TaskGroups(ctx context.Context, obj *task.Queue, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Group], error) {
+	return r.Query().TaskGroups(ctx, first, after, last, before)
+}
+
 func (r *reservationResolver) Holders(ctx context.Context, obj *task.Reservation) ([]*task.Task, error) {
 	return loadersOf(ctx).holders.load(ctx, obj.Resource)
 }

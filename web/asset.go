@@ -26,6 +26,7 @@ type asset struct {
 	contentType string
 	version     string // changes with the body
 	policy      string // Content-Security-Policy, of pages
+	named       bool   // the name changes with the body
 }
 
 // nonceMark stands in pages and their policies for a random text, which is
@@ -138,7 +139,7 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cache-Control", "no-cache")
-	if r.URL.Query().Get("v") == a.version {
+	if a.named || r.URL.Query().Get("v") == a.version {
 		header.Set("Cache-Control", "public, max-age=31536000, immutable")
 	}
 	if policy != "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// The pages are Ream's own; dist holds what make web fetches.
+// The pages are Ream's own; dist holds what make web builds and fetches.
 //
 //go:embed pages all:dist
 var embedded embed.FS
@@ -22,21 +22,10 @@ var vendored = []string{"react.js", "react-dom.js", "graphiql.js", "graphiql.css
 const (
 	playgroundPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-" + nonceMark + "'; connect-src 'self' ws: wss:; " +
 		"img-src 'self' data:; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	pagesPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-" + nonceMark + "'; connect-src 'self' ws: wss:; " +
+		"img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	plainPolicy = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-
-// Home returns the page at /. Its style sheet comes from Playground's handler,
-// and so does the reference that it leads to, if there is one.
-func Home(reference bool) http.Handler {
-	home := load(embedded).page("home.html", plainPolicy, view{Reference: reference})
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/" {
-			http.NotFound(w, r)
-			return
-		}
-		home.ServeHTTP(w, r)
-	})
-}
 
 // Playground returns the pages at /playground and below, where people try the
 // GraphQL API that answers at the path endpoint, and read the reference of its

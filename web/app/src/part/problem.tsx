@@ -1,0 +1,20 @@
+import { CombinedGraphQLErrors, ServerError } from '@apollo/client';
+import { Alert, Button, Text } from '@mantine/core';
+
+/** What an error says to people. */
+export function explain(error: unknown): string {
+  if (CombinedGraphQLErrors.is(error)) return error.errors.map(({ message }) => message).join('\n');
+  if (ServerError.is(error)) return `The server answered with status ${error.statusCode}.`;
+  if (error instanceof TypeError) return 'The server cannot be reached.'; // what fetch throws
+  return error instanceof Error ? error.message : 'Something went wrong.';
+}
+
+/** An error, with a way to try again if there is one. */
+export function Problem({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
+  return (
+    <Alert color="red" variant="outline" role="alert" title="This did not work">
+      <Text size="sm" className="wrap">{explain(error)}</Text>
+      {onRetry && <Button mt="sm" size="xs" variant="default" onClick={onRetry}>Try again</Button>}
+    </Alert>
+  );
+}
