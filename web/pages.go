@@ -16,8 +16,8 @@ var routes = []string{
 	"/work",
 }
 
-// built is where make web puts what Vite builds of the directory app.
-const built = "dist/app/"
+// app is where make web puts what Vite builds of the directory of that name.
+const app = "dist/app/"
 
 // Pages returns what answers at / and below: the pages of which people work
 // with the server, and lead to the playground, and to the API's reference if
@@ -29,7 +29,7 @@ func Pages(reference bool) http.Handler {
 
 func pages(files fs.FS, reference bool) http.Handler {
 	mux := http.NewServeMux()
-	index, err := fs.ReadFile(files, built+"index.html.gz")
+	index, err := fs.ReadFile(files, app+"index.html.gz")
 	if err != nil {
 		all := load(files)
 		mux.Handle("/{$}", all.page("home.html", plainPolicy, view{Reference: reference}))
@@ -44,7 +44,7 @@ func pages(files fs.FS, reference bool) http.Handler {
 	for _, route := range routes {
 		mux.Handle(route, shown)
 	}
-	names, err := fs.Glob(files, built+"assets/*.gz")
+	names, err := fs.Glob(files, app+"assets/*.gz")
 	if err != nil {
 		panic("web: " + err.Error())
 	}

@@ -134,17 +134,6 @@ func TestPlaygroundWithoutItsFiles(t *testing.T) {
 	}
 }
 
-func TestHome(t *testing.T) {
-	t.Parallel()
-	w := ask(t, Home(true), "GET", "/")
-	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `href="/playground"`) {
-		t.Errorf("got status %d and no link to the playground:\n%s", w.Code, w.Body)
-	}
-	if w := ask(t, Home(true), "GET", "/none"); w.Code != http.StatusNotFound {
-		t.Errorf("/none: got status %d, want 404", w.Code)
-	}
-}
-
 func TestReference(t *testing.T) {
 	t.Parallel()
 	schema := readSchema(t)
@@ -206,7 +195,7 @@ func TestReferenceOfAHiddenSchema(t *testing.T) {
 	if w := ask(t, h, "GET", "/playground/reference"); w.Code != http.StatusNotFound {
 		t.Errorf("got status %d, want 404", w.Code)
 	}
-	for _, page := range []string{ask(t, h, "GET", "/playground").Body.String(), ask(t, Home(false), "GET", "/").Body.String()} {
+	for _, page := range []string{ask(t, h, "GET", "/playground").Body.String(), ask(t, pages(withPages(t), false), "GET", "/").Body.String(), ask(t, pages(built(t), false), "GET", "/").Body.String()} {
 		if strings.Contains(page, "/playground/reference") {
 			t.Errorf("a page leads to the reference, which is not there:\n%s", page)
 		}

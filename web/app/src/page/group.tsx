@@ -34,7 +34,7 @@ function Present({ group }: { group: Group }) {
       <PageTitle title={group.name} about={<About group={group} />}><Actions group={group} /></PageTitle>
       <section className="panel" aria-label="States and progress">
         <StatesBar counts={counts} tall legend />
-        <Numbers work={group} finished={counts.finished} total={counts.total} />
+        <Numbers work={group} finished={counts.finished} total={counts.total} bar />
       </section>
       <section className="panel" aria-labelledby="members" style={{ marginTop: '1rem' }}>
         <div className="line" style={{ marginBottom: '.75rem' }}>

@@ -100,7 +100,7 @@ function Waiting({ task }: { task: Task }) {
 function Reports({ reports, task }: { reports: Task['reports']; task: Task }) {
   return (
     <ul className="lines">
-      {reports.map((report) => {
+      {reports.toSorted((a, b) => a.startedAt.localeCompare(b.startedAt)).map((report) => {
         const amount = report.unit === 'BYTES' ? bytes : count;
         return (
           <li key={report.code}>

@@ -7,13 +7,13 @@ import { useNow } from './time';
 type Work = Pick<GroupLineFragment, 'state' | 'createdAt' | 'startedAt' | 'finishedAt' | 'progress'>;
 
 /** The numbers of a task or a group: how much is done, how fast, how long it waited and ran, and when it will end. */
-export function Numbers({ work, finished, total }: { work: Work; finished?: number; total?: number }) {
+export function Numbers({ work, finished, total, bar = false }: { work: Work; finished?: number; total?: number; bar?: boolean }) {
   const now = useNow();
   const { progress } = work;
   const share = done(progress);
   return (
     <>
-      {share !== undefined && (
+      {bar && !work.finishedAt && share !== undefined && (
         <div style={{ marginTop: '.75rem' }}><Line share={share} label="Done" state={work.state} /></div>
       )}
       <dl className="tiles" style={{ marginTop: '.75rem' }}>

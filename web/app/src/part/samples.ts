@@ -21,6 +21,11 @@ export function chartData(samples: Sample[]): AlignedData {
   ];
 }
 
+/** From when until when the chart goes, in seconds: five minutes at least, so that a few samples do not look like much. */
+export function span(first: number, last: number): [number, number] {
+  return [Math.min(first, last - 300), last];
+}
+
 /** The chart in words. */
 export function summary(samples: Sample[]): string {
   const last = samples.at(-1);
