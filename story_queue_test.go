@@ -155,9 +155,12 @@ func TestWhyATaskWaits(t *testing.T) {
 					Tasks struct{ Nodes []struct{ ID string } }
 				}
 				Throughput struct{ PerSecond float64 }
+				Tasks      struct{ Nodes []struct{ ID string } }
+				TaskGroups struct{ Nodes []struct{ ID string } }
 			}
 		}](p, fmt.Sprintf(`query($second: ID!, $third: ID!) { task(id: $second) { %[1]s } taskGroup(id: $third) { tasks(first: 3) { nodes { %[1]s } } }
-			queue { counts { waiting running } workers { tasks(first: 5) { nodes { id } } } throughput { perSecond samples { at completed } } } }`, why),
+			queue { counts { waiting running } workers { tasks(first: 5) { nodes { id } } } throughput { perSecond samples { at completed } }
+				tasks(filter: {states: [RUNNING]}, first: 5) { nodes { id } } taskGroups(first: 5) { nodes { id } } } }`, why),
 			map[string]any{"second": second, "third": third})
 		ids := func(nodes []struct{ ID string }) (ids []string) {
 			for _, n := range nodes {
@@ -176,6 +179,9 @@ func TestWhyATaskWaits(t *testing.T) {
 		}
 		if q := got.Queue; q.Counts.Waiting != 4 || q.Counts.Running != 1 || len(q.Workers) != 1 || !slices.Equal(ids(q.Workers[0].Tasks.Nodes), []string{first}) {
 			t.Errorf("the queue: got %+v", q)
+		}
+		if q := got.Queue; !slices.Equal(ids(q.Tasks.Nodes), []string{first}) || !slices.Equal(ids(q.TaskGroups.Nodes), []string{third}) {
+			t.Errorf("what the queue has: got %+v, want the running %s and the group %s", q, first, third)
 		}
 		release()
 		if got := p.follow(third); got.State != "COMPLETED" {

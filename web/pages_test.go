@@ -1,6 +1,7 @@
 package web
 
 import (
+	"io/fs"
 	"net/http"
 	"os"
 	"regexp"
@@ -99,4 +100,33 @@ func TestABuildWithoutPages(t *testing.T) {
 	if w := ask(t, h, "GET", "/work"); w.Code != http.StatusNotFound {
 		t.Errorf("/work: got status %d, want 404", w.Code)
 	}
+}
+
+// What a browser needs for the first page is small enough to come quickly.
+func TestFirstLoad(t *testing.T) {
+	t.Parallel()
+	index, err := embedded.ReadFile(app + "index.html.gz")
+	if err != nil {
+		t.Skip("the pages are not built: make web builds them")
+	}
+	needed := regexp.MustCompile(`/assets/([^"]+)"`).FindAllStringSubmatch(string(unzip(index)), -1)
+	chart, err := fs.Glob(embedded, app+"assets/throughput-*.gz") // of the first page, and loaded after it
+	if err != nil || len(needed) == 0 || len(chart) != 2 {
+		t.Fatalf("got %d parts and %d of the chart, %v", len(needed), len(chart), err)
+	}
+	size := len(index)
+	for _, m := range needed {
+		chart = append(chart, app+"assets/"+m[1]+".gz")
+	}
+	for _, name := range chart {
+		body, err := embedded.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += len(body)
+	}
+	if size > 250_000 {
+		t.Errorf("the first load is %d bytes, compressed, want at most 250,000", size)
+	}
+	t.Logf("the first load is %d bytes, compressed", size)
 }

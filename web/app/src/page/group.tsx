@@ -73,7 +73,7 @@ function Actions({ group }: { group: Group }) {
   return (
     <>
       {!group.finished && (
-        <Button color="red" variant="outline" loading={canceling.loading} disabled={group.state === 'CANCELING'}
+        <Button color="var(--state-failed)" variant="outline" loading={canceling.loading} disabled={group.state === 'CANCELING'}
           onClick={() => void cancel({ variables: { id: group.id } }).catch(() => undefined)}>Cancel</Button>
       )}
       {group.finished && unsuccessful > 0 && (

@@ -30,7 +30,7 @@ export function Overview() {
 
 function Present({ queue }: { queue: Queue }) {
   return (
-    <div style={{ display: 'grid', gap: '1rem' }}>
+    <div className="stack">
       <Tiles queue={queue} />
       <section className="panel" aria-labelledby="throughput">
         <h2 id="throughput">Queue and throughput</h2>

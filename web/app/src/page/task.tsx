@@ -26,7 +26,7 @@ function Present({ task }: { task: Task }) {
   return (
     <>
       <PageTitle title={task.name} about={<About task={task} />}><Actions task={task} /></PageTitle>
-      <div style={{ display: 'grid', gap: '1rem' }}>
+      <div className="stack">
         {task.error && <Failure error={task.error} />}
         {task.state === 'WAITING' && <Waiting task={task} />}
         <section className="panel" aria-label="Progress">
@@ -69,7 +69,7 @@ function About({ task }: { task: Task }) {
 function Failure({ error }: { error: NonNullable<Task['error']> }) {
   const hint = remedy(error.code);
   return (
-    <Alert color="red" variant="outline" title={error.code === 'SKIPPED' ? 'It never ran' : 'It failed'} role="alert">
+    <Alert color="var(--state-failed)" variant="outline" title={error.code === 'SKIPPED' ? 'It never ran' : 'It failed'} role="alert">
       <Text size="sm" className="wrap" style={{ whiteSpace: 'pre-line' }}>{error.message}</Text>
       {hint && <Text size="sm" mt="xs" c="dimmed">{hint}</Text>}
     </Alert>
@@ -160,7 +160,7 @@ function Actions({ task }: { task: Task }) {
   return (
     <>
       {!task.finished && (
-        <Button color="red" variant="outline" loading={canceling.loading} disabled={task.state === 'CANCELING'}
+        <Button color="var(--state-failed)" variant="outline" loading={canceling.loading} disabled={task.state === 'CANCELING'}
           onClick={() => void cancel({ variables: { id: task.id } }).catch(() => undefined)}>Cancel</Button>
       )}
       {task.finished && task.state !== 'COMPLETED' && (

@@ -12,7 +12,7 @@ export function explain(error: unknown): string {
 /** An error, with a way to try again if there is one. */
 export function Problem({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   return (
-    <Alert color="red" variant="outline" role="alert" title="This did not work">
+    <Alert color="var(--state-failed)" variant="outline" role="alert" title="This did not work">
       <Text size="sm" className="wrap">{explain(error)}</Text>
       {onRetry && <Button mt="sm" size="xs" variant="default" onClick={onRetry}>Try again</Button>}
     </Alert>
