@@ -14,6 +14,9 @@ var routes = []string{
 	"/groups/{id}",
 	"/tasks/{id}",
 	"/work",
+	"/repositories",
+	"/repositories/{id}",
+	"/mirror",
 }
 
 // app is where make web puts what Vite builds of the directory of that name.

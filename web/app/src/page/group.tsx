@@ -6,6 +6,7 @@ import { CancelDocument, GroupDocument, type GroupSubscription, RetryDocument } 
 import { Members } from '../part/members';
 import { Numbers } from '../part/numbers';
 import { Problem } from '../part/problem';
+import { useMay } from '../live/viewer';
 import { State, StatesBar } from '../part/bar';
 import { filters } from '../part/state';
 import { several } from '../part/text';
@@ -61,6 +62,7 @@ function About({ group }: { group: Group }) {
 
 function Actions({ group }: { group: Group }) {
   const [, go] = useLocation();
+  const may = useMay('OPERATOR');
   const [cancel, canceling] = useMutation(CancelDocument);
   const [retry, retrying] = useMutation(RetryDocument);
   const { counts } = group;
@@ -70,6 +72,7 @@ function Actions({ group }: { group: Group }) {
     if (data) go(addressOf(data.retry.id));
   };
   const problem = canceling.error ?? retrying.error;
+  if (!may) return null;
   return (
     <>
       {!group.finished && (

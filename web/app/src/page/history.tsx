@@ -1,17 +1,13 @@
-import { useApolloClient } from '@apollo/client/react';
-import { Button, SegmentedControl, Skeleton, Tabs } from '@mantine/core';
-import { type ReactNode, useCallback } from 'react';
+import { SegmentedControl, Tabs } from '@mantine/core';
 import { useSearchParams } from 'wouter';
 
-import { type GroupLineFragment, GroupsDocument, RevisionDocument, type TaskLineFragment, TasksDocument } from '../api.gen';
-import { type Pages, usePages } from '../live/pages';
-import { useSteady } from '../live/steady';
+import { GroupsDocument, TasksDocument } from '../api.gen';
+import { useList, useNewest } from '../live/list';
 import { Empty } from '../part/empty';
-import { Problem } from '../part/problem';
+import { Listing } from '../part/listing';
 import { filters } from '../part/state';
 import { PageTitle } from '../part/title';
 import { GroupLine, TaskLine } from '../part/work';
-import { useSubscription } from '@apollo/client/react';
 
 /** All groups and tasks, newest first. */
 export default function History() {
@@ -45,43 +41,22 @@ export default function History() {
 }
 
 function Groups() {
-  const client = useApolloClient();
-  const read = useCallback(async (after: string | undefined) => {
-    const { data } = await client.query({ query: GroupsDocument, variables: { after }, fetchPolicy: 'network-only' });
-    return data!.taskGroups;
-  }, [client]);
-  const pages = usePages<GroupLineFragment>(read);
-  useNewest(pages);
-  return <Lines pages={pages} empty={<Empty title="No groups yet">A mirror, or work on several repositories, makes one.</Empty>} line={(group) => <GroupLine key={group.id} group={group} />} />;
+  const pages = useList(GroupsDocument, {}, (data) => data.taskGroups);
+  useNewest(pages, 50);
+  return (
+    <Listing pages={pages} empty={<Empty title="No groups yet">A mirror, or work on several repositories, makes one.</Empty>}>
+      {(groups) => <ul className="lines">{groups.map((group) => <GroupLine key={group.id} group={group} />)}</ul>}
+    </Listing>
+  );
 }
 
 function Tasks({ show }: { show: string }) {
-  const client = useApolloClient();
-  const read = useCallback(async (after: string | undefined) => {
-    const { states, finished } = filters[show] ?? {};
-    const { data } = await client.query({ query: TasksDocument, variables: { filter: { states, finished }, after }, fetchPolicy: 'network-only' });
-    return data!.tasks;
-  }, [client, show]);
-  const pages = usePages<TaskLineFragment>(read);
-  useNewest(pages);
-  return <Lines pages={pages} empty={<Empty title="No tasks here">Sync, publish or mirror a repository to make some.</Empty>} line={(task) => <TaskLine key={task.id} task={task} />} />;
-}
-
-/** Keeps the beginning of a list up to date; who reads further down is left in peace. */
-function useNewest<T extends { id: string }>(pages: Pages<T>) {
-  const { data } = useSubscription(RevisionDocument);
-  useSteady(data?.queue.counts.revision, 1000, async () => {
-    if (data && pages.items.length <= 50) pages.reload();
-  });
-}
-
-function Lines<T>({ pages, line, empty }: { pages: Pages<T>; line: (item: T) => ReactNode; empty: ReactNode }) {
-  if (pages.error !== undefined) return <Problem error={pages.error} onRetry={pages.reload} />;
-  if (pages.items.length === 0) return pages.loading ? <Skeleton height={240} aria-label="Loading" /> : empty;
+  const { states, finished } = filters[show] ?? {};
+  const pages = useList(TasksDocument, { filter: { states, finished } }, (data) => data.tasks);
+  useNewest(pages, 50);
   return (
-    <>
-      <ul className="lines">{pages.items.map(line)}</ul>
-      {pages.hasMore && <Button mt="md" variant="default" loading={pages.loading} onClick={pages.more}>Show more</Button>}
-    </>
+    <Listing pages={pages} empty={<Empty title="No tasks here">Sync, publish or mirror a repository to make some.</Empty>}>
+      {(tasks) => <ul className="lines">{tasks.map((task) => <TaskLine key={task.id} task={task} />)}</ul>}
+    </Listing>
   );
 }

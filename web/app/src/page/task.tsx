@@ -3,6 +3,7 @@ import { Alert, Anchor, Button, Skeleton, Table, Text } from '@mantine/core';
 import { useLocation } from 'wouter';
 
 import { CancelDocument, RetryDocument, TaskDocument, type TaskSubscription } from '../api.gen';
+import { useMay } from '../live/viewer';
 import { Line, State } from '../part/bar';
 import { Numbers } from '../part/numbers';
 import { Problem } from '../part/problem';
@@ -150,6 +151,7 @@ function Created({ made }: { made: Task['created'][number] }) {
 
 function Actions({ task }: { task: Task }) {
   const [, go] = useLocation();
+  const may = useMay('OPERATOR');
   const [cancel, canceling] = useMutation(CancelDocument);
   const [retry, retrying] = useMutation(RetryDocument);
   const again = async () => {
@@ -157,6 +159,7 @@ function Actions({ task }: { task: Task }) {
     if (data) go(addressOf(data.retry.id));
   };
   const problem = canceling.error ?? retrying.error;
+  if (!may) return null;
   return (
     <>
       {!task.finished && (

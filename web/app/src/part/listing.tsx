@@ -1,0 +1,17 @@
+import { Button, Skeleton } from '@mantine/core';
+import type { ReactNode } from 'react';
+
+import type { Pages } from '../live/pages';
+import { Problem } from './problem';
+
+/** A list that is read page by page, in whichever state it is: being read, empty, not to be had, or there. */
+export function Listing<T>({ pages, empty, children }: { pages: Pages<T>; empty: ReactNode; children: (items: readonly T[]) => ReactNode }) {
+  if (pages.error !== undefined) return <Problem error={pages.error} onRetry={pages.reload} />;
+  if (pages.items.length === 0) return pages.loading ? <Skeleton height={240} aria-label="Loading" /> : empty;
+  return (
+    <>
+      {children(pages.items)}
+      {pages.hasMore && <Button mt="md" variant="default" loading={pages.loading} onClick={pages.more}>Show more</Button>}
+    </>
+  );
+}
