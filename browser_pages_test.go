@@ -201,3 +201,108 @@ func TestPagesAskForAToken(t *testing.T) {
 	}
 	b.until(shows("h1", "Sign in"))
 }
+
+// Who knows nothing but a URL gets to what clients can use, and to whatever else
+// the pages show.
+func TestPagesMirrorAnUpstream(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t)
+	p := start(t, "--data", t.TempDir())
+	up := newUpstream(t, someFiles(120))
+
+	b.do(chromedp.Navigate(p.address + "/repositories"))
+	b.until(shows("main", "No repositories yet"))
+	b.press("Mirror an upstream")
+	b.until(shows("h1", "Mirror an upstream") + ` && document.activeElement.type === 'url'`)
+	b.checkAccess()
+	b.do(chromedp.SendKeys("input[type=url]", "example"))
+	b.until(shows("form", "Paste a whole URL"))
+	b.do(chromedp.SendKeys("input[type=url]", strings.Repeat("\b", len("example"))+up.URL+"/"))
+	b.until(shows("form [role=status]", up.URL+"/PULP_MANIFEST"))
+	b.checkAccess()
+	b.press("Mirror it") // the name that is proposed is the host's
+	b.until(shows("h1", "mirror 127.0.0.1") + ` && ` + members("COMPLETED", "3", "3"))
+	b.press("Repositories")
+	b.press("127.0.0.1")
+	b.until(shows("h1", "127.0.0.1") + ` && ` + shows(".timeline", "+120"))
+	b.press("Show units")
+	b.until(`document.querySelectorAll('tbody tr').length === 100`)
+	b.press("Show more")
+	b.until(`document.querySelectorAll('tbody tr').length === 120`)
+	b.checkAccess()
+	up.add("new.bin", []byte("new"))
+	b.press("Sync")
+	b.until(shows("h1 + *", "Completed") + ` && ` + shows("main", "Version 2 of"))
+	eval[bool](b, `(history.back(), true)`)
+	b.until(shows(".timeline", "Version 2"))
+	b.press("Distributions")
+	b.until(shows("pre", "curl "+p.address+"/content/127.0.0.1/PULP_MANIFEST"))
+	b.checkAccess()
+	for _, tab := range []string{"Publications", "Settings"} {
+		b.press(tab)
+		b.until(`document.querySelector('[role=tab][aria-selected=true]').innerText === ` + quoted(tab))
+		b.checkAccess()
+	}
+
+	// Several that are chosen become one group.
+	p.repository("other", up.URL+"/PULP_MANIFEST")
+	b.press("Repositories")
+	b.until(`document.querySelectorAll('tbody tr').length === 2`)
+	b.do(chromedp.Click(`[aria-label="Choose all"]`))
+	b.until(shows("[role=status]", "2 repositories chosen"))
+	b.checkAccess()
+	b.press("Sync")
+	b.until(shows("h1", "sync 2 repositories") + ` && ` + members("COMPLETED", "2", "2"))
+
+	b.press("Schedules")
+	b.until(shows("li", "purge"))
+	b.press("New schedule")
+	b.do(chromedp.SendKeys("input[required]", "nightly"))
+	b.checkAccess()
+	b.press("Make it")
+	b.until(shows("li", "nightly: mirror all repositories"))
+	b.checkAccess()
+	b.press("Tokens")
+	b.until(shows("main", "No tokens"))
+	b.do(chromedp.SendKeys("input[required]", "ci"))
+	b.press("Make it")
+	b.until(shows("pre", "ream_") + ` && ` + shows("td", "ci"))
+	b.checkAccess()
+	b.press("Revoke")
+	b.press("Really revoke ci?")
+	b.until(shows("main", "No tokens"))
+	b.press("Audit log")
+	b.until(shows("td", "createSchedule"))
+	b.checkAccess()
+	b.press("Content")
+	b.until(shows("td", "127.0.0.1"))
+	b.checkAccess()
+	b.press("Workers")
+	b.until(shows("main", "It runs nothing"))
+	b.checkAccess()
+	b.checkRequests(p.address, "/repositories", "/graphql", "ws/graphql")
+}
+
+// What a role may not do is not offered.
+func TestPagesOfAReader(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t)
+	p := start(t, "--data", t.TempDir(), "--require-tokens")
+	admin := p.by(p.tokenCommand("create", "boss", "--role", "admin"))
+	_, secret := admin.newToken(`name: "guest", role: READER, labels: "env=prod"`)
+	admin.repository("secret", "http://127.0.0.1:1/PULP_MANIFEST")
+	b.do(chromedp.Navigate(p.address + "/"))
+	b.until(shows("h1", "Sign in"))
+	b.do(chromedp.SendKeys("input[type=password]", secret+"\r"))
+	b.until(shows("main", "You see some of the repositories") + ` && ` + shows("nav", "Work"))
+	for _, hidden := range []string{"Mirror", "Tokens", "Audit log"} {
+		if eval[bool](b, shows("nav a", hidden)) {
+			t.Errorf("a reader is offered %s", hidden)
+		}
+	}
+	b.press("Repositories")
+	b.until(shows("main", "No repositories yet"))
+	if eval[bool](b, `[...document.querySelectorAll('main button')].length > 0`) {
+		t.Error("a reader is offered work")
+	}
+}

@@ -17,6 +17,11 @@ var routes = []string{
 	"/repositories",
 	"/repositories/{id}",
 	"/mirror",
+	"/schedules",
+	"/workers",
+	"/published",
+	"/tokens",
+	"/audit",
 }
 
 // app is where make web puts what Vite builds of the directory of that name.

@@ -1,5 +1,6 @@
 import { type ComponentType, lazy } from 'react';
 
+import type { Role } from './api.gen';
 import { Overview } from './page/overview';
 
 /** What a page is given: the id in its address, or an empty text. */
@@ -16,12 +17,22 @@ export const routes: { path: string; page: Page }[] = [
   { path: '/repositories', page: lazy(() => import('./page/repositories')) },
   { path: '/repositories/:id', page: lazy(() => import('./page/repository')) },
   { path: '/mirror', page: lazy(() => import('./page/mirror')) },
+  { path: '/schedules', page: lazy(() => import('./page/schedules')) },
+  { path: '/workers', page: lazy(() => import('./page/workers')) },
+  { path: '/published', page: lazy(() => import('./page/published')) },
+  { path: '/tokens', page: lazy(() => import('./page/tokens')) },
+  { path: '/audit', page: lazy(() => import('./page/audit')) },
 ];
 
-/** What the navigation leads to. */
-export const navigation: { path: string; label: string }[] = [
-  { path: '/', label: 'Overview' },
-  { path: '/repositories', label: 'Repositories' },
-  { path: '/mirror', label: 'Mirror' },
-  { path: '/work', label: 'Work' },
+/** What the navigation leads to, and which role that needs. */
+export const navigation: { path: string; label: string; needs: Role }[] = [
+  { path: '/', label: 'Overview', needs: 'READER' },
+  { path: '/repositories', label: 'Repositories', needs: 'READER' },
+  { path: '/mirror', label: 'Mirror', needs: 'OPERATOR' },
+  { path: '/published', label: 'Content', needs: 'READER' },
+  { path: '/work', label: 'Work', needs: 'READER' },
+  { path: '/schedules', label: 'Schedules', needs: 'READER' },
+  { path: '/workers', label: 'Workers', needs: 'READER' },
+  { path: '/tokens', label: 'Tokens', needs: 'ADMIN' },
+  { path: '/audit', label: 'Audit log', needs: 'ADMIN' },
 ];

@@ -1,11 +1,14 @@
+import { useSubscription } from '@apollo/client/react';
 import { ActionIcon, Anchor, AppShell, Burger, Group, NavLink, Skeleton, Text, useMantineColorScheme } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { Suspense, useEffect, useRef } from 'react';
+import { type RefObject, Suspense, useEffect, useRef } from 'react';
 import { Link, Route, Switch, useLocation } from 'wouter';
 
+import { RevisionDocument } from './api.gen';
 import { connection } from './live/client';
 import { demand, forget, token } from './live/session';
 import { useStore } from './live/store';
+import { allows, useViewer } from './live/viewer';
 import { Boundary } from './part/boundary';
 import { navigation, routes } from './routes';
 import { NotFound } from './page/notfound';
@@ -27,6 +30,14 @@ export function Shell() {
     close();
   }, [path, close]);
   if (needed) return <SignIn />;
+  return <Frame path={path} opened={opened} toggle={toggle} main={main} />;
+}
+
+type FrameProps = { path: string; opened: boolean; toggle: () => void; main: RefObject<HTMLElement | null> };
+
+function Frame({ path, opened, toggle, main }: FrameProps) {
+  const viewer = useViewer();
+  useSubscription(RevisionDocument); // so that there is a connection on every page, which tells whether the server is there
   return (
     <AppShell header={{ height: 52 }} navbar={{ width: 210, breakpoint: 'sm', collapsed: { mobile: !opened } }} padding="md">
       <a className="skip" href="#main">Skip to the content</a>
@@ -38,13 +49,14 @@ export function Shell() {
           </Group>
           <Group gap="sm" wrap="nowrap">
             <Connection />
+            {viewer?.name && <Text size="sm" c="dimmed" visibleFrom="sm">{viewer.name}</Text>}
             {token() !== null && <SignOut />}
             <ColorScheme />
           </Group>
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="xs" component="nav" aria-label="Pages">
-        {navigation.map(({ path: target, label }) => (
+        {navigation.filter(({ needs }) => allows(viewer?.role, needs)).map(({ path: target, label }) => (
           <NavLink key={target} component={Link} href={target} label={label} active={isWithin(path, target)}
             aria-current={path === target ? 'page' : undefined} variant="light" />
         ))}
@@ -76,7 +88,7 @@ function isWithin(path: string, target: string): boolean {
 /** Says when the server is away. What is shown stays, and is right again as soon as the server is back. */
 function Connection() {
   const state = useStore(connection);
-  const text = { connecting: '', open: 'Live', lost: 'Reconnecting…' }[state];
+  const text = { connecting: 'Connecting…', open: 'Live', lost: 'Reconnecting…' }[state];
   return (
     <Text component="span" size="sm" role="status" className="state" data-connection={state}
       data-state={state === 'lost' ? 'FAILED' : state === 'open' ? 'COMPLETED' : 'WAITING'}>

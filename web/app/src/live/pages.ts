@@ -1,5 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 
+import { connection } from './client';
+import { useStore } from './store';
+
 /** A page of a connection. */
 export type ListPage<T> = { nodes: T[]; pageInfo: { hasNextPage: boolean; endCursor?: string | null } };
 
@@ -58,5 +61,13 @@ export function usePages<T extends { id: string }>(read: (after: string | undefi
   }, []);
 
   const reload = useCallback(() => void load(undefined), [load]);
+
+  // What could not be read while the server was away is read when it is back.
+  const present = useStore(connection) === 'open';
+  const failed = state.error !== undefined;
+  useEffect(() => {
+    if (present && failed) reload();
+    // Only the server's return counts: an error that comes while it is there would come again.
+  }, [present]);
   return { items: state.items, error: state.error, loading, hasMore: !state.ended, more, reload, replace };
 }

@@ -4,6 +4,7 @@ import { lazy, Suspense } from 'react';
 import { Link } from 'wouter';
 
 import { OverviewDocument, type OverviewSubscription } from '../api.gen';
+import { useViewer } from '../live/viewer';
 import { Empty } from '../part/empty';
 import { Problem } from '../part/problem';
 import { waitsFor } from '../part/state';
@@ -18,7 +19,20 @@ type Queue = OverviewSubscription['queue'];
 
 /** What goes on, pushed as it changes. */
 export function Overview() {
-  const { data, error, restart } = useSubscription(OverviewDocument);
+  const limited = useViewer()?.labels != null;
+  const { data, error, restart } = useSubscription(OverviewDocument, { skip: limited });
+  if (limited) {
+    return (
+      <>
+        <PageTitle title="Overview" />
+        <div className="panel">
+          <Empty title="You see some of the repositories">
+            The queue as a whole is not for you; see <Anchor component={Link} href="/work" inherit>your work</Anchor> and <Anchor component={Link} href="/repositories" inherit>your repositories</Anchor>.
+          </Empty>
+        </div>
+      </>
+    );
+  }
   return (
     <>
       <PageTitle title="Overview" />

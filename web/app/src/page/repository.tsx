@@ -1,12 +1,13 @@
-import { useQuery } from '@apollo/client/react';
+import { useMutation, useQuery } from '@apollo/client/react';
 import { Anchor, SegmentedControl, Skeleton, Table, Tabs, Text } from '@mantine/core';
 import { type ReactNode, useState } from 'react';
-import { useSearchParams } from 'wouter';
+import { useLocation, useSearchParams } from 'wouter';
 
-import { AddedDocument, PublicationsDocument, RemovedDocument, RepositoryDocument, type RepositoryQuery, type UnitLineFragment, UnitsDocument, type VersionLineFragment, VersionsDocument } from '../api.gen';
+import { AddedDocument, PublicationsDocument, PublishDocument, RemovedDocument, RepositoryDocument, type RepositoryQuery, type UnitLineFragment, UnitsDocument, type VersionLineFragment, VersionsDocument } from '../api.gen';
 import { useList, useNewest, useWorkChanges } from '../live/list';
 import type { Pages } from '../live/pages';
 import { token } from '../live/session';
+import { useMay } from '../live/viewer';
 import { WorkActions } from '../part/actions';
 import { Copyable } from '../part/code';
 import { configuration } from '../part/configuration';
@@ -16,6 +17,7 @@ import { Problem } from '../part/problem';
 import { bytes, count, several } from '../part/text';
 import { Ago } from '../part/time';
 import { PageTitle } from '../part/title';
+import { addressOf } from '../part/work';
 import type { PageProps } from '../routes';
 import { NotFound } from './notfound';
 
@@ -63,6 +65,11 @@ function About({ repository }: { repository: Repository }) {
 }
 
 function Versions({ repository }: { repository: string }) {
+  const [, go] = useLocation();
+  const may = useMay('OPERATOR');
+  const [publish, { error }] = useMutation(PublishDocument);
+  const publishVersion = (version: number) => void publish({ variables: { repositories: { ids: [repository] }, version } })
+    .then(({ data }) => data && go(addressOf(data.publish.id)), () => undefined);
   const pages = useList(VersionsDocument, { id: repository }, (data) => data.repository?.versions);
   useNewest(pages, 30);
   const [search, setSearch] = useSearchParams();
@@ -71,6 +78,7 @@ function Versions({ repository }: { repository: string }) {
     <Listing pages={pages} empty={<Empty title="No versions yet">A sync fetches what upstream has, and makes the first one.</Empty>}>
       {(versions) => (
         <ol className="timeline">
+          {error && <li><Problem error={error} /></li>}
           {versions.map((version) => (
             <li key={version.id}>
               <div className="line">
@@ -85,6 +93,11 @@ function Versions({ repository }: { repository: string }) {
                   onClick={() => setSearch(open === version.id ? {} : { version: version.id }, { replace: true })}>
                   {open === version.id ? 'Hide units' : 'Show units'}
                 </Anchor>
+                {may && (
+                  <Anchor component="button" type="button" size="sm" title="Makes it ready, and distributions of this repository serve it then" onClick={() => publishVersion(version.number)}>
+                    Publish it
+                  </Anchor>
+                )}
               </div>
               {open === version.id && <UnitsOf version={version} />}
             </li>
