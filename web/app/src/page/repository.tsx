@@ -3,7 +3,7 @@ import { Anchor, SegmentedControl, Skeleton, Table, Tabs, Text } from '@mantine/
 import { type ReactNode, useState } from 'react';
 import { useLocation, useSearchParams } from 'wouter';
 
-import { AddedDocument, PublicationsDocument, PublishDocument, RemovedDocument, RepositoryDocument, type RepositoryQuery, type UnitLineFragment, UnitsDocument, type VersionLineFragment, VersionsDocument } from '../api.gen';
+import { AddedDocument, ChangesDocument, PublicationsDocument, PublishDocument, RemovedDocument, RepositoryDocument, type RepositoryQuery, RestoreDocument, type UnitLineFragment, UnitsDocument, type VersionLineFragment, VersionsDocument } from '../api.gen';
 import { useList, useNewest, useWorkChanges } from '../live/list';
 import type { Pages } from '../live/pages';
 import { token } from '../live/session';
@@ -67,7 +67,10 @@ function About({ repository }: { repository: Repository }) {
 function Versions({ repository }: { repository: string }) {
   const [, go] = useLocation();
   const may = useMay('OPERATOR');
-  const [publish, { error }] = useMutation(PublishDocument);
+  const [publish, publishing] = useMutation(PublishDocument);
+  const [restore, restoring] = useMutation(RestoreDocument);
+  const error = publishing.error ?? restoring.error;
+  const restoreVersion = (version: string) => void restore({ variables: { version } }).then(({ data }) => data && go(addressOf(data.restoreVersion.id)), () => undefined);
   const publishVersion = (version: number) => void publish({ variables: { repositories: { ids: [repository] }, version } })
     .then(({ data }) => data && go(addressOf(data.publish.id)), () => undefined);
   const pages = useList(VersionsDocument, { id: repository }, (data) => data.repository?.versions);
@@ -98,8 +101,13 @@ function Versions({ repository }: { repository: string }) {
                     Publish it
                   </Anchor>
                 )}
+                {may && version !== versions[0] && (
+                  <Anchor component="button" type="button" size="sm" title="Makes a new version with the units of this one" onClick={() => restoreVersion(version.id)}>
+                    Restore it
+                  </Anchor>
+                )}
               </div>
-              {open === version.id && <UnitsOf version={version} />}
+              {open === version.id && <UnitsOf version={version} newest={versions[0]!} />}
             </li>
           ))}
         </ol>
@@ -108,7 +116,7 @@ function Versions({ repository }: { repository: string }) {
   );
 }
 
-function UnitsOf({ version }: { version: VersionLineFragment }) {
+function UnitsOf({ version, newest }: { version: VersionLineFragment; newest: VersionLineFragment }) {
   const [which, setWhich] = useState('units');
   return (
     <div style={{ margin: '.75rem 0' }}>
@@ -116,11 +124,42 @@ function UnitsOf({ version }: { version: VersionLineFragment }) {
         { value: 'units', label: `All ${count(version.unitCount)}` },
         { value: 'added', label: `Added ${count(version.addedCount)}` },
         { value: 'removed', label: `Removed ${count(version.removedCount)}` },
+        ...(version.id === newest.id ? [] : [{ value: 'changes', label: `Changed until ${newest.number}` }]),
       ]} />
       {which === 'units' && <Units version={version.id} />}
       {which === 'added' && <Added version={version.id} />}
       {which === 'removed' && <Removed version={version.id} />}
+      {which === 'changes' && <Changes from={version.id} to={newest.id} />}
     </div>
+  );
+}
+
+/** What differs between two versions. */
+function Changes({ from, to }: { from: string; to: string }) {
+  const pages = useList(ChangesDocument, { from, to }, (data) => data.diff && {
+    nodes: data.diff.nodes.map((change) => ({ ...change, id: change.path })),
+    pageInfo: data.diff.pageInfo,
+  });
+  return (
+    <Listing pages={pages} empty={<Empty title="They have the same units" />}>
+      {(changes) => (
+        <Scrolling label="Changes">
+          <Table verticalSpacing={4} fz="sm">
+            <Table.Thead><Table.Tr><Table.Th>Path</Table.Th><Table.Th>Change</Table.Th><Table.Th>Before</Table.Th><Table.Th>After</Table.Th></Table.Tr></Table.Thead>
+            <Table.Tbody>
+              {changes.map(({ path, kind, before, after }) => (
+                <Table.Tr key={path}>
+                  <Table.Td className="wrap">{path}</Table.Td>
+                  <Table.Td>{kind.toLowerCase()}</Table.Td>
+                  <Table.Td className="numbers">{before && bytes(before.size)}</Table.Td>
+                  <Table.Td className="numbers">{after && bytes(after.size)}</Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </Scrolling>
+      )}
+    </Listing>
   );
 }
 

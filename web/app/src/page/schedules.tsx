@@ -61,9 +61,9 @@ function Line({ schedule, may, reload }: { schedule: ScheduleLineFragment; may: 
         <span className="grow"><strong>{schedule.name}</strong>: {operation(schedule)}</span>
         {may && (
           <>
-            <Button size="compact-sm" variant="default" loading={firing.loading} aria-label={`Do ${schedule.name} now`}
+            <Button size="compact-sm" variant="default" loading={firing.loading} aria-label={`Do it now: ${schedule.name}`}
               onClick={() => void fire({ variables: { id: schedule.id } }).then(({ data }) => data && go(addressOf(data.fireSchedule.id)), () => undefined)}>Do it now</Button>
-            <Button size="compact-sm" variant="default" loading={pausing.loading} aria-label={`${schedule.paused ? 'Resume' : 'Pause'} ${schedule.name}`}
+            <Button size="compact-sm" variant="default" loading={pausing.loading} aria-label={`${schedule.paused ? 'Resume' : 'Pause'}: ${schedule.name}`}
               onClick={() => then(pause({ variables: { id: schedule.id, paused: !schedule.paused } }), reload)}>{schedule.paused ? 'Resume' : 'Pause'}</Button>
             <ConfirmButton label="Delete" question="Really delete it?" onConfirm={() => then(remove({ variables: { id: schedule.id } }), reload)} />
           </>
