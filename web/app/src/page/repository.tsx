@@ -120,12 +120,14 @@ function UnitsOf({ version, newest }: { version: VersionLineFragment; newest: Ve
   const [which, setWhich] = useState('units');
   return (
     <div style={{ margin: '.75rem 0' }}>
-      <SegmentedControl size="xs" mb="xs" value={which} onChange={setWhich} aria-label={`Units of version ${version.number}`} data={[
-        { value: 'units', label: `All ${count(version.unitCount)}` },
-        { value: 'added', label: `Added ${count(version.addedCount)}` },
-        { value: 'removed', label: `Removed ${count(version.removedCount)}` },
-        ...(version.id === newest.id ? [] : [{ value: 'changes', label: `Changed until ${newest.number}` }]),
-      ]} />
+      <div className="scroll">
+        <SegmentedControl size="xs" mb="xs" value={which} onChange={setWhich} aria-label={`Units of version ${version.number}`} data={[
+          { value: 'units', label: `All ${count(version.unitCount)}` },
+          { value: 'added', label: `Added ${count(version.addedCount)}` },
+          { value: 'removed', label: `Removed ${count(version.removedCount)}` },
+          ...(version.id === newest.id ? [] : [{ value: 'changes', label: `Changed until ${newest.number}` }]),
+        ]} />
+      </div>
       {which === 'units' && <Units version={version.id} />}
       {which === 'added' && <Added version={version.id} />}
       {which === 'removed' && <Removed version={version.id} />}

@@ -46,7 +46,7 @@ function Present() {
         {error && <Problem error={error} />}
         <Listing pages={pages} empty={<Empty title="No tokens">Make one above, for a program or a person.</Empty>}>
           {(tokens) => (
-            <div className="scroll" tabIndex={0} role="region" aria-label="Tokens">
+            <div className="scroll" tabIndex={0} role="region" aria-label="Table of tokens">
               <Table>
                 <Table.Thead><Table.Tr><Table.Th>Name</Table.Th><Table.Th>Role</Table.Th><Table.Th>State</Table.Th><Table.Th>Made</Table.Th><Table.Th>Last used</Table.Th><Table.Th>Expires</Table.Th><Table.Th><span className="hidden">What can be done</span></Table.Th></Table.Tr></Table.Thead>
                 <Table.Tbody>
