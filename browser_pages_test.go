@@ -67,7 +67,8 @@ func (b *tab) checkAccess() {
 	b.do(chromedp.EmulateViewport(360, 740))
 	b.until(`innerWidth === 360`)
 	if over := eval[int](b, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
-		b.t.Errorf("%s is %d pixels wider than a telephone", eval[string](b, `location.pathname`), over)
+		b.t.Errorf("%s is %d pixels wider than a telephone: %q", eval[string](b, `location.pathname`), over,
+			eval[[]string](b, `[...document.querySelectorAll('main *')].filter((e) => e.getBoundingClientRect().right > innerWidth && !e.closest('.scroll')).map((e) => e.outerHTML.slice(0, 120))`))
 	}
 	b.do(chromedp.EmulateViewport(1280, 800))
 	b.until(`innerWidth === 1280`)

@@ -226,7 +226,7 @@ function Distributions({ repository }: { repository: Repository }) {
     <div className="stack">
       {nodes.map(({ id, path, url, publication }) => (
         <section key={id} aria-label={path}>
-          <Text fw={600}><Anchor href={url} inherit>{new URL(url, location.href).href}</Anchor></Text>
+          <Text fw={600}><Anchor href={url} inherit className="wrap">{new URL(url, location.href).href}</Anchor></Text>
           <Text size="sm" c="dimmed" mb="xs">{publication ? `serves ${publication.id}` : 'serves nothing before the first publication'}</Text>
           {configuration(repository.format, new URL(url, location.href).href, token() !== null).map(({ title, text }) => (
             <div key={title} style={{ marginBottom: '.5rem' }}>
