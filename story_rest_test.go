@@ -318,7 +318,7 @@ func TestRESTManual(t *testing.T) {
 		release()
 		r := <-ended
 		const completed = `  "state": "COMPLETED",` + "\n"
-		const want = completed + completed + "304\n" + `      "name": "sync files",` + "\n" + `      "name": "publish files",` + "\n" + `      "name": "serve files",` + "\n"
+		const want = completed + completed + "304\n" + `      "name": "sync files",` + "\n" + `      "name": "publish files",` + "\n" + `      "name": "serve files",` + "\n" + `  "failures": [],` + "\n"
 		if r.err != nil || string(r.out) != want {
 			t.Errorf("got %v and\n%s\nwant\n%s", r.err, r.out, want)
 		}

@@ -98,11 +98,12 @@ type DistributionChange struct {
 
 // SyncRequest asks for syncs.
 type SyncRequest struct {
-	Repositories   Selector      `json:"repositories"`
-	Mirror         bool          `json:"mirror"` // remove what upstream dropped
-	Priority       task.Priority `json:"priority"`
-	MaxRunning     int           `json:"maxRunning,omitzero"` // how many members of the group may run at once; 0 for no limit
-	IdempotencyKey string        `json:"-"`                   // empty for none
+	Repositories   Selector        `json:"repositories"`
+	Mirror         bool            `json:"mirror"`           // remove what upstream dropped
+	OnError        content.OnError `json:"onError,omitzero"` // what to do about files that cannot be got
+	Priority       task.Priority   `json:"priority"`
+	MaxRunning     int             `json:"maxRunning,omitzero"` // how many members of the group may run at once; 0 for no limit
+	IdempotencyKey string          `json:"-"`                   // empty for none
 }
 
 // PublishRequest asks for publications.
@@ -116,12 +117,13 @@ type PublishRequest struct {
 
 // MirrorRequest asks for syncs, publications and distributions.
 type MirrorRequest struct {
-	Repositories   Selector      `json:"repositories"`
-	Path           string        `json:"path,omitzero"` // of the distribution; empty for the repository's name
-	Mirror         bool          `json:"mirror"`
-	Priority       task.Priority `json:"priority"`
-	MaxRunning     int           `json:"maxRunning,omitzero"`
-	IdempotencyKey string        `json:"-"`
+	Repositories   Selector        `json:"repositories"`
+	Path           string          `json:"path,omitzero"` // of the distribution; empty for the repository's name
+	Mirror         bool            `json:"mirror"`
+	OnError        content.OnError `json:"onError,omitzero"`
+	Priority       task.Priority   `json:"priority"`
+	MaxRunning     int             `json:"maxRunning,omitzero"`
+	IdempotencyKey string          `json:"-"`
 }
 
 // PurgeRequest asks to delete the history of work.

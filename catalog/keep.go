@@ -114,12 +114,19 @@ func (k *keeper) land(digest content.Digest, staged blob.Staged) ([]wanted, erro
 	return waiting, nil
 }
 
-// lose gives up an artifact that could not be fetched, with the units that
-// waited for it. Whoever expects it next may try again.
-func (k *keeper) lose(digest content.Digest) {
+// lose gives up a unit whose artifact could not be fetched. The next one that
+// waits for the artifact has to fetch it now; without one, whoever expects it
+// next has to.
+func (k *keeper) lose(digest content.Digest) (next wanted, waits bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.coming, digest)
+	a := k.coming[digest]
+	a.waiting = a.waiting[1:]
+	if len(a.waiting) == 0 {
+		delete(k.coming, digest)
+		return wanted{}, false
+	}
+	return a.waiting[0], true
 }
 
 // add takes units whose artifacts have landed or are recorded. It blocks and

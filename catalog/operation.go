@@ -158,7 +158,7 @@ func (in *SyncRequest) check() (*Selector, error) { return &in.Repositories, nil
 
 func (in *SyncRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
 	return expand(ctx, tx, "sync", in.Repositories, in.MaxRunning, func(r *content.Repository) ([]task.New, error) {
-		t, err := newSync(r, in.Mirror, in.Priority)
+		t, err := newSync(r, in.Mirror, in.OnError, in.Priority)
 		return []task.New{t}, err
 	})
 }
@@ -221,7 +221,7 @@ func (in *MirrorRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
 		if err := checkPath(path); err != nil {
 			return nil, err
 		}
-		sync, err := newSync(r, in.Mirror, in.Priority)
+		sync, err := newSync(r, in.Mirror, in.OnError, in.Priority)
 		if err != nil {
 			return nil, err
 		}

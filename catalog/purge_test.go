@@ -10,6 +10,7 @@ import (
 	"ream/catalog"
 	"ream/db"
 	"ream/fault"
+	"ream/page"
 	"ream/task"
 )
 
@@ -80,7 +81,7 @@ func TestPurge(t *testing.T) {
 		old := h.claim()
 		outcomes := []task.State{task.Completed, task.Failed, task.Canceled}
 		h.tx(func(tx *db.Tx) error {
-			return errors.Join(tx.Create(h.t.Context(), old[0].ID, "version-1"),
+			return errors.Join(tx.Create(h.t.Context(), old[0].ID, "version-1"), tx.AddFailures(h.t.Context(), old[0].ID, []task.Failure{{Path: "a"}}),
 				tx.Report(h.t.Context(), h.worker, []task.Report{{TaskID: old[0].ID, Code: "code", Message: "message", Unit: task.Items, Done: 1}}))
 		})
 		for i, o := range outcomes {
@@ -113,6 +114,10 @@ func TestPurge(t *testing.T) {
 		created, err := h.DB.Created(h.t.Context(), []task.ID{1})
 		if err != nil || len(created[0]) != 0 {
 			h.t.Errorf("what a purged task made: got %v, %v", created[0], err)
+		}
+		failures, err := h.DB.Failures(h.t.Context(), []task.ID{1}, page.Request{})
+		if err != nil || len(failures[0].Items) != 0 {
+			h.t.Errorf("failures of a purged task: got %v, %v", failures, err)
 		}
 		queue, err := h.DB.Queue(h.t.Context())
 		if err != nil || queue.Tally.Finished() != 5 || queue.Tally.Running != 2 {

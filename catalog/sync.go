@@ -26,15 +26,16 @@ import (
 type syncArgs struct {
 	Repository content.RepositoryID `json:"repository"`
 	Mirror     bool                 `json:"mirror"`
+	OnError    content.OnError      `json:"onError,omitzero"`
 }
 
-func newSync(r *content.Repository, mirror bool, p task.Priority) (task.New, error) {
+func newSync(r *content.Repository, mirror bool, onError content.OnError, p task.Priority) (task.New, error) {
 	if r.RemoteID == 0 {
 		return task.New{}, fault.Input("repositories", "%q has no remote to sync from: give it one", r.Name)
 	}
-	return task.New{Kind: SyncKind, Name: "sync " + r.Name, Args: syncArgs{r.ID, mirror}, Priority: p,
+	return task.New{Kind: SyncKind, Name: "sync " + r.Name, Args: syncArgs{r.ID, mirror, onError}, Priority: p,
 		RepositoryID: int64(r.ID),
-		Reservations: reserve(task.Exclusive, r.ID), Dedupe: fmt.Sprintf("sync %d %t %s", r.ID, mirror, p)}, nil
+		Reservations: reserve(task.Exclusive, r.ID), Dedupe: fmt.Sprintf("sync %d %t %t %s", r.ID, mirror, onError == content.Skip, p)}, nil
 }
 
 // maxManifest bounds a manifest: ten million lines or so.
@@ -45,6 +46,10 @@ const maxManifest = 2 << 30
 func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
 	var args syncArgs
 	if err := run.Decode(&args); err != nil {
+		return err
+	}
+	failures, err := c.newFailures(ctx, run)
+	if err != nil {
 		return err
 	}
 	repository, err := one(c.DB.RepositoriesByID(ctx, []content.RepositoryID{args.Repository}))
@@ -80,9 +85,13 @@ func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
 	if synced == fingerprint && version == repository.LatestID {
 		return nil
 	}
-	s := &syncing{c: c, run: run, source: source, base: base, connections: remote.Connections, keeper: newKeeper(c)}
+	s := &syncing{c: c, run: run, source: source, base: base, connections: remote.Connections, skips: args.OnError == content.Skip,
+		keeper: newKeeper(c), failures: failures}
 	if err := s.fetchAll(ctx, manifest); err != nil {
 		return err
+	}
+	if s.failed != nil {
+		fingerprint = "" // the next sync tries again
 	}
 	return s.finish(ctx, repository, args.Mirror, fingerprint)
 }
@@ -163,15 +172,18 @@ type syncing struct {
 	source      *fetch.Source
 	base        *url.URL
 	connections int
+	skips       bool // whether files that fail are left out
 	keeper      *keeper
+	failures    *failures
 
 	total, inBytes int64 // of the manifest
 
 	mu           sync.Mutex
 	files, bytes int64 // done
-	failed       error // the first failure, in the order of the manifest
+	failed       error // the first failure of a file, in the order of the manifest
 	failedLine   int
-	over         bool // no more files are begun
+	unanswered   int   // failures of files, one after the other, by which upstream may be away
+	over         error // why no more files are begun
 }
 
 // lookAt is how many units are looked up at once.
@@ -201,7 +213,7 @@ func (s *syncing) fetchAll(ctx context.Context, m fetchedManifest) error {
 		fetching.Go(func() {
 			for w := range missing {
 				if err := s.fetch(ctx, w); err != nil {
-					s.fail(w, err)
+					s.end(err)
 				}
 			}
 		})
@@ -211,7 +223,11 @@ func (s *syncing) fetchAll(ctx context.Context, m fetchedManifest) error {
 	fetching.Wait()
 	s.keeper.end()
 	kept := keeping.Wait()
-	return cmp.Or(ctx.Err(), s.failed, err, kept)
+	told := s.failures.flush(context.WithoutCancel(ctx))
+	if ended := cmp.Or(ctx.Err(), s.over, err, kept, told); ended != nil || s.skips {
+		return ended
+	}
+	return s.failed
 }
 
 // wantAll asks for everything that the manifest names. What has to be fetched
@@ -259,8 +275,14 @@ func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted)
 			}
 		}
 		s.done(w.Size)
-		if size >= 0 && s.fits(w, size) {
-			found = append(found, w.Unit)
+		if size >= 0 {
+			fits, err := s.fits(ctx, w, size)
+			if err != nil {
+				return err
+			}
+			if fits {
+				found = append(found, w.Unit)
+			}
 		}
 	}
 	if err := s.keeper.add(found); err != nil {
@@ -269,23 +291,45 @@ func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted)
 	return ctx.Err()
 }
 
-// fetch downloads a unit's artifact and keeps every unit that waits for it.
+// fetch downloads a unit's artifact and keeps every unit that waits for it. If
+// the artifact is not where the unit says, it is sought where those do. An error
+// is not of a file, and ends the sync.
 func (s *syncing) fetch(ctx context.Context, w wanted) error {
-	if s.isOver() != nil {
-		return nil
+	for s.isOver() == nil {
+		staged, err := s.download(ctx, w.Unit)
+		if err == nil {
+			return s.land(ctx, w, staged)
+		}
+		broken, ok := errors.AsType[*brokenFile](err)
+		if !ok {
+			return err
+		}
+		if err := s.fail(ctx, w, broken.err); err != nil {
+			return err
+		}
+		next, waits := s.keeper.lose(w.SHA256)
+		if !waits {
+			return nil
+		}
+		w = next
+		s.add(-1, -w.Size) // it was counted as done
 	}
-	staged, err := s.download(ctx, w.Unit)
-	if err != nil {
-		s.keeper.lose(w.SHA256)
-		return err
-	}
+	return nil
+}
+
+// land keeps the units that wait for an artifact that was fetched.
+func (s *syncing) land(ctx context.Context, w wanted, staged blob.Staged) error {
 	waiting, err := s.keeper.land(w.SHA256, staged)
 	if err != nil {
 		return err
 	}
 	var found []*content.Unit
 	for _, w := range waiting {
-		if s.fits(w, staged.Size) {
+		fits, err := s.fits(ctx, w, staged.Size)
+		if err != nil {
+			return err
+		}
+		if fits {
 			found = append(found, w.Unit)
 		}
 	}
@@ -293,14 +337,16 @@ func (s *syncing) fetch(ctx context.Context, w wanted) error {
 }
 
 // fits reports whether a unit's artifact, which is there, has the size that the
-// manifest says. If not, the sync fails.
-func (s *syncing) fits(w wanted, size int64) bool {
-	if w.Size != size {
-		s.fail(w, fault.New(fault.BadInput, "%s: the manifest says %d bytes, but the file with this SHA-256 has %d", w.Path, w.Size, size))
+// manifest says. If not, the unit is one that failed.
+func (s *syncing) fits(ctx context.Context, w wanted, size int64) (bool, error) {
+	if w.Size == size {
+		return true, nil
 	}
-	return w.Size == size
+	return false, s.fail(ctx, w, fault.New(fault.BadInput, "%s: the manifest says %d bytes, but the file with this SHA-256 has %d", w.Path, w.Size, size))
 }
 
+// download fetches a unit's artifact. It fails with a *brokenFile if upstream
+// does not give it as it should be.
 func (s *syncing) download(ctx context.Context, u *content.Unit) (blob.Staged, error) {
 	if ctx.Err() != nil {
 		return blob.Staged{}, ctx.Err()
@@ -316,38 +362,14 @@ func (s *syncing) download(ctx context.Context, u *content.Unit) (blob.Staged, e
 	if _, err := s.source.Get(ctx, fetch.Request{URL: s.address(u.Path), Size: u.Size, SHA256: string(u.SHA256)}, counted); err != nil {
 		w.Abort()
 		s.add(0, -counted.n)
+		if ctx.Err() == nil && counted.err == nil && fault.KindOf(err) != fault.Internal {
+			err = &brokenFile{err}
+		}
 		return blob.Staged{}, err
 	}
 	s.add(1, 0)
+	s.answered()
 	return w.Finish()
-}
-
-// fail remembers why a unit is missing.
-func (s *syncing) fail(w wanted, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failed == nil || w.line < s.failedLine {
-		s.failed, s.failedLine = err, w.line
-	}
-	s.over = s.over || !ofOneFile(err)
-}
-
-// isOver returns a failure after which no more files are begun.
-func (s *syncing) isOver() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.over {
-		return nil
-	}
-	return s.failed
-}
-
-// ofOneFile reports whether what went wrong with a file says nothing about the
-// others: those are fetched all the same, so that the next sync need not. After
-// any other failure, as of the network or a disk, no more are begun.
-func ofOneFile(err error) bool {
-	kind := fault.KindOf(err)
-	return kind == fault.NotFound || kind == fault.BadInput
 }
 
 // address is where a file lies upstream: beside the manifest.
@@ -365,8 +387,9 @@ const roomEvery = 256 << 10
 // countingSink counts the bytes of a download as they arrive.
 type countingSink struct {
 	*blob.Writer
-	s *syncing
-	n int64
+	s   *syncing
+	n   int64
+	err error // why it took no more
 }
 
 func (w *countingSink) Write(p []byte) (int, error) {
@@ -377,13 +400,15 @@ func (w *countingSink) Write(p []byte) (int, error) {
 	if err == nil && before/roomEvery != w.n/roomEvery {
 		err = w.s.c.DB.Room()
 	}
+	w.err = err
 	return n, err
 }
 
 func (w *countingSink) Reset() error {
 	w.s.add(0, -w.n)
 	w.n = 0
-	return w.Writer.Reset()
+	w.err = w.Writer.Reset()
+	return w.err
 }
 
 // done counts a file that need not be fetched.
@@ -417,6 +442,14 @@ func (s *syncing) finish(ctx context.Context, repository *content.Repository, mi
 	added, removed := difference(units, members)
 	if !mirror {
 		removed = nil
+	}
+	if s.failed != nil && len(removed) > 0 {
+		// What failed may be back tomorrow, and what was there before is better than nothing.
+		spared, err := s.c.DB.MembersAtFailures(ctx, repository.ID, s.run.Task.ID)
+		if err != nil {
+			return err
+		}
+		removed, _ = difference(removed, spared)
 	}
 	return s.c.revise(ctx, s.run, revision{repository, added, removed}, func(tx *db.Tx, latest content.VersionID) error {
 		return tx.SetSynced(ctx, repository.ID, fingerprint, latest)

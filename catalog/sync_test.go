@@ -20,6 +20,7 @@ import (
 	"ream/content"
 	"ream/db"
 	"ream/db/dbtest"
+	"ream/fault"
 	"ream/fetch"
 	"ream/task"
 )
@@ -36,6 +37,7 @@ type mirroring struct {
 	asked  map[string]int // by body
 	before func(w http.ResponseWriter, r *http.Request) (done bool)
 	report func(code string, done int64)
+	told   []string // of failures: their paths and codes
 }
 
 func newMirroring(t *testing.T, d *db.DB) *mirroring {
@@ -61,7 +63,7 @@ func newMirroring(t *testing.T, d *db.DB) *mirroring {
 		t.Fatal(err)
 	}
 	m.blobs = blobs
-	m.syncing = &syncing{c: c, run: &task.Run{Progress: m}, source: source, base: base, connections: 4, keeper: newKeeper(c)}
+	m.syncing = &syncing{c: c, run: &task.Run{Progress: m}, source: source, base: base, connections: 4, keeper: newKeeper(c), failures: &failures{record: m.record}}
 	return m
 }
 
@@ -73,6 +75,13 @@ func (m *mirroring) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if m.before == nil || !m.before(w, r) {
 		fmt.Fprint(w, body)
 	}
+}
+
+func (m *mirroring) record(_ context.Context, all []task.Failure) error {
+	for _, f := range all {
+		m.told = append(m.told, f.Path+" "+f.Code)
+	}
+	return nil
 }
 
 func (m *mirroring) Report(code, _ string, _ task.Unit, done, _ int64) {
@@ -198,6 +207,65 @@ func TestSyncNamesTheFirstFailure(t *testing.T) {
 			t.Errorf("got %v, want the failure of bad-1", err)
 		}
 		m.checkStored(t, "good-1", "good-2", "good-3")
+	})
+}
+
+// TestSyncSkips leaves out one file that is cut off, and takes one whose bytes
+// are not at the first of their paths from the next.
+func TestSyncSkips(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		m := newMirroring(t, d)
+		m.skips = true
+		m.before = func(w http.ResponseWriter, r *http.Request) bool {
+			switch r.URL.Path {
+			case "/cut":
+				w.Header().Set("Content-Length", "3")
+				fmt.Fprint(w, "cu")
+				panic(http.ErrAbortHandler)
+			case "/gone/shared":
+				http.NotFound(w, r)
+				return true
+			}
+			return false
+		}
+		m.connections = 1 // so that the paths are asked for in their order
+		if err := m.fetchPaths(t.Context(), t, []string{"one", "cut", "gone/shared", "here/shared", "again/shared", "two"}); err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(m.told)
+		if got, want := fmt.Sprint(m.told), "[cut UNAVAILABLE gone/shared NOT_FOUND]"; got != want {
+			t.Errorf("failures: got %s, want %s", got, want)
+		}
+		m.checkStored(t, "one", "shared", "two")
+		if len(m.keeper.units) != 4 || m.files != 4 || m.bytes != int64(len("one"+"shared"+"shared"+"two")) {
+			t.Errorf("got %d units, and %d files with %d bytes", len(m.keeper.units), m.files, m.bytes)
+		}
+	})
+}
+
+// TestSyncOfAnUpstreamThatIsAway ends soon, whatever is to be done about files.
+func TestSyncOfAnUpstreamThatIsAway(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		for _, skips := range []bool{false, true} {
+			m := newMirroring(t, d)
+			m.skips = skips
+			m.before = func(w http.ResponseWriter, _ *http.Request) bool {
+				http.Error(w, "away", http.StatusServiceUnavailable)
+				return true
+			}
+			var paths []string
+			for i := range 10 * awayAfter {
+				paths = append(paths, fmt.Sprintf("%t-%d", skips, i))
+			}
+			if err := m.fetchPaths(t.Context(), t, paths); !fault.Is(err, fault.Unavailable) {
+				t.Errorf("skips %t: got %v", skips, err)
+			}
+			if n := len(m.told); n < awayAfter || n > 2*awayAfter || len(m.asked) != n {
+				t.Errorf("skips %t: %d files were asked for, and %d told of", skips, len(m.asked), n)
+			}
+		}
 	})
 }
 

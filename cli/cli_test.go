@@ -39,16 +39,18 @@ func TestOperationsAsk(t *testing.T) {
 			"Sync": `{"input":{"repositories":{"names":["a","b"]},"mirror":true,"priority":"NORMAL"}}`}, "group-7\n"},
 		{[]string{"sync", "--all", "--add-only", "--priority", "low", "--no-wait"}, map[string]string{
 			"Sync": `{"input":{"repositories":{"all":true},"mirror":false,"priority":"LOW"}}`}, "group-7\n"},
+		{[]string{"sync", "a", "--on-error", "skip", "--no-wait"}, map[string]string{
+			"Sync": `{"input":{"repositories":{"names":["a"]},"mirror":true,"onError":"SKIP","priority":"NORMAL"}}`}, "group-7\n"},
 		{[]string{"publish", "a", "--version", "3", "--wait=false"}, map[string]string{
 			"Publish": `{"input":{"repositories":{"names":["a"]},"version":3,"priority":"NORMAL"}}`}, "group-7\n"},
 		{[]string{"mirror", "--labels", "env=prod", "--no-wait"}, map[string]string{
 			"Mirror":       `{"input":{"repositories":{"labels":"env=prod"},"mirror":true,"priority":"NORMAL"}}`,
 			"CreateRemote": ""}, "group-7\n"},
-		{[]string{"mirror", "http://h/files/", "--path", "p", "--no-wait"}, map[string]string{
+		{[]string{"mirror", "http://h/files/", "--path", "p", "--on-error=FAIL", "--no-wait"}, map[string]string{
 			"FindRepository":   `{"name":"files"}`,
 			"CreateRemote":     `{"input":{"name":"files","url":"http://h/files/PULP_MANIFEST","policy":"IMMEDIATE","connections":16}}`,
 			"CreateRepository": `{"input":{"name":"files","format":"FILE","remote":"remote-1","labels":[]}}`,
-			"Mirror":           `{"input":{"repositories":{"names":["files"]},"path":"p","mirror":true,"priority":"NORMAL"}}`}, "group-7\n"},
+			"Mirror":           `{"input":{"repositories":{"names":["files"]},"path":"p","mirror":true,"onError":"FAIL","priority":"NORMAL"}}`}, "group-7\n"},
 		{[]string{"sync", "--all", "--max-running", "3", "--no-wait"}, map[string]string{
 			"Sync": `{"input":{"repositories":{"all":true},"mirror":true,"priority":"NORMAL","maxRunning":3}}`}, "group-7\n"},
 		{[]string{"retry", "group-5", "--no-wait"}, map[string]string{
@@ -89,6 +91,7 @@ func TestRefusalsAreTold(t *testing.T) {
 		{[]string{"watch", "group-9"}, 1, "there is no group-9"},
 		{[]string{"mirror", "http://h/files/"}, 1, `the repository "files" mirrors http://other/: choose another name with --name`},
 		{[]string{"sync"}, 2, "say which repositories"},
+		{[]string{"sync", "a", "--on-error", "ignore"}, 2, "want fail or skip"},
 		{[]string{"sync", "a", "--bogus"}, 2, "\"ream sync --help\" tells how to use it.\n"},
 		{[]string{"sync", "a", "--server", "ftp://h"}, 2, "no http or https URL"},
 		{[]string{"mirror", "a", "b", "--path", "p"}, 2, "--path is for one repository"},
@@ -113,6 +116,8 @@ func TestFailedMembersAreTold(t *testing.T) {
 		"FindWork": `{"data":{"taskOrGroup":` + groupFrame("RUNNING", `"running":3,"total":3`) + `}}`,
 		"Failures": `{"data":{"taskOrGroup":{"__typename":"TaskGroup","tasks":{"nodes":[{"id":"task-1","name":"sync a","state":"FAILED","error":{"code":"UNAVAILABLE","message":"upstream\nis gone"}}]}}}}`,
 	}
+	operations["SkippedFiles"] = `{"data":{"taskOrGroup":{"__typename":"TaskGroup","tasks":{"nodes":[` +
+		`{"id":"task-2","name":"sync b","failures":{"nodes":[{"message":"http://h/x: 404\nNot Found"}],"pageInfo":{"hasNextPage":true}}}],"pageInfo":{"hasNextPage":false}}}}}`
 	server := newAnswers(t, operations, func(c *connection) {
 		c.frame("FAILED", `"completed":1,"failed":2,"total":3,"finished":3`)
 		c.sends(`{"id":"1","type":"complete"}`)
@@ -121,7 +126,7 @@ func TestFailedMembersAreTold(t *testing.T) {
 	if status != 1 || stdout != "group-7 FAILED: 1 completed, 2 failed of 3\n" {
 		t.Errorf("got status %d and %q", status, stdout)
 	}
-	if want := "task-1 (sync a): upstream is gone\n… and 1 more\nream watch: group-7 (sync 2 repositories) ended as FAILED\n"; stderr != want {
+	if want := "task-2 (sync b) skipped http://h/x: 404 Not Found\ntask-2 (sync b) skipped more: GET /api/v1/tasks/task-2/failures lists them all\ntask-1 (sync a): upstream is gone\n… and 1 more\nream watch: group-7 (sync 2 repositories) ended as FAILED\n"; stderr != want {
 		t.Errorf("got %q, want %q", stderr, want)
 	}
 }

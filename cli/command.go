@@ -15,7 +15,7 @@ func syncRepositories(ctx context.Context, args []string, env Env) error {
 Fetches what the repositories' remotes have now, and makes a new version of
 each repository that changed.`)
 	server, wait, selection, priority, maxRunning := f.server(env), f.wait(), f.selection(), f.priority(), f.maxRunning()
-	addOnly := f.Bool("add-only", false, "keep what upstream dropped")
+	addOnly, onError := f.Bool("add-only", false, "keep what upstream dropped"), f.onError()
 	names, err := f.parse(args)
 	if err != nil {
 		return err
@@ -28,7 +28,7 @@ each repository that changed.`)
 	if err != nil {
 		return err
 	}
-	queued, err := client.Sync(ctx, c, client.SyncInput{Repositories: selector, Mirror: !*addOnly, Priority: *priority, MaxRunning: int(*maxRunning)})
+	queued, err := client.Sync(ctx, c, client.SyncInput{Repositories: selector, Mirror: !*addOnly, OnError: *onError, Priority: *priority, MaxRunning: int(*maxRunning)})
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ Syncs repositories, publishes what is new, and serves it below /content/. A URL
 is that of a repository's PULP_MANIFEST, or of its directory with a slash at
 the end: a remote and a repository are created for it if there are none.`)
 	server, wait, selection, priority, maxRunning := f.server(env), f.wait(), f.selection(), f.priority(), f.maxRunning()
-	addOnly := f.Bool("add-only", false, "keep what upstream dropped")
+	addOnly, onError := f.Bool("add-only", false, "keep what upstream dropped"), f.onError()
 	name := f.String("name", "", "the repository's `name`, for one URL; made from the URL if left out")
 	path := f.String("path", "", "where to serve it, for one repository: the `path` below /content/; its name if left out")
 	words, err := f.parse(args)
@@ -94,7 +94,7 @@ the end: a remote and a repository are created for it if there are none.`)
 			return err
 		}
 	}
-	queued, err := client.Mirror(ctx, c, client.MirrorInput{Repositories: selector, Path: *path, Mirror: !*addOnly, Priority: *priority, MaxRunning: int(*maxRunning)})
+	queued, err := client.Mirror(ctx, c, client.MirrorInput{Repositories: selector, Path: *path, Mirror: !*addOnly, OnError: *onError, Priority: *priority, MaxRunning: int(*maxRunning)})
 	if err != nil {
 		return err
 	}
@@ -200,8 +200,9 @@ func finish(ctx context.Context, c *client.Client, id string, env Env) error {
 		return fmt.Errorf("interrupted: %[1]s goes on. Follow it with \"ream watch %[1]s\", end it with \"ream cancel %[1]s\"", id)
 	case err != nil:
 		return err
-	case last.GetState() == client.TaskStateCompleted:
-		return nil
+	}
+	if err := tellSkipped(ctx, c, id, env); err != nil || last.GetState() == client.TaskStateCompleted {
+		return err
 	}
 	ended := fmt.Errorf("%s (%s) ended as %s", id, last.GetName(), last.GetState())
 	answer, err := client.Failures(ctx, c, id, shownFailures)

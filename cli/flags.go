@@ -160,6 +160,21 @@ func (f flags) maxRunning() *uint {
 	return f.Uint("max-running", 0, "run at most `N` members of the group at once")
 }
 
+// onError adds --on-error.
+func (f flags) onError() *client.OnError {
+	var e client.OnError
+	f.Func("on-error", "`what` to do about files that cannot be got: fail in the end, or skip them (default fail)", func(s string) error {
+		for _, known := range []client.OnError{client.OnErrorFail, client.OnErrorSkip} {
+			if strings.EqualFold(s, string(known)) {
+				e = known
+				return nil
+			}
+		}
+		return errors.New("want fail or skip")
+	})
+	return &e
+}
+
 // priority adds --priority.
 func (f flags) priority() *client.Priority {
 	p := client.PriorityNormal

@@ -38,6 +38,7 @@ const everything = `{
 	tasks(first: 100) { totalCount nodes {
 		name group { id } parent { name } worker { host } ahead retryOf { id }
 		reservations { resource } reports { code } created { ... on RepositoryVersion { number repository { name } } }
+		failures(first: 2) { totalCount nodes { path } }
 		spawned(first: 2) { totalCount nodes { state } } retries(first: 1) { nodes { id } }
 	} }
 	distributions(first: 100) { nodes { url publication { version { number } } } }
@@ -54,7 +55,7 @@ func TestOneStatementPerLevel(t *testing.T) {
 		const few, many = 3, 100
 		began := time.Now()
 		limits := resolvers.DefaultLimits()
-		limits.Cost = 40_000 // nobody may ask for all this at once
+		limits.Cost = 45_000 // nobody may ask for all this at once
 		handler := resolvers.NewHandler(resolvers.Resolver{Store: stores{e.DB}, Now: e.Now}, resolvers.Options{Log: slog.New(slog.DiscardHandler), Limits: limits})
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			admin := access.Caller{Principal: access.Principal{Kind: access.Anonymous, Role: access.Admin}}
@@ -117,7 +118,7 @@ func checkAnswer(t *testing.T, address, query string) {
 
 // fill makes one of each noun for each number: a repository with a remote, units,
 // versions, a publication and a distribution, and a group with tasks that spawned,
-// reported, and created something.
+// reported, created something, and could not get something.
 func (e engine) fill(from, to int) {
 	e.t.Helper()
 	ctx := e.t.Context()
@@ -154,6 +155,9 @@ func (e engine) fill(from, to int) {
 		for _, claimed := range e.claim(1) {
 			e.tx(func(tx *db.Tx) error {
 				if _, err := tx.Spawn(ctx, fence(claimed), name, []task.New{{Kind: "never", Name: name, Priority: task.Normal}}); err != nil {
+					return err
+				}
+				if err := tx.AddFailures(ctx, claimed.ID, []task.Failure{{Path: "a"}, {Path: "b"}, {Path: "c"}}); err != nil {
 					return err
 				}
 				return tx.Create(ctx, claimed.ID, version.ID.String())

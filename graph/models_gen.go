@@ -183,6 +183,8 @@ type MirrorInput struct {
 	Path *string `json:"path,omitempty"`
 	// True removes what upstream dropped; false only adds.
 	Mirror bool `json:"mirror"`
+	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other.
+	OnError content.OnError `json:"onError"`
 	// Before or after other work.
 	Priority task.Priority `json:"priority"`
 	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.
@@ -281,6 +283,8 @@ type ScheduledMirror struct {
 	Path *string `json:"path,omitempty"`
 	// True removes what upstream dropped; false only adds.
 	Mirror bool `json:"mirror"`
+	// What it does about files that cannot be got.
+	OnError content.OnError `json:"onError"`
 	// Before or after other work.
 	Priority task.Priority `json:"priority"`
 	// How many members of the group may run at once; null for no limit.
@@ -331,6 +335,8 @@ type ScheduledSync struct {
 	Repositories *RepositorySelection `json:"repositories"`
 	// True removes what upstream dropped; false only adds.
 	Mirror bool `json:"mirror"`
+	// What it does about files that cannot be got.
+	OnError content.OnError `json:"onError"`
 	// Before or after other work.
 	Priority task.Priority `json:"priority"`
 	// How many members of the group may run at once; null for no limit.
@@ -345,6 +351,8 @@ type SyncInput struct {
 	Repositories *RepositorySelector `json:"repositories"`
 	// True removes what upstream dropped; false only adds.
 	Mirror bool `json:"mirror"`
+	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other.
+	OnError content.OnError `json:"onError"`
 	// Before or after other work.
 	Priority task.Priority `json:"priority"`
 	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.

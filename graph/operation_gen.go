@@ -6,6 +6,9 @@ import (
 	"context"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+
+	"ream/content"
 )
 
 // region    ************************** generated!.gotpl **************************
@@ -36,11 +39,14 @@ func (ec *executionContext) unmarshalInputMirrorInput(ctx context.Context, obj a
 	if _, present := asMap["mirror"]; !present {
 		asMap["mirror"] = true
 	}
+	if _, present := asMap["onError"]; !present {
+		asMap["onError"] = "FAIL"
+	}
 	if _, present := asMap["priority"]; !present {
 		asMap["priority"] = "NORMAL"
 	}
 
-	fieldsInOrder := [...]string{"repositories", "path", "mirror", "priority", "maxRunning", "idempotencyKey"}
+	fieldsInOrder := [...]string{"repositories", "path", "mirror", "onError", "priority", "maxRunning", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -68,6 +74,13 @@ func (ec *executionContext) unmarshalInputMirrorInput(ctx context.Context, obj a
 				return it, err
 			}
 			it.Mirror = data
+		case "onError":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("onError"))
+			data, err := ec.unmarshalNOnError2reamᚋcontentᚐOnError(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OnError = data
 		case "priority":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
 			data, err := ec.unmarshalNPriority2reamᚋtaskᚐPriority(ctx, v)
@@ -254,11 +267,14 @@ func (ec *executionContext) unmarshalInputSyncInput(ctx context.Context, obj any
 	if _, present := asMap["mirror"]; !present {
 		asMap["mirror"] = true
 	}
+	if _, present := asMap["onError"]; !present {
+		asMap["onError"] = "FAIL"
+	}
 	if _, present := asMap["priority"]; !present {
 		asMap["priority"] = "NORMAL"
 	}
 
-	fieldsInOrder := [...]string{"repositories", "mirror", "priority", "maxRunning", "idempotencyKey"}
+	fieldsInOrder := [...]string{"repositories", "mirror", "onError", "priority", "maxRunning", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -279,6 +295,13 @@ func (ec *executionContext) unmarshalInputSyncInput(ctx context.Context, obj any
 				return it, err
 			}
 			it.Mirror = data
+		case "onError":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("onError"))
+			data, err := ec.unmarshalNOnError2reamᚋcontentᚐOnError(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.OnError = data
 		case "priority":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
 			data, err := ec.unmarshalNPriority2reamᚋtaskᚐPriority(ctx, v)
@@ -332,6 +355,21 @@ func UnmarshalSyncInput(ctx context.Context, raw any) (SyncInput, error) {
 func (ec *executionContext) unmarshalNMirrorInput2reamᚋgraphᚐMirrorInput(ctx context.Context, v any) (MirrorInput, error) {
 	res, err := ec.unmarshalInputMirrorInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) unmarshalNOnError2reamᚋcontentᚐOnError(ctx context.Context, v any) (content.OnError, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := content.OnError(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNOnError2reamᚋcontentᚐOnError(ctx context.Context, sel ast.SelectionSet, v content.OnError) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "OnError!")
+	}
+	return res
 }
 
 func (ec *executionContext) unmarshalNPublishInput2reamᚋgraphᚐPublishInput(ctx context.Context, v any) (PublishInput, error) {

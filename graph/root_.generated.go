@@ -891,6 +891,8 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_reports(ctx, field)
 	case "created":
 		return ec.fieldContext_Task_created(ctx, field)
+	case "failures":
+		return ec.fieldContext_Task_failures(ctx, field)
 	case "error":
 		return ec.fieldContext_Task_error(ctx, field)
 	case "attempt":
@@ -935,6 +937,44 @@ func (ec *executionContext) childFields_TaskError(ctx context.Context, field gra
 		return ec.fieldContext_TaskError_message(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TaskError", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskFailure(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "path":
+		return ec.fieldContext_TaskFailure_path(ctx, field)
+	case "url":
+		return ec.fieldContext_TaskFailure_url(ctx, field)
+	case "code":
+		return ec.fieldContext_TaskFailure_code(ctx, field)
+	case "message":
+		return ec.fieldContext_TaskFailure_message(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskFailure", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskFailureConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_TaskFailureConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_TaskFailureConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_TaskFailureConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_TaskFailureConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskFailureConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_TaskFailureEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_TaskFailureEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_TaskFailureEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type TaskFailureEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_TaskGroup(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

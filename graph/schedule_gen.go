@@ -14,6 +14,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
 
+	"ream/content"
 	"ream/task"
 )
 
@@ -722,6 +723,29 @@ func (ec *executionContext) fieldContext_ScheduledMirror_mirror(_ context.Contex
 	return graphql.NewScalarFieldContext("ScheduledMirror", field, false, false, "Boolean")
 }
 
+func (ec *executionContext) _ScheduledMirror_onError(ctx context.Context, field graphql.CollectedField, obj *ScheduledMirror) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduledMirror_onError(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OnError, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v content.OnError) graphql.Marshaler {
+			return ec.marshalNOnError2reamᚋcontentᚐOnError(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduledMirror_onError(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduledMirror", field, false, false, "OnError")
+}
+
 func (ec *executionContext) _ScheduledMirror_priority(ctx context.Context, field graphql.CollectedField, obj *ScheduledMirror) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -968,6 +992,29 @@ func (ec *executionContext) _ScheduledSync_mirror(ctx context.Context, field gra
 }
 func (ec *executionContext) fieldContext_ScheduledSync_mirror(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ScheduledSync", field, false, false, "Boolean")
+}
+
+func (ec *executionContext) _ScheduledSync_onError(ctx context.Context, field graphql.CollectedField, obj *ScheduledSync) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduledSync_onError(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.OnError, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v content.OnError) graphql.Marshaler {
+			return ec.marshalNOnError2reamᚋcontentᚐOnError(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduledSync_onError(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduledSync", field, false, false, "OnError")
 }
 
 func (ec *executionContext) _ScheduledSync_priority(ctx context.Context, field graphql.CollectedField, obj *ScheduledSync) (ret graphql.Marshaler) {
@@ -1543,6 +1590,11 @@ func (ec *executionContext) _ScheduledMirror(ctx context.Context, sel ast.Select
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "onError":
+			out.Values[i] = ec._ScheduledMirror_onError(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "priority":
 			out.Values[i] = ec._ScheduledMirror_priority(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
@@ -1674,6 +1726,11 @@ func (ec *executionContext) _ScheduledSync(ctx context.Context, sel ast.Selectio
 			}
 		case "mirror":
 			out.Values[i] = ec._ScheduledSync_mirror(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "onError":
+			out.Values[i] = ec._ScheduledSync_onError(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

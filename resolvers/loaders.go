@@ -40,6 +40,7 @@ type loaders struct {
 	versionRemoved          pageLoader[content.Version, *content.Unit]
 	tasksOf                 pageLoader[taskOwner, *task.Task]
 	groupRetries            pageLoader[task.GroupID, *task.Group]
+	failures                pageLoader[task.ID, *task.Failure]
 
 	ahead        *loader[task.ID, int]
 	reservations *loader[task.ID, []*task.Reservation]
@@ -75,6 +76,7 @@ func newLoaders(s Store) *loaders {
 		versionRemoved:          newPageLoader(&lookups, ofVersions(s.VersionRemoved)),
 		tasksOf:                 newPageLoader(&lookups, ofTaskOwners(s.TasksOf)),
 		groupRetries:            newPageLoader(&lookups, s.GroupRetries),
+		failures:                newPageLoader(&lookups, s.Failures),
 
 		ahead:        newLoader(&lookups, s.Ahead),
 		reservations: newLoader(&lookups, s.Reservations),

@@ -67,10 +67,10 @@ func TestMutations(t *testing.T) {
 	t.Parallel()
 	checkMutations(t, []mutation{
 		{"sync", `sync(input: {repositories: {names: ["a"]}, idempotencyKey: "k"}){__typename ... on Node{id}}`,
-			catalog.SyncRequest{Repositories: catalog.Selector{Names: []string{"a"}}, Mirror: true, Priority: task.Normal, IdempotencyKey: "k"},
+			catalog.SyncRequest{Repositories: catalog.Selector{Names: []string{"a"}}, Mirror: true, OnError: content.Fail, Priority: task.Normal, IdempotencyKey: "k"},
 			`{"sync":{"__typename":"Task","id":"task-1"}}`},
-		{"mirror", `mirror(input: {repositories: {ids: ["repository-2"]}, path: "p", mirror: false, priority: HIGH}){id state}`,
-			catalog.MirrorRequest{Repositories: catalog.Selector{IDs: []content.RepositoryID{2}}, Path: "p", Priority: task.High},
+		{"mirror", `mirror(input: {repositories: {ids: ["repository-2"]}, path: "p", mirror: false, onError: SKIP, priority: HIGH}){id state}`,
+			catalog.MirrorRequest{Repositories: catalog.Selector{IDs: []content.RepositoryID{2}}, Path: "p", OnError: content.Skip, Priority: task.High},
 			`{"mirror":{"id":"group-1","state":"COMPLETED"}}`},
 		{"cancel a task", `cancel(id: "task-4"){__typename}`, task.ID(4), `{"cancel":{"__typename":"Task"}}`},
 		{"cancel a group", `cancel(id: "group-4"){__typename}`, task.GroupID(4), `{"cancel":{"__typename":"TaskGroup"}}`},

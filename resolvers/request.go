@@ -14,6 +14,7 @@ func syncRequest(in graph.SyncInput) (catalog.SyncRequest, error) {
 	return catalog.SyncRequest{
 		Repositories:   repositories,
 		Mirror:         in.Mirror,
+		OnError:        in.OnError,
 		Priority:       in.Priority,
 		MaxRunning:     maxRunning,
 		IdempotencyKey: value(in.IdempotencyKey),
@@ -42,6 +43,7 @@ func mirrorRequest(in graph.MirrorInput) (catalog.MirrorRequest, error) {
 		Repositories:   repositories,
 		Path:           value(in.Path),
 		Mirror:         in.Mirror,
+		OnError:        in.OnError,
 		Priority:       in.Priority,
 		MaxRunning:     maxRunning,
 		IdempotencyKey: value(in.IdempotencyKey),

@@ -120,6 +120,7 @@ type Tasks interface {
 	Holders(ctx context.Context, resources []string) ([][]*task.Task, error)
 	Reports(context.Context, []task.ID) ([][]*task.Report, error)
 	Created(context.Context, []task.ID) ([][]task.Created, error)
+	Failures(context.Context, []task.ID, page.Request) ([]*page.Of[*task.Failure], error)
 	Queue(context.Context) (*task.Queue, error)
 	Samples(context.Context) ([]*task.Sample, error)
 }

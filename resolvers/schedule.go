@@ -1,10 +1,12 @@
 package resolvers
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"ream/catalog"
+	"ream/content"
 	"ream/graph"
 	"ream/task"
 )
@@ -77,11 +79,11 @@ func (r *scheduleResolver) Operation(ctx context.Context, obj *task.Schedule) (g
 	case err != nil:
 		return nil, err
 	case o.Sync != nil:
-		return graph.ScheduledSync{Repositories: selection(o.Sync.Repositories), Mirror: o.Sync.Mirror, Priority: o.Sync.Priority, MaxRunning: optional(int32(o.Sync.MaxRunning))}, nil
+		return graph.ScheduledSync{Repositories: selection(o.Sync.Repositories), Mirror: o.Sync.Mirror, OnError: cmp.Or(o.Sync.OnError, content.Fail), Priority: o.Sync.Priority, MaxRunning: optional(int32(o.Sync.MaxRunning))}, nil
 	case o.Publish != nil:
 		return graph.ScheduledPublish{Repositories: selection(o.Publish.Repositories), Version: optional(int32(o.Publish.Version)), Priority: o.Publish.Priority, MaxRunning: optional(int32(o.Publish.MaxRunning))}, nil
 	case o.Mirror != nil:
-		return graph.ScheduledMirror{Repositories: selection(o.Mirror.Repositories), Path: optional(o.Mirror.Path), Mirror: o.Mirror.Mirror, Priority: o.Mirror.Priority, MaxRunning: optional(int32(o.Mirror.MaxRunning))}, nil
+		return graph.ScheduledMirror{Repositories: selection(o.Mirror.Repositories), Path: optional(o.Mirror.Path), Mirror: o.Mirror.Mirror, OnError: cmp.Or(o.Mirror.OnError, content.Fail), Priority: o.Mirror.Priority, MaxRunning: optional(int32(o.Mirror.MaxRunning))}, nil
 	default:
 		return graph.ScheduledPurge{OlderThanDays: int32(o.Purge.OlderThanDays), Priority: o.Purge.Priority}, nil
 	}

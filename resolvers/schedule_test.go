@@ -67,13 +67,13 @@ func TestScheduleMutations(t *testing.T) {
 	}
 	checkMutations(t, []mutation{
 		{"sync", fmt.Sprintf(create, `sync: {repositories: {labels: "a"}, maxRunning: 2}`),
-			created(catalog.Operation{Sync: &catalog.SyncRequest{Repositories: catalog.Selector{Labels: new("a")}, Mirror: true, Priority: task.Normal, MaxRunning: 2}}),
+			created(catalog.Operation{Sync: &catalog.SyncRequest{Repositories: catalog.Selector{Labels: new("a")}, Mirror: true, OnError: content.Fail, Priority: task.Normal, MaxRunning: 2}}),
 			`{"createSchedule":{"id":"schedule-1"}}`},
 		{"publish", fmt.Sprintf(create, `publish: {repositories: {ids: ["repository-2"]}, version: 3, priority: HIGH}`),
 			created(catalog.Operation{Publish: &catalog.PublishRequest{Repositories: catalog.Selector{IDs: []content.RepositoryID{2}}, Version: 3, Priority: task.High}}),
 			`{"createSchedule":{"id":"schedule-1"}}`},
-		{"mirror", fmt.Sprintf(create, `mirror: {repositories: {names: ["a"]}, path: "p", mirror: false}`),
-			created(catalog.Operation{Mirror: &catalog.MirrorRequest{Repositories: catalog.Selector{Names: []string{"a"}}, Path: "p", Priority: task.Normal}}),
+		{"mirror", fmt.Sprintf(create, `mirror: {repositories: {names: ["a"]}, path: "p", mirror: false, onError: SKIP}`),
+			created(catalog.Operation{Mirror: &catalog.MirrorRequest{Repositories: catalog.Selector{Names: []string{"a"}}, Path: "p", OnError: content.Skip, Priority: task.Normal}}),
 			`{"createSchedule":{"id":"schedule-1"}}`},
 		{"purge", fmt.Sprintf(create, `purge: {olderThanDays: 7, priority: LOW}`),
 			created(catalog.Operation{Purge: &catalog.PurgeRequest{OlderThanDays: 7, Priority: task.Low}}),
@@ -129,7 +129,7 @@ func TestSchedule(t *testing.T) {
 			LastAt: &at, LastWork: "group-3", LastError: &task.Error{Code: "SKIPPED", Message: "why"}}}
 	}
 	const (
-		operation  = `operation{__typename ... on ScheduledSync{repositories{ids names labels all} mirror priority} ... on ScheduledPublish{repositories{ids} version} ... on ScheduledMirror{repositories{names} path} ... on ScheduledPurge{olderThanDays}}`
+		operation  = `operation{__typename ... on ScheduledSync{repositories{ids names labels all} mirror onError priority} ... on ScheduledPublish{repositories{ids} version} ... on ScheduledMirror{repositories{names} path onError} ... on ScheduledPurge{olderThanDays}}`
 		everything = `{"sync":{"repositories":{"all":true},"mirror":true,"priority":"NORMAL"}}`
 	)
 	tests := []struct {
@@ -141,11 +141,11 @@ func TestSchedule(t *testing.T) {
 		{"by name", everything, `schedule(name: "n"){id}`, `{"schedule":{"id":"schedule-4"}}`},
 		{"none", everything, `a: schedule(name: "m"){id} b: schedule(id: "schedule-5"){id}`, `{"a":null,"b":null}`},
 		{"sync", everything, `schedule(id: "schedule-4"){` + operation + `}`,
-			`{"schedule":{"operation":{"__typename":"ScheduledSync","repositories":{"ids":null,"names":null,"labels":null,"all":true},"mirror":true,"priority":"NORMAL"}}}`},
+			`{"schedule":{"operation":{"__typename":"ScheduledSync","repositories":{"ids":null,"names":null,"labels":null,"all":true},"mirror":true,"onError":"FAIL","priority":"NORMAL"}}}`},
 		{"publish", `{"publish":{"repositories":{"ids":[2]},"priority":"LOW"}}`, `schedule(id: "schedule-4"){` + operation + `}`,
 			`{"schedule":{"operation":{"__typename":"ScheduledPublish","repositories":{"ids":["repository-2"]},"version":null}}}`},
-		{"mirror", `{"mirror":{"repositories":{"names":[]},"path":"p","mirror":false,"priority":"LOW"}}`, `schedule(id: "schedule-4"){` + operation + `}`,
-			`{"schedule":{"operation":{"__typename":"ScheduledMirror","repositories":{"names":[]},"path":"p"}}}`},
+		{"mirror", `{"mirror":{"repositories":{"names":[]},"path":"p","mirror":false,"onError":"SKIP","priority":"LOW"}}`, `schedule(id: "schedule-4"){` + operation + `}`,
+			`{"schedule":{"operation":{"__typename":"ScheduledMirror","repositories":{"names":[]},"path":"p","onError":"SKIP"}}}`},
 		{"purge", `{"purge":{"olderThanDays":30,"priority":"LOW"}}`, `schedule(id: "schedule-4"){` + operation + `}`,
 			`{"schedule":{"operation":{"__typename":"ScheduledPurge","olderThanDays":30}}}`},
 	}

@@ -189,6 +189,10 @@ func (m *memory) Reports(_ context.Context, ids []task.ID) ([][]*task.Report, er
 	return make([][]*task.Report, len(ids)), m.ask("Reports")
 }
 
+func (m *memory) Failures(_ context.Context, ids []task.ID, _ page.Request) ([]*page.Of[*task.Failure], error) {
+	return eachOf(ids, &page.Of[*task.Failure]{}), m.ask("Failures")
+}
+
 func (m *memory) Created(_ context.Context, ids []task.ID) ([][]task.Created, error) {
 	created := make([][]task.Created, len(ids))
 	for i, id := range ids {

@@ -186,6 +186,10 @@ func (r *taskResolver) Created(ctx context.Context, obj *task.Task) ([]graph.Cre
 	return createdBy(ctx, obj.ID)
 }
 
+func (r *taskResolver) Failures(ctx context.Context, obj *task.Task, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Failure], error) {
+	return listOf(ctx, loadersOf(ctx).failures, obj.ID, first, after, last, before)
+}
+
 func (r *taskResolver) Worker(ctx context.Context, obj *task.Task) (*task.Worker, error) {
 	if obj.State != task.Running && obj.State != task.Canceling {
 		return nil, nil

@@ -20,11 +20,11 @@ func (h *Handler) members(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := queryOf(r)
 	if err != nil {
-		return fault.New(fault.BadInput, "the query string is malformed: encode its values as URLs need it")
+		return err
 	}
-	filter, request, err := readQuery(query)
+	filter, request, err := readQuery(query, parameters)
 	if err != nil {
 		return err
 	}
@@ -46,14 +46,51 @@ func (h *Handler) members(w http.ResponseWriter, r *http.Request) error {
 	for i, item := range found.Items {
 		body.Tasks[i] = viewTask(item.Node, created[i], h.o.Now())
 	}
-	if n := len(found.Items); n > 0 && found.HasNext {
-		query.Set("after", page.EncodeCursor(found.Items[n-1].Key))
-		next := withQuery(path, query)
-		body.Next = &next
-		w.Header().Set("Link", "<"+next+`>; rel="next"`)
-	}
+	body.Next = nextPage(w, found, path, query)
 	write(w, r, http.StatusOK, mediaJSON, body)
 	return nil
+}
+
+// failures answers with a page of what a task could not get.
+func (h *Handler) failures(w http.ResponseWriter, r *http.Request) error {
+	of, err := h.findTask(r)
+	if err != nil {
+		return err
+	}
+	query, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	_, request, err := readQuery(query, pageParameters)
+	if err != nil {
+		return err
+	}
+	pages, err := h.store(r.Context()).Failures(r.Context(), []task.ID{of.ID}, request)
+	if err != nil {
+		return err
+	}
+	found := pages[0]
+	path := taskHref(of.ID) + "/failures"
+	body := failuresView{Href: withQuery(path, query), Failures: make([]failureView, len(found.Items))}
+	for i, item := range found.Items {
+		body.Failures[i] = failureView(*item.Node)
+	}
+	body.Next = nextPage(w, found, path, query)
+	write(w, r, http.StatusOK, mediaJSON, body)
+	return nil
+}
+
+// nextPage is where the page after this one is, which the header Link tells as
+// well; nil after the last.
+func nextPage[T any](w http.ResponseWriter, found *page.Of[T], path string, query url.Values) *string {
+	n := len(found.Items)
+	if n == 0 || !found.HasNext {
+		return nil
+	}
+	query.Set("after", page.EncodeCursor(found.Items[n-1].Key))
+	next := withQuery(path, query)
+	w.Header().Set("Link", "<"+next+`>; rel="next"`)
+	return &next
 }
 
 func withQuery(path string, query url.Values) string {
@@ -66,12 +103,24 @@ func withQuery(path string, query url.Values) string {
 // states are those that can be asked for.
 var states = []task.State{task.Waiting, task.Running, task.Completed, task.Failed, task.Canceling, task.Canceled, task.Skipped}
 
-// parameters are those of a list of tasks.
-var parameters = []string{"state", "finished", "first", "after"}
+// queryOf are the parameters of a request.
+func queryOf(r *http.Request) (url.Values, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		err = fault.New(fault.BadInput, "the query string is malformed: encode its values as URLs need it")
+	}
+	return query, err
+}
 
-// readQuery reads which tasks are asked for. What it does not know it refuses:
-// a misspelled filter would seem to select everything.
-func readQuery(query url.Values) (f task.Filter, p page.Request, err error) {
+// pageParameters are those of every list, parameters those of a list of tasks.
+var (
+	pageParameters = []string{"first", "after"}
+	parameters     = append([]string{"state", "finished"}, pageParameters...)
+)
+
+// readQuery reads what of a list is asked for, by the parameters that it has.
+// Others it refuses: a misspelled filter would seem to select everything.
+func readQuery(query url.Values, parameters []string) (f task.Filter, p page.Request, err error) {
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		values := query[name]
 		if !slices.Contains(parameters, name) {

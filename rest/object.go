@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"ream/catalog"
+	"ream/content"
 	"ream/fault"
 	"ream/task"
 )
@@ -165,6 +166,15 @@ func (o *object) priority() task.Priority {
 		o.fail("priority", "want HIGH, NORMAL or LOW")
 	}
 	return p
+}
+
+func (o *object) onError() content.OnError {
+	e := content.Fail
+	o.take("onError", &e, "a string")
+	if e != content.Fail && e != content.Skip {
+		o.fail("onError", "want FAIL or SKIP")
+	}
+	return e
 }
 
 // selector takes the selection of repositories.

@@ -44,21 +44,21 @@ func TestRequests(t *testing.T) {
 		name, operation, body string
 		want                  any
 	}{
-		{"defaults", "sync", `{"repositories": {"names": ["files"]}}`, catalog.SyncRequest{Repositories: files, Mirror: true, Priority: task.Normal}},
+		{"defaults", "sync", `{"repositories": {"names": ["files"]}}`, catalog.SyncRequest{Repositories: files, Mirror: true, OnError: content.Fail, Priority: task.Normal}},
 		{"nulls", "sync", `{"repositories": {"names": ["files"], "ids": null, "labels": null, "all": null}, "mirror": null, "priority": null, "maxRunning": null, "idempotencyKey": null}`,
-			catalog.SyncRequest{Repositories: files, Mirror: true, Priority: task.Normal}},
-		{"everything", "sync", `{"repositories": {"all": true}, "mirror": false, "priority": "HIGH", "maxRunning": 3, "idempotencyKey": "k"}`,
-			catalog.SyncRequest{Repositories: catalog.Selector{All: true}, Priority: task.High, MaxRunning: 3, IdempotencyKey: "k"}},
+			catalog.SyncRequest{Repositories: files, Mirror: true, OnError: content.Fail, Priority: task.Normal}},
+		{"everything", "sync", `{"repositories": {"all": true}, "mirror": false, "onError": "SKIP", "priority": "HIGH", "maxRunning": 3, "idempotencyKey": "k"}`,
+			catalog.SyncRequest{Repositories: catalog.Selector{All: true}, OnError: content.Skip, Priority: task.High, MaxRunning: 3, IdempotencyKey: "k"}},
 		{"ids", "publish", `{"repositories": {"ids": ["repository-3"]}, "version": 7}`,
 			catalog.PublishRequest{Repositories: catalog.Selector{IDs: []content.RepositoryID{3}}, Version: 7, Priority: task.Normal}},
 		{"labels", "mirror", ` {"repositories": {"labels": "a=b"}, "path": "p", "priority": "LOW"} `,
-			catalog.MirrorRequest{Repositories: catalog.Selector{Labels: new("a=b")}, Path: "p", Mirror: true, Priority: task.Low}},
-		{"none", "sync", `{"repositories": {"names": []}}`, catalog.SyncRequest{Repositories: catalog.Selector{Names: []string{}}, Mirror: true, Priority: task.Normal}},
+			catalog.MirrorRequest{Repositories: catalog.Selector{Labels: new("a=b")}, Path: "p", Mirror: true, OnError: content.Fail, Priority: task.Low}},
+		{"none", "sync", `{"repositories": {"names": []}}`, catalog.SyncRequest{Repositories: catalog.Selector{Names: []string{}}, Mirror: true, OnError: content.Fail, Priority: task.Normal}},
 		{"all of the history", "purge", `{"olderThanDays": 0, "priority": "LOW"}`, catalog.PurgeRequest{Priority: task.Low}},
 		{"the old history", "purge", `{"olderThanDays": 30, "idempotencyKey": "k"}`, catalog.PurgeRequest{OlderThanDays: 30, Priority: task.Normal, IdempotencyKey: "k"}},
 		{"work", "cancel", `{"id": "task-12"}`, "task-12"},
 		{"the largest number", "sync", `{"repositories": {"all": true}, "maxRunning": 2147483647}`,
-			catalog.SyncRequest{Repositories: catalog.Selector{All: true}, Mirror: true, Priority: task.Normal, MaxRunning: math.MaxInt32}},
+			catalog.SyncRequest{Repositories: catalog.Selector{All: true}, Mirror: true, OnError: content.Fail, Priority: task.Normal, MaxRunning: math.MaxInt32}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -217,7 +217,7 @@ func TestQueries(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f, p, err := readQuery(query)
+			f, p, err := readQuery(query, parameters)
 			if tt.field != "" {
 				if e, ok := err.(*fault.Error); !ok || e.Kind != fault.BadInput || e.Field != tt.field {
 					t.Errorf("got %v, want bad input in %s", err, tt.field)
@@ -316,7 +316,7 @@ func FuzzQueries(f *testing.F) {
 		if err != nil {
 			return
 		}
-		filter, request, err := readQuery(query)
+		filter, request, err := readQuery(query, parameters)
 		if err != nil {
 			checkFault(t, err)
 			return
@@ -328,7 +328,7 @@ func FuzzQueries(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		filter2, request2, err := readQuery(again)
+		filter2, request2, err := readQuery(again, parameters)
 		if err != nil || !reflect.DeepEqual(filter, filter2) || request != request2 {
 			t.Fatalf("got %+v, %+v, then %+v, %+v, %v", filter, request, filter2, request2, err)
 		}

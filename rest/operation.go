@@ -48,6 +48,7 @@ func syncRequest(in *object) (catalog.SyncRequest, error) {
 	request := catalog.SyncRequest{
 		Repositories:   in.selector(),
 		Mirror:         in.bool("mirror", true),
+		OnError:        in.onError(),
 		Priority:       in.priority(),
 		MaxRunning:     in.number("maxRunning"),
 		IdempotencyKey: in.idempotencyKey(),
@@ -71,6 +72,7 @@ func mirrorRequest(in *object) (catalog.MirrorRequest, error) {
 		Repositories:   in.selector(),
 		Path:           in.text("path"),
 		Mirror:         in.bool("mirror", true),
+		OnError:        in.onError(),
 		Priority:       in.priority(),
 		MaxRunning:     in.number("maxRunning"),
 		IdempotencyKey: in.idempotencyKey(),

@@ -55,6 +55,7 @@ type Store interface {
 	GroupsByID(context.Context, []task.GroupID) ([]*task.Group, error)
 	TasksOf(context.Context, task.Relation, []int64, task.Filter, page.Request) ([]*page.Of[*task.Task], error)
 	Created(context.Context, []task.ID) ([][]task.Created, error)
+	Failures(context.Context, []task.ID, page.Request) ([]*page.Of[*task.Failure], error)
 }
 
 // Hub tells what changed. The channel gives the present snapshot at once, then

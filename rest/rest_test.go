@@ -8,12 +8,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"ream/event"
 	"ream/fault"
+	"ream/page"
 	"ream/quota"
 	"ream/task"
 )
@@ -137,6 +139,9 @@ func TestRefusals(t *testing.T) {
 		{"an unknown group", "GET", "/api/v1/task-groups/group-99", "", nil, 404, "NOT_FOUND", "", "there is no group-99"},
 		{"no group's id", "GET", "/api/v1/task-groups/7", "", nil, 404, "NOT_FOUND", "", "ids look like group-7"},
 		{"members of an unknown group", "GET", "/api/v1/task-groups/group-99/tasks", "", nil, 404, "NOT_FOUND", "", "there is no group-99"},
+		{"failures of an unknown task", "GET", "/api/v1/tasks/task-99/failures", "", nil, 404, "NOT_FOUND", "", "there is no task-99"},
+		{"a filter of failures", "GET", "/api/v1/tasks/task-12/failures?state=FAILED", "", nil, 400, "BAD_INPUT", "state", "want one of first, after"},
+		{"neither to fail nor to skip", "POST", "/api/v1/sync", `{"repositories": {"all": true}, "onError": "IGNORE"}`, nil, 400, "BAD_INPUT", "onError", "want FAIL or SKIP"},
 		{"a bad query", "GET", "/api/v1/task-groups/group-7/tasks?first=x", "", nil, 400, "BAD_INPUT", "first", "want 1 to 100"},
 		{"a malformed query", "GET", "/api/v1/task-groups/group-7/tasks?first=%zz", "", nil, 400, "BAD_INPUT", "", "malformed"},
 		{"cancel of nothing", "POST", "/api/v1/cancel", `{"id": "repository-3"}`, nil, 404, "NOT_FOUND", "", "ids look like task-12"},
@@ -216,6 +221,22 @@ func TestOptionsAndHead(t *testing.T) {
 		if head.status != full.status || head.body != "" || head.header.Get("Content-Type") != full.header.Get("Content-Type") || head.header.Get("Content-Length") == "0" {
 			t.Errorf("HEAD of %s: got %d %v %q, GET got %d %v", path, head.status, head.header, head.body, full.status, full.header)
 		}
+	}
+}
+
+func TestFailuresComeInPages(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &stub{task: aTask(task.Completed)}, Options{})
+	got := s.send(t, "GET", Prefix+"tasks/task-12/failures?first=1", "")
+	next := Prefix + "tasks/task-12/failures?after=" + url.QueryEscape(page.EncodeCursor("7")) + "&first=1"
+	want := `{"href":"/api/v1/tasks/task-12/failures?first=1","failures":[{"path":"a/b","url":"http://upstream/a/b","code":"NOT_FOUND","message":"http://upstream/a/b: 404 Not Found"}],"next":"` +
+		strings.ReplaceAll(next, "&", `\u0026`) + `"}`
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, []byte(got.body)); err != nil {
+		t.Fatal(err)
+	}
+	if got.status != 200 || compact.String() != want || got.header.Get("Link") != "<"+next+`>; rel="next"` {
+		t.Errorf("got %d %v %s, want %s", got.status, got.header, got.body, want)
 	}
 }
 

@@ -101,6 +101,15 @@ func (s *stub) Created(_ context.Context, ids []task.ID) ([][]task.Created, erro
 	return make([][]task.Created, len(ids)), s.err
 }
 
+func (s *stub) Failures(_ context.Context, ids []task.ID, _ page.Request) ([]*page.Of[*task.Failure], error) {
+	pages := make([]*page.Of[*task.Failure], len(ids))
+	for i := range pages {
+		failure := task.FailureOf("a/b", "http://upstream/a/b", fault.New(fault.NotFound, "http://upstream/a/b: 404 Not Found"))
+		pages[i] = &page.Of[*task.Failure]{Items: []page.Item[*task.Failure]{{Key: "7", Node: &failure}}, HasNext: true}
+	}
+	return pages, nil
+}
+
 func (s *stub) Subscribe(ctx context.Context, _ event.Topic) (<-chan event.Snapshot, error) {
 	if s.snapshots == nil {
 		return nil, fault.New(fault.Unavailable, "the server is stopping")

@@ -38,7 +38,8 @@ type taskView struct {
 	Group    *link         `json:"group"`
 	Parent   *link         `json:"parent"`
 	RetryOf  *link         `json:"retryOf"`
-	Created  []string      `json:"created"` // ids
+	Created  []string      `json:"created"`  // ids
+	Failures string        `json:"failures"` // where they are
 }
 
 type groupView struct {
@@ -53,6 +54,20 @@ type membersView struct {
 	Href  string     `json:"href"`
 	Tasks []taskView `json:"tasks"`
 	Next  *string    `json:"next"` // the page that follows; nil after the last
+}
+
+// failuresView is a page of what a task could not get.
+type failuresView struct {
+	Href     string        `json:"href"`
+	Failures []failureView `json:"failures"`
+	Next     *string       `json:"next"` // the page that follows; nil after the last
+}
+
+type failureView struct {
+	Path    string `json:"path"`
+	URL     string `json:"url"`
+	Code    string `json:"code"`
+	Message string `json:"message"`
 }
 
 type countsView struct {
@@ -97,6 +112,7 @@ func viewTask(t *task.Task, created []task.Created, now time.Time) taskView {
 		Parent:   taskLink(t.ParentID),
 		RetryOf:  taskLink(t.RetryOf),
 		Created:  make([]string, len(created)),
+		Failures: taskHref(t.ID) + "/failures",
 	}
 	if t.GroupID != 0 {
 		v.Group = &link{groupHref(t.GroupID), t.GroupID.String()}

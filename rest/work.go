@@ -32,18 +32,27 @@ func knownGroup(id string) (task.GroupID, error) {
 }
 
 func (h *Handler) task(w http.ResponseWriter, r *http.Request) error {
-	id, err := knownTask(r.PathValue("id"))
+	found, err := h.findTask(r)
 	if err != nil {
 		return err
+	}
+	return h.read(w, r, found)
+}
+
+// findTask reads the task that the path names.
+func (h *Handler) findTask(r *http.Request) (*task.Task, error) {
+	id, err := knownTask(r.PathValue("id"))
+	if err != nil {
+		return nil, err
 	}
 	found, err := h.store(r.Context()).TasksByID(r.Context(), []task.ID{id})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if found[0] == nil {
-		return missing(id)
+		return nil, missing(id)
 	}
-	return h.read(w, r, found[0])
+	return found[0], nil
 }
 
 func (h *Handler) group(w http.ResponseWriter, r *http.Request) error {

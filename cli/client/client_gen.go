@@ -2194,6 +2194,8 @@ type MirrorInput struct {
 	Path string `json:"path,omitempty"`
 	// True removes what upstream dropped; false only adds.
 	Mirror bool `json:"mirror"`
+	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other.
+	OnError OnError `json:"onError,omitempty"`
 	// Before or after other work.
 	Priority Priority `json:"priority"`
 	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.
@@ -2210,6 +2212,9 @@ func (v *MirrorInput) GetPath() string { return v.Path }
 
 // GetMirror returns MirrorInput.Mirror, and is useful for accessing the field via an interface.
 func (v *MirrorInput) GetMirror() bool { return v.Mirror }
+
+// GetOnError returns MirrorInput.OnError, and is useful for accessing the field via an interface.
+func (v *MirrorInput) GetOnError() OnError { return v.OnError }
 
 // GetPriority returns MirrorInput.Priority, and is useful for accessing the field via an interface.
 func (v *MirrorInput) GetPriority() Priority { return v.Priority }
@@ -2331,6 +2336,21 @@ type MirrorResponse struct {
 
 // GetMirror returns MirrorResponse.Mirror, and is useful for accessing the field via an interface.
 func (v *MirrorResponse) GetMirror() MirrorMirrorTaskGroup { return v.Mirror }
+
+// What a sync does about files that upstream does not give, or not as its metadata says. Either way the task lists them as `failures`, and the next sync tries again.
+type OnError string
+
+const (
+	// The task fails once everything else was fetched, and makes no version. What was fetched is kept, and need not be fetched again.
+	OnErrorFail OnError = "FAIL"
+	// The task makes a version without them and completes. What the repository had at their paths before stays there.
+	OnErrorSkip OnError = "SKIP"
+)
+
+var AllOnError = []OnError{
+	OnErrorFail,
+	OnErrorSkip,
+}
 
 // When a remote's bytes are fetched.
 type Policy string
@@ -3417,12 +3437,371 @@ type ServingPublication struct {
 // GetId returns ServingPublication.Id, and is useful for accessing the field via an interface.
 func (v *ServingPublication) GetId() string { return v.Id }
 
+// Skipped includes the GraphQL fields of Task requested by the fragment Skipped.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type Skipped struct {
+	// task-12.
+	Id string `json:"id"`
+	// For people: "sync fedora-40".
+	Name string `json:"name"`
+	// The files that it could not get, in the order in which that was found out, also if it went on without them and completed. The list may grow until the task has finished.
+	Failures SkippedFailuresTaskFailureConnection `json:"failures"`
+}
+
+// GetId returns Skipped.Id, and is useful for accessing the field via an interface.
+func (v *Skipped) GetId() string { return v.Id }
+
+// GetName returns Skipped.Name, and is useful for accessing the field via an interface.
+func (v *Skipped) GetName() string { return v.Name }
+
+// GetFailures returns Skipped.Failures, and is useful for accessing the field via an interface.
+func (v *Skipped) GetFailures() SkippedFailuresTaskFailureConnection { return v.Failures }
+
+// SkippedFailuresTaskFailureConnection includes the requested fields of the GraphQL type TaskFailureConnection.
+// The GraphQL type's documentation follows.
+//
+// A page of files that a task could not get.
+type SkippedFailuresTaskFailureConnection struct {
+	// The failures without their cursors.
+	Nodes []SkippedFile `json:"nodes"`
+	// Where this page lies in the list.
+	PageInfo SkippedFailuresTaskFailureConnectionPageInfo `json:"pageInfo"`
+}
+
+// GetNodes returns SkippedFailuresTaskFailureConnection.Nodes, and is useful for accessing the field via an interface.
+func (v *SkippedFailuresTaskFailureConnection) GetNodes() []SkippedFile { return v.Nodes }
+
+// GetPageInfo returns SkippedFailuresTaskFailureConnection.PageInfo, and is useful for accessing the field via an interface.
+func (v *SkippedFailuresTaskFailureConnection) GetPageInfo() SkippedFailuresTaskFailureConnectionPageInfo {
+	return v.PageInfo
+}
+
+// SkippedFailuresTaskFailureConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
+// The GraphQL type's documentation follows.
+//
+// Where a page lies in its list.
+type SkippedFailuresTaskFailureConnectionPageInfo struct {
+	// Whether items come after this page.
+	HasNextPage bool `json:"hasNextPage"`
+}
+
+// GetHasNextPage returns SkippedFailuresTaskFailureConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
+func (v *SkippedFailuresTaskFailureConnectionPageInfo) GetHasNextPage() bool { return v.HasNextPage }
+
+// SkippedFile includes the GraphQL fields of TaskFailure requested by the fragment SkippedFile.
+// The GraphQL type's documentation follows.
+//
+// A file that a task could not get.
+type SkippedFile struct {
+	// For people: what went wrong.
+	Message string `json:"message"`
+}
+
+// GetMessage returns SkippedFile.Message, and is useful for accessing the field via an interface.
+func (v *SkippedFile) GetMessage() string { return v.Message }
+
+// SkippedFilesResponse is returned by SkippedFiles on success.
+type SkippedFilesResponse struct {
+	// A task or a group by its id; null if there is none.
+	TaskOrGroup SkippedFilesTaskOrGroup `json:"-"`
+}
+
+// GetTaskOrGroup returns SkippedFilesResponse.TaskOrGroup, and is useful for accessing the field via an interface.
+func (v *SkippedFilesResponse) GetTaskOrGroup() SkippedFilesTaskOrGroup { return v.TaskOrGroup }
+
+func (v *SkippedFilesResponse) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*SkippedFilesResponse
+		TaskOrGroup json.RawMessage `json:"taskOrGroup"`
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.SkippedFilesResponse = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	{
+		dst := &v.TaskOrGroup
+		src := firstPass.TaskOrGroup
+		if len(src) != 0 && string(src) != "null" {
+			err = __unmarshalSkippedFilesTaskOrGroup(
+				src, dst)
+			if err != nil {
+				return fmt.Errorf(
+					"unable to unmarshal SkippedFilesResponse.TaskOrGroup: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+type __premarshalSkippedFilesResponse struct {
+	TaskOrGroup json.RawMessage `json:"taskOrGroup"`
+}
+
+func (v *SkippedFilesResponse) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *SkippedFilesResponse) __premarshalJSON() (*__premarshalSkippedFilesResponse, error) {
+	var retval __premarshalSkippedFilesResponse
+
+	{
+
+		dst := &retval.TaskOrGroup
+		src := v.TaskOrGroup
+		var err error
+		*dst, err = __marshalSkippedFilesTaskOrGroup(
+			&src)
+		if err != nil {
+			return nil, fmt.Errorf(
+				"unable to marshal SkippedFilesResponse.TaskOrGroup: %w", err)
+		}
+	}
+	return &retval, nil
+}
+
+// SkippedFilesTaskOrGroup includes the requested fields of the GraphQL interface TaskOrGroup.
+//
+// SkippedFilesTaskOrGroup is implemented by the following types:
+// SkippedFilesTaskOrGroupTask
+// SkippedFilesTaskOrGroupTaskGroup
+// The GraphQL type's documentation follows.
+//
+// What an operation that takes time returns: one task, or a group of them. Ask for `... on Work` to treat both alike.
+type SkippedFilesTaskOrGroup interface {
+	implementsGraphQLInterfaceSkippedFilesTaskOrGroup()
+	// GetTypename returns the receiver's concrete GraphQL type-name (see interface doc for possible values).
+	GetTypename() string
+}
+
+func (v *SkippedFilesTaskOrGroupTask) implementsGraphQLInterfaceSkippedFilesTaskOrGroup()      {}
+func (v *SkippedFilesTaskOrGroupTaskGroup) implementsGraphQLInterfaceSkippedFilesTaskOrGroup() {}
+
+func __unmarshalSkippedFilesTaskOrGroup(b []byte, v *SkippedFilesTaskOrGroup) error {
+	if string(b) == "null" {
+		return nil
+	}
+
+	var tn struct {
+		TypeName string `json:"__typename"`
+	}
+	err := json.Unmarshal(b, &tn)
+	if err != nil {
+		return err
+	}
+
+	switch tn.TypeName {
+	case "Task":
+		*v = new(SkippedFilesTaskOrGroupTask)
+		return json.Unmarshal(b, *v)
+	case "TaskGroup":
+		*v = new(SkippedFilesTaskOrGroupTaskGroup)
+		return json.Unmarshal(b, *v)
+	case "":
+		return fmt.Errorf(
+			"response was missing TaskOrGroup.__typename")
+	default:
+		return fmt.Errorf(
+			`unexpected concrete type for SkippedFilesTaskOrGroup: "%v"`, tn.TypeName)
+	}
+}
+
+func __marshalSkippedFilesTaskOrGroup(v *SkippedFilesTaskOrGroup) ([]byte, error) {
+
+	var typename string
+	switch v := (*v).(type) {
+	case *SkippedFilesTaskOrGroupTask:
+		typename = "Task"
+
+		premarshaled, err := v.__premarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		result := struct {
+			TypeName string `json:"__typename"`
+			*__premarshalSkippedFilesTaskOrGroupTask
+		}{typename, premarshaled}
+		return json.Marshal(result)
+	case *SkippedFilesTaskOrGroupTaskGroup:
+		typename = "TaskGroup"
+
+		result := struct {
+			TypeName string `json:"__typename"`
+			*SkippedFilesTaskOrGroupTaskGroup
+		}{typename, v}
+		return json.Marshal(result)
+	case nil:
+		return []byte("null"), nil
+	default:
+		return nil, fmt.Errorf(
+			`unexpected concrete type for SkippedFilesTaskOrGroup: "%T"`, v)
+	}
+}
+
+// SkippedFilesTaskOrGroupTask includes the requested fields of the GraphQL type Task.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type SkippedFilesTaskOrGroupTask struct {
+	Typename string `json:"__typename"`
+	Skipped  `json:"-"`
+	// Where it is in its life.
+	State TaskState `json:"state"`
+}
+
+// GetTypename returns SkippedFilesTaskOrGroupTask.Typename, and is useful for accessing the field via an interface.
+func (v *SkippedFilesTaskOrGroupTask) GetTypename() string { return v.Typename }
+
+// GetState returns SkippedFilesTaskOrGroupTask.State, and is useful for accessing the field via an interface.
+func (v *SkippedFilesTaskOrGroupTask) GetState() TaskState { return v.State }
+
+// GetId returns SkippedFilesTaskOrGroupTask.Id, and is useful for accessing the field via an interface.
+func (v *SkippedFilesTaskOrGroupTask) GetId() string { return v.Skipped.Id }
+
+// GetName returns SkippedFilesTaskOrGroupTask.Name, and is useful for accessing the field via an interface.
+func (v *SkippedFilesTaskOrGroupTask) GetName() string { return v.Skipped.Name }
+
+// GetFailures returns SkippedFilesTaskOrGroupTask.Failures, and is useful for accessing the field via an interface.
+func (v *SkippedFilesTaskOrGroupTask) GetFailures() SkippedFailuresTaskFailureConnection {
+	return v.Skipped.Failures
+}
+
+func (v *SkippedFilesTaskOrGroupTask) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*SkippedFilesTaskOrGroupTask
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.SkippedFilesTaskOrGroupTask = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	err = json.Unmarshal(
+		b, &v.Skipped)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+type __premarshalSkippedFilesTaskOrGroupTask struct {
+	Typename string `json:"__typename"`
+
+	State TaskState `json:"state"`
+
+	Id string `json:"id"`
+
+	Name string `json:"name"`
+
+	Failures SkippedFailuresTaskFailureConnection `json:"failures"`
+}
+
+func (v *SkippedFilesTaskOrGroupTask) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *SkippedFilesTaskOrGroupTask) __premarshalJSON() (*__premarshalSkippedFilesTaskOrGroupTask, error) {
+	var retval __premarshalSkippedFilesTaskOrGroupTask
+
+	retval.Typename = v.Typename
+	retval.State = v.State
+	retval.Id = v.Skipped.Id
+	retval.Name = v.Skipped.Name
+	retval.Failures = v.Skipped.Failures
+	return &retval, nil
+}
+
+// SkippedFilesTaskOrGroupTaskGroup includes the requested fields of the GraphQL type TaskGroup.
+// The GraphQL type's documentation follows.
+//
+// Says that a collection of ordinary tasks belong together.
+type SkippedFilesTaskOrGroupTaskGroup struct {
+	Typename string `json:"__typename"`
+	// The members, oldest first.
+	Tasks SkippedFilesTaskOrGroupTaskGroupTasksTaskConnection `json:"tasks"`
+}
+
+// GetTypename returns SkippedFilesTaskOrGroupTaskGroup.Typename, and is useful for accessing the field via an interface.
+func (v *SkippedFilesTaskOrGroupTaskGroup) GetTypename() string { return v.Typename }
+
+// GetTasks returns SkippedFilesTaskOrGroupTaskGroup.Tasks, and is useful for accessing the field via an interface.
+func (v *SkippedFilesTaskOrGroupTaskGroup) GetTasks() SkippedFilesTaskOrGroupTaskGroupTasksTaskConnection {
+	return v.Tasks
+}
+
+// SkippedFilesTaskOrGroupTaskGroupTasksTaskConnection includes the requested fields of the GraphQL type TaskConnection.
+// The GraphQL type's documentation follows.
+//
+// A page of tasks.
+type SkippedFilesTaskOrGroupTaskGroupTasksTaskConnection struct {
+	// The tasks without their cursors.
+	Nodes []Skipped `json:"nodes"`
+	// Where this page lies in the list.
+	PageInfo SkippedFilesTaskOrGroupTaskGroupTasksTaskConnectionPageInfo `json:"pageInfo"`
+}
+
+// GetNodes returns SkippedFilesTaskOrGroupTaskGroupTasksTaskConnection.Nodes, and is useful for accessing the field via an interface.
+func (v *SkippedFilesTaskOrGroupTaskGroupTasksTaskConnection) GetNodes() []Skipped { return v.Nodes }
+
+// GetPageInfo returns SkippedFilesTaskOrGroupTaskGroupTasksTaskConnection.PageInfo, and is useful for accessing the field via an interface.
+func (v *SkippedFilesTaskOrGroupTaskGroupTasksTaskConnection) GetPageInfo() SkippedFilesTaskOrGroupTaskGroupTasksTaskConnectionPageInfo {
+	return v.PageInfo
+}
+
+// SkippedFilesTaskOrGroupTaskGroupTasksTaskConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
+// The GraphQL type's documentation follows.
+//
+// Where a page lies in its list.
+type SkippedFilesTaskOrGroupTaskGroupTasksTaskConnectionPageInfo struct {
+	// Whether items come after this page.
+	HasNextPage bool `json:"hasNextPage"`
+	// The cursor of the page's last item; null if it is empty.
+	EndCursor string `json:"endCursor"`
+}
+
+// GetHasNextPage returns SkippedFilesTaskOrGroupTaskGroupTasksTaskConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
+func (v *SkippedFilesTaskOrGroupTaskGroupTasksTaskConnectionPageInfo) GetHasNextPage() bool {
+	return v.HasNextPage
+}
+
+// GetEndCursor returns SkippedFilesTaskOrGroupTaskGroupTasksTaskConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
+func (v *SkippedFilesTaskOrGroupTaskGroupTasksTaskConnectionPageInfo) GetEndCursor() string {
+	return v.EndCursor
+}
+
 // What to sync and how.
 type SyncInput struct {
 	// Which repositories. By one id or one name the answer is a Task, otherwise a TaskGroup with a task each.
 	Repositories RepositorySelector `json:"repositories"`
 	// True removes what upstream dropped; false only adds.
 	Mirror bool `json:"mirror"`
+	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other.
+	OnError OnError `json:"onError,omitempty"`
 	// Before or after other work.
 	Priority Priority `json:"priority"`
 	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.
@@ -3436,6 +3815,9 @@ func (v *SyncInput) GetRepositories() RepositorySelector { return v.Repositories
 
 // GetMirror returns SyncInput.Mirror, and is useful for accessing the field via an interface.
 func (v *SyncInput) GetMirror() bool { return v.Mirror }
+
+// GetOnError returns SyncInput.OnError, and is useful for accessing the field via an interface.
+func (v *SyncInput) GetOnError() OnError { return v.OnError }
 
 // GetPriority returns SyncInput.Priority, and is useful for accessing the field via an interface.
 func (v *SyncInput) GetPriority() Priority { return v.Priority }
@@ -4395,6 +4777,22 @@ type __RollbackInput struct {
 
 // GetId returns __RollbackInput.Id, and is useful for accessing the field via an interface.
 func (v *__RollbackInput) GetId() string { return v.Id }
+
+// __SkippedFilesInput is used internally by genqlient
+type __SkippedFilesInput struct {
+	Id    string `json:"id"`
+	First int    `json:"first"`
+	After string `json:"after,omitempty"`
+}
+
+// GetId returns __SkippedFilesInput.Id, and is useful for accessing the field via an interface.
+func (v *__SkippedFilesInput) GetId() string { return v.Id }
+
+// GetFirst returns __SkippedFilesInput.First, and is useful for accessing the field via an interface.
+func (v *__SkippedFilesInput) GetFirst() int { return v.First }
+
+// GetAfter returns __SkippedFilesInput.After, and is useful for accessing the field via an interface.
+func (v *__SkippedFilesInput) GetAfter() string { return v.After }
 
 // __SyncInput is used internally by genqlient
 type __SyncInput struct {
@@ -5493,6 +5891,75 @@ func Rollback(
 	}
 
 	data_ = &RollbackResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by SkippedFiles.
+const SkippedFiles_Operation = `
+query SkippedFiles ($id: ID!, $first: Int!, $after: String) {
+	taskOrGroup(id: $id) {
+		__typename
+		... on Task {
+			... Skipped
+			state
+		}
+		... on TaskGroup {
+			tasks(state: [COMPLETED], first: 20, after: $after) {
+				nodes {
+					... Skipped
+				}
+				pageInfo {
+					hasNextPage
+					endCursor
+				}
+			}
+		}
+	}
+}
+fragment Skipped on Task {
+	id
+	name
+	failures(first: $first) {
+		nodes {
+			... SkippedFile
+		}
+		pageInfo {
+			hasNextPage
+		}
+	}
+}
+fragment SkippedFile on TaskFailure {
+	message
+}
+`
+
+// Which files tasks completed without.
+func SkippedFiles(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	id string,
+	first int,
+	after string,
+) (data_ *SkippedFilesResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "SkippedFiles",
+		Query:  SkippedFiles_Operation,
+		Variables: &__SkippedFilesInput{
+			Id:    id,
+			First: first,
+			After: after,
+		},
+	}
+
+	data_ = &SkippedFilesResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(

@@ -55,6 +55,7 @@ func Run(t *testing.T, open func(*testing.T) *db.DB) {
 		"use of tokens":              useOfTokens,
 		"audit log":                  auditLog,
 		"purge of the audit log":     purgeOfTheAuditLog,
+		"failures of tasks":          failuresOfTasks,
 		"limits":                     limits,
 		"limits of groups":           limitsOfGroups,
 		"limits of lines":            limitsOfLines,
