@@ -51,7 +51,7 @@ func (s *staging) create() (*Writer, error) {
 	if err != nil {
 		return nil, full(fmt.Errorf("create a blob: %w", err))
 	}
-	return &Writer{f: f, hash: sha256.New()}, nil
+	return &Writer{f: f, hash: sha256.New(), last: time.Now()}, nil
 }
 
 // own returns the directory of this process, which it makes if need be: a disk

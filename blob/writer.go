@@ -6,6 +6,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"time"
 )
 
 // stride is after how many bytes the kernel is asked to go on writing to disk.
@@ -17,7 +18,8 @@ type Writer struct {
 	f     *os.File
 	hash  hash.Hash
 	size  int64
-	ended bool // finished or aborted
+	last  time.Time // when something was last written, or when it began
+	ended bool      // finished or aborted
 
 	begun  int64  // up to where the kernel was asked to write to disk
 	synced bool   // whether the file is to be made durable when it is finished
@@ -29,6 +31,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	n, err := w.f.Write(p)
 	w.hash.Write(p[:n])
 	w.size += int64(n)
+	w.last = time.Now()
 	if err != nil {
 		return n, full(fmt.Errorf("write a blob: %w", err))
 	}
@@ -72,7 +75,7 @@ func (w *Writer) Finish() (Staged, error) {
 		os.Remove(w.f.Name())
 		return Staged{}, full(fmt.Errorf("finish a blob: %w", err))
 	}
-	return Staged{SHA256: w.SHA256(), Size: w.size, path: w.f.Name(), mark: w.mark}, nil
+	return Staged{SHA256: w.SHA256(), Size: w.size, path: w.f.Name(), written: w.last, mark: w.mark}, nil
 }
 
 // Abort drops the blob. It does nothing once the blob was finished.
@@ -87,8 +90,9 @@ func (w *Writer) Abort() {
 
 // Staged is a finished blob that is not committed yet.
 type Staged struct {
-	SHA256 string
-	Size   int64
-	path   string
-	mark   uint64
+	SHA256  string
+	Size    int64
+	path    string
+	written time.Time
+	mark    uint64
 }

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"ream/blob"
@@ -52,12 +53,14 @@ type arrival struct {
 type batch struct {
 	staged []blob.Staged
 	bytes  int64
-	units  []*content.Unit // their artifacts are staged here, or were recorded before
+	// Their artifacts are staged here, or were recorded before.
+	landed []*content.Unit // fetched for them: most are new
+	found  []*content.Unit // already there: most are recorded as well
 }
 
 // has reports whether there are so many times what a batch needs.
 func (b *batch) has(times int) bool {
-	return max(len(b.staged), len(b.units)) >= times*batchFiles || b.bytes >= int64(times)*batchBytes
+	return max(len(b.staged), len(b.landed), len(b.found)) >= times*batchFiles || b.bytes >= int64(times)*batchBytes
 }
 
 func newKeeper(c *Catalog) *keeper {
@@ -129,15 +132,16 @@ func (k *keeper) lose(digest content.Digest) (next wanted, waits bool) {
 	return a.waiting[0], true
 }
 
-// add takes units whose artifacts have landed or are recorded. It blocks and
+// add takes units whose artifacts have landed, or were found. It blocks and
 // fails as land does.
-func (k *keeper) add(units []*content.Unit) error {
+func (k *keeper) add(landed, found []*content.Unit) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.room(); err != nil {
 		return err
 	}
-	k.next.units = append(k.next.units, units...)
+	k.next.landed = append(k.next.landed, landed...)
+	k.next.found = append(k.next.found, found...)
 	k.grown()
 	return nil
 }
@@ -189,7 +193,7 @@ func (k *keeper) take() (b batch, ok bool) {
 	}
 	b, k.next = k.next, batch{}
 	k.changed.Broadcast()
-	return b, len(b.staged)+len(b.units) > 0
+	return b, len(b.staged)+len(b.landed)+len(b.found) > 0
 }
 
 // keep makes a batch durable and records it.
@@ -208,12 +212,12 @@ func (k *keeper) keep(ctx context.Context, b batch) error {
 		if err := tx.AddArtifacts(ctx, artifacts); err != nil {
 			return err
 		}
-		return tx.AddUnits(ctx, b.units)
+		return tx.AddUnits(ctx, b.found, b.landed)
 	}); err != nil {
 		return err
 	}
 	b.staged = nil
-	for _, u := range b.units {
+	for _, u := range slices.Concat(b.landed, b.found) {
 		k.units = append(k.units, u.ID)
 	}
 	k.mu.Lock()

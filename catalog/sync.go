@@ -285,7 +285,7 @@ func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted)
 			}
 		}
 	}
-	if err := s.keeper.add(found); err != nil {
+	if err := s.keeper.add(nil, found); err != nil {
 		return err
 	}
 	return ctx.Err()
@@ -323,17 +323,17 @@ func (s *syncing) land(ctx context.Context, w wanted, staged blob.Staged) error 
 	if err != nil {
 		return err
 	}
-	var found []*content.Unit
+	var landed []*content.Unit
 	for _, w := range waiting {
 		fits, err := s.fits(ctx, w, staged.Size)
 		if err != nil {
 			return err
 		}
 		if fits {
-			found = append(found, w.Unit)
+			landed = append(landed, w.Unit)
 		}
 	}
-	return s.keeper.add(found)
+	return s.keeper.add(landed, nil)
 }
 
 // fits reports whether a unit's artifact, which is there, has the size that the

@@ -326,7 +326,7 @@ func TestKeeperThatFailsRefusesMore(t *testing.T) {
 	if failed == nil || !strings.Contains(failed.Error(), "name a blob") {
 		t.Fatalf("run: got %v, want that no blob can be named", failed)
 	}
-	for name, err := range map[string]error{"land": land("two"), "add": k.add(nil)} {
+	for name, err := range map[string]error{"land": land("two"), "add": k.add(nil, nil)} {
 		if !errors.Is(err, failed) {
 			t.Errorf("%s afterwards: got %v, want %v", name, err, failed)
 		}

@@ -58,7 +58,7 @@ func (h house) units(names ...string) []content.UnitID {
 		}
 		units[i].Path, units[i].SHA256 = path, content.Digest(fmt.Sprintf("%064x", units[i].Size))
 	}
-	if err := h.DB.InTx(h.t.Context(), func(tx *db.Tx) error { return tx.AddUnits(h.t.Context(), units) }); err != nil {
+	if err := h.DB.InTx(h.t.Context(), func(tx *db.Tx) error { return tx.AddUnits(h.t.Context(), units, nil) }); err != nil {
 		h.t.Fatal(err)
 	}
 	for i, u := range units {

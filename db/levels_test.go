@@ -135,7 +135,7 @@ func (e engine) fill(from, to int) {
 				return err
 			}
 			units := []*content.Unit{e.unit(name, 1), e.unit(name, 2), e.unit(name, 3)}
-			if err := tx.AddUnits(ctx, units); err != nil {
+			if err := tx.AddUnits(ctx, units, nil); err != nil {
 				return err
 			}
 			first, err := tx.CreateVersion(ctx, r, 0, []content.UnitID{units[0].ID, units[1].ID}, nil)

@@ -35,9 +35,11 @@ func (tx *Tx) memberChanges(ctx context.Context, r *content.Repository, added, r
 	if err != nil {
 		return nil, nil, err
 	}
-	there, err := tx.membersAt(ctx, r.ID, slices.Concat(wanted, unwanted))
-	if err != nil {
-		return nil, nil, err
+	var there map[string]member
+	if r.LatestID != 0 {
+		if there, err = tx.membersAt(ctx, r.ID, slices.Concat(wanted, unwanted)); err != nil {
+			return nil, nil, err
+		}
 	}
 	coming := make(map[string]member, len(wanted))
 	for _, m := range wanted {

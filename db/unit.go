@@ -135,17 +135,20 @@ type unitKey struct {
 	unit   *content.Unit
 }
 
-// keysOf are the keys of units in the order in which everybody inserts them,
-// lest they wait for each other.
+// keysOf are the keys of units in order.
 func keysOf(units []*content.Unit) []unitKey {
 	keys := make([]unitKey, len(units))
 	for i, u := range units {
 		keys[i] = unitKey{Format: u.Format, Path: u.Path, SHA256: u.SHA256, Size: u.Size, unit: u}
 	}
-	slices.SortFunc(keys, func(a, b unitKey) int {
-		return cmp.Or(cmp.Compare(a.Format, b.Format), cmp.Compare(a.Path, b.Path), cmp.Compare(a.SHA256, b.SHA256))
-	})
+	slices.SortFunc(keys, compareKeys)
 	return keys
+}
+
+// compareKeys is the order in which everybody inserts units, lest they wait for
+// each other.
+func compareKeys(a, b unitKey) int {
+	return cmp.Or(cmp.Compare(a.Format, b.Format), cmp.Compare(a.Path, b.Path), cmp.Compare(a.SHA256, b.SHA256))
 }
 
 // FindUnits fills in the IDs of those units that are stored, by their format,
@@ -183,20 +186,45 @@ func (q *queries) findUnits(ctx context.Context, keys []unitKey) (missing []unit
 }
 
 // AddUnits stores those units that are not stored yet, and fills in the IDs of
-// all.
-func (tx *Tx) AddUnits(ctx context.Context, units []*content.Unit) error {
+// all. Most of those in fresh should be new: they are not looked for before.
+func (tx *Tx) AddUnits(ctx context.Context, units, fresh []*content.Unit) error {
 	// An ID that a unit has already may be of a transaction that failed.
 	missing, err := tx.findUnits(ctx, keysOf(units))
 	if err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(missing, bulk) {
-		if _, err := tx.exec(ctx, `INSERT INTO unit(format, path, sha256, size) SELECT format, path, sha256, size FROM `+
+	missing = append(missing, keysOf(fresh)...)
+	slices.SortFunc(missing, compareKeys)
+	return tx.addUnits(ctx, missing)
+}
+
+// addUnits inserts units in order, and looks up those that are there already.
+func (tx *Tx) addUnits(ctx context.Context, keys []unitKey) error {
+	type key struct {
+		format content.Format
+		path   string
+		sha256 content.Digest
+	}
+	var there []unitKey
+	for chunk := range slices.Chunk(keys, bulk) {
+		var inserted []unitRow
+		if err := tx.sel(ctx, &inserted, `INSERT INTO unit(format, path, sha256, size) SELECT format, path, sha256, size FROM `+
 			tx.d.rows("x", "format text", "path text", "sha256 text", "size bigint")+`
-			WHERE TRUE ORDER BY format, path, sha256 ON CONFLICT (format, path, sha256) DO NOTHING`, encode(chunk)); err != nil {
+			WHERE TRUE ORDER BY format, path, sha256 ON CONFLICT (format, path, sha256) DO NOTHING RETURNING id, format, path, sha256`, encode(chunk)); err != nil {
 			return err
 		}
+		ids := make(map[key]content.UnitID, len(inserted))
+		for _, r := range inserted {
+			ids[key{r.Format, r.Path, r.SHA256}] = r.ID
+		}
+		for _, k := range chunk {
+			if id, ok := ids[key{k.Format, k.Path, k.SHA256}]; ok {
+				k.unit.ID = id
+			} else {
+				there = append(there, k)
+			}
+		}
 	}
-	_, err = tx.findUnits(ctx, missing)
+	_, err := tx.findUnits(ctx, there)
 	return err
 }

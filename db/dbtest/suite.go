@@ -124,7 +124,7 @@ func digest(bytes int) content.Digest { return content.Digest(fmt.Sprintf("%064x
 // store stores units and returns their IDs.
 func (l library) store(units ...*content.Unit) []content.UnitID {
 	l.t.Helper()
-	l.tx(func(tx *db.Tx) error { return tx.AddUnits(l.ctx(), units) })
+	l.tx(func(tx *db.Tx) error { return tx.AddUnits(l.ctx(), units, nil) })
 	ids := make([]content.UnitID, len(units))
 	for i, u := range units {
 		ids[i] = u.ID

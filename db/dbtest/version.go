@@ -46,7 +46,7 @@ func units(l library) {
 	// A failed transaction's ids must not outlive it.
 	u := unit("c", 1)
 	if err := l.InTx(l.ctx(), func(tx *db.Tx) error {
-		return errors.Join(tx.AddUnits(l.ctx(), []*content.Unit{u}), errors.New("no"))
+		return errors.Join(tx.AddUnits(l.ctx(), nil, []*content.Unit{u}), errors.New("no"))
 	}); err == nil || u.ID == 0 {
 		l.t.Fatalf("got %v and id %d", err, u.ID)
 	}
@@ -71,7 +71,7 @@ func unitsAddedAtOnce(l library) {
 				as = append(as, content.Artifact{SHA256: digest(j + 1), Size: int64(j + 1)})
 			}
 			if err := l.InTx(l.ctx(), func(tx *db.Tx) error {
-				return errors.Join(tx.AddArtifacts(l.ctx(), as), tx.AddUnits(l.ctx(), us))
+				return errors.Join(tx.AddArtifacts(l.ctx(), as), tx.AddUnits(l.ctx(), us[:n/2], us[n/2:]))
 			}); err != nil {
 				l.t.Error(err)
 			}
