@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -20,6 +22,8 @@ import (
 type staging struct {
 	root string
 	host string // the machine, as directories' names begin; without dashes, as one follows
+
+	begun atomic.Uint64 // blobs of this process
 
 	mu   sync.Mutex
 	dir  string // of this process; empty until it is needed
@@ -47,11 +51,26 @@ func (s *staging) create() (*Writer, error) {
 	if err != nil {
 		return nil, full(fmt.Errorf("create a blob: %w", err))
 	}
-	f, err := os.CreateTemp(dir, "blob-*")
+	n := s.begun.Add(1)
+	path := filepath.Join(dir, strconv.FormatUint(n%spread, 10), strconv.FormatUint(n, 10))
+	f, err := createFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.Mkdir(filepath.Dir(path), 0o750); err == nil || errors.Is(err, fs.ErrExist) {
+			f, err = createFile(path)
+		}
+	}
 	if err != nil {
 		return nil, full(fmt.Errorf("create a blob: %w", err))
 	}
 	return &Writer{f: f, hash: sha256.New(), last: time.Now()}, nil
+}
+
+// spread is over how many directories a process spreads its blobs: the kernel
+// changes one directory for one file at a time.
+const spread = 16
+
+func createFile(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
 // own returns the directory of this process, which it makes if need be: a disk
@@ -195,7 +214,7 @@ func removeLocked(dir string) error {
 		if e.Name() == lockName {
 			continue
 		}
-		if err := gone(os.Remove(filepath.Join(dir, e.Name()))); err != nil {
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
 	}

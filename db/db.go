@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -46,6 +47,7 @@ type DB struct {
 	changes changes
 	known   statements // of the engine's transactions
 	reading *reading
+	roomAt  atomic.Int64 // when there last was room, in nanoseconds since 1970
 }
 
 // queries are the statements that run alike inside and outside a transaction.
