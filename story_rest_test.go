@@ -54,7 +54,23 @@ type restWork struct {
 	Group, RetryOf              *struct{ Href, ID string }
 	Created                     []string
 	Tasks                       json.RawMessage // of a page; where they are, of a group
+	Preview                     string
 	Code, Field, Detail         string
+}
+
+// readPage reads a page of a list.
+func readPage[T any](c restClient, path string) (page T) {
+	c.t.Helper()
+	response, err := c.http.Get(c.address + path)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK || json.Unmarshal(text, &page) != nil {
+		c.t.Fatalf("%s: got %s, %v\n%s", path, response.Status, err, text)
+	}
+	return page
 }
 
 // send sends a request. Headers are names and values by turns.

@@ -2,9 +2,7 @@ package main_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -143,19 +141,10 @@ func TestTolerantSync(t *testing.T) {
 		c := newRESTClient(p)
 		var paths []string
 		for next := "/api/v1/tasks/" + task + "/failures?first=3"; next != ""; {
-			var page struct {
+			page := readPage[struct {
 				Failures []struct{ Path string }
 				Next     *string
-			}
-			response, err := c.http.Get(p.address + next)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text, err := io.ReadAll(response.Body)
-			response.Body.Close()
-			if err != nil || json.Unmarshal(text, &page) != nil {
-				t.Fatalf("got %s, %v", text, err)
-			}
+			}](c, next)
 			next = ""
 			if page.Next != nil {
 				next = *page.Next

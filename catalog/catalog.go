@@ -44,6 +44,7 @@ type Catalog struct {
 // The kinds of tasks that the catalog queues and handles.
 const (
 	SyncKind       task.Kind = "repository.sync"
+	PreviewKind    task.Kind = "repository.preview"
 	PublishKind    task.Kind = "repository.publish"
 	DistributeKind task.Kind = "distribution.update"
 	PurgeKind      task.Kind = "history.purge"
@@ -57,6 +58,7 @@ const (
 func (c *Catalog) Handlers() map[task.Kind]task.Handler {
 	return map[task.Kind]task.Handler{
 		SyncKind:       c.retaining(c.sync),
+		PreviewKind:    c.preview,
 		PublishKind:    c.retaining(c.publish),
 		DistributeKind: c.retaining(c.distribute),
 		PurgeKind:      c.purge,
@@ -71,8 +73,10 @@ func (c *Catalog) Handlers() map[task.Kind]task.Handler {
 // Syncs can last for hours, so they leave every fourth slot to other work, if
 // there are several.
 func Limits(slots int) map[task.Kind]task.Limits {
+	syncs := max(1, slots-(slots+3)/4)
 	return map[task.Kind]task.Limits{
-		SyncKind:       {Slots: max(1, slots-(slots+3)/4), Deadline: 24 * time.Hour, Stall: 30 * time.Minute},
+		SyncKind:       {Slots: syncs, Deadline: 24 * time.Hour, Stall: 30 * time.Minute},
+		PreviewKind:    {Slots: syncs, Deadline: 6 * time.Hour, Stall: 30 * time.Minute},
 		PublishKind:    {Deadline: 6 * time.Hour, Stall: 30 * time.Minute},
 		DistributeKind: {Deadline: 5 * time.Minute},
 		PurgeKind:      {Deadline: 24 * time.Hour, Stall: 30 * time.Minute},

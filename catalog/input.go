@@ -101,6 +101,7 @@ type SyncRequest struct {
 	Repositories   Selector        `json:"repositories"`
 	Mirror         bool            `json:"mirror"`           // remove what upstream dropped
 	OnError        content.OnError `json:"onError,omitzero"` // what to do about files that cannot be got
+	DryRun         bool            `json:"dryRun,omitzero"`  // find out what would change, and change nothing
 	Priority       task.Priority   `json:"priority"`
 	MaxRunning     int             `json:"maxRunning,omitzero"` // how many members of the group may run at once; 0 for no limit
 	IdempotencyKey string          `json:"-"`                   // empty for none

@@ -159,6 +159,9 @@ func (in *SyncRequest) check() (*Selector, error) { return &in.Repositories, nil
 func (in *SyncRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
 	return expand(ctx, tx, "sync", in.Repositories, in.MaxRunning, func(r *content.Repository) ([]task.New, error) {
 		t, err := newSync(r, in.Mirror, in.OnError, in.Priority)
+		if in.DryRun {
+			t, err = newPreview(r, in.Mirror, in.Priority)
+		}
 		return []task.New{t}, err
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ream/catalog"
+	"ream/content"
 	"ream/db"
 	"ream/fault"
 	"ream/page"
@@ -82,6 +83,7 @@ func TestPurge(t *testing.T) {
 		outcomes := []task.State{task.Completed, task.Failed, task.Canceled}
 		h.tx(func(tx *db.Tx) error {
 			return errors.Join(tx.Create(h.t.Context(), old[0].ID, "version-1"), tx.AddFailures(h.t.Context(), old[0].ID, []task.Failure{{Path: "a"}}),
+				tx.AddPreviewChanges(h.t.Context(), old[0].ID, []content.PreviewChange{{Path: "a", Kind: content.WouldAdd}}), tx.AddPreview(h.t.Context(), old[0].ID, 1),
 				tx.Report(h.t.Context(), h.worker, []task.Report{{TaskID: old[0].ID, Code: "code", Message: "message", Unit: task.Items, Done: 1}}))
 		})
 		for i, o := range outcomes {
@@ -118,6 +120,14 @@ func TestPurge(t *testing.T) {
 		failures, err := h.DB.Failures(h.t.Context(), []task.ID{1}, page.Request{})
 		if err != nil || len(failures[0].Items) != 0 {
 			h.t.Errorf("failures of a purged task: got %v, %v", failures, err)
+		}
+		previews, err := h.DB.Previews(h.t.Context(), []task.ID{1})
+		if err != nil || previews[0] != nil {
+			h.t.Errorf("preview of a purged task: got %v, %v", previews, err)
+		}
+		changes, err := h.DB.PreviewChanges(h.t.Context(), []task.ID{1}, nil, page.Request{})
+		if err != nil || len(changes[0].Items) != 0 {
+			h.t.Errorf("changes of a purged task's preview: got %v, %v", changes, err)
 		}
 		queue, err := h.DB.Queue(h.t.Context())
 		if err != nil || queue.Tally.Finished() != 5 || queue.Tally.Running != 2 {

@@ -52,48 +52,64 @@ func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
 	if err != nil {
 		return err
 	}
-	repository, err := one(c.DB.RepositoriesByID(ctx, []content.RepositoryID{args.Repository}))
-	if err != nil {
-		return missing(err, args.Repository)
-	}
-	if repository.RemoteID == 0 {
-		return fault.New(fault.Conflict, "%q has no remote any more", repository.Name)
-	}
-	remote, err := one(c.DB.RemotesByID(ctx, []content.RemoteID{repository.RemoteID}))
-	if err != nil {
-		return missing(err, repository.RemoteID)
-	}
-	base, err := url.Parse(remote.URL)
-	if err != nil {
-		return fault.Wrap(err, fault.BadInput, "the remote's URL is not valid")
-	}
-	source, err := c.source(remote)
+	up, err := c.readUpstream(ctx, run, args.Repository)
 	if err != nil {
 		return err
 	}
-	manifest, err := c.fetchManifest(ctx, run, source, remote.URL)
-	if err != nil {
-		return err
-	}
-	defer manifest.remove()
+	defer up.manifest.remove()
 
-	fingerprint := fingerprint(remote, args.Mirror, manifest.sha256)
-	synced, version, err := c.DB.Synced(ctx, repository.ID)
+	fingerprint := fingerprint(up.remote, args.Mirror, up.manifest.sha256)
+	synced, version, err := c.DB.Synced(ctx, up.repository.ID)
 	if err != nil {
 		return err
 	}
-	if synced == fingerprint && version == repository.LatestID {
+	if synced == fingerprint && version == up.repository.LatestID {
 		return nil
 	}
-	s := &syncing{c: c, run: run, source: source, base: base, connections: remote.Connections, skips: args.OnError == content.Skip,
+	s := &syncing{c: c, run: run, source: up.source, base: up.base, connections: up.remote.Connections, skips: args.OnError == content.Skip,
 		keeper: newKeeper(c), failures: failures}
-	if err := s.fetchAll(ctx, manifest); err != nil {
+	if err := s.fetchAll(ctx, up.manifest); err != nil {
 		return err
 	}
 	if s.failed != nil {
 		fingerprint = "" // the next sync tries again
 	}
-	return s.finish(ctx, repository, args.Mirror, fingerprint)
+	return s.finish(ctx, up.repository, args.Mirror, fingerprint)
+}
+
+// upstream is what a repository's remote has now.
+type upstream struct {
+	repository *content.Repository
+	remote     *content.Remote
+	source     *fetch.Source
+	base       *url.URL // of the remote
+	manifest   fetchedManifest
+}
+
+// readUpstream fetches the manifest of a repository's remote, which the caller
+// has to remove.
+func (c *Catalog) readUpstream(ctx context.Context, run *task.Run, id content.RepositoryID) (*upstream, error) {
+	repository, err := one(c.DB.RepositoriesByID(ctx, []content.RepositoryID{id}))
+	if err != nil {
+		return nil, missing(err, id)
+	}
+	if repository.RemoteID == 0 {
+		return nil, fault.New(fault.Conflict, "%q has no remote any more", repository.Name)
+	}
+	remote, err := one(c.DB.RemotesByID(ctx, []content.RemoteID{repository.RemoteID}))
+	if err != nil {
+		return nil, missing(err, repository.RemoteID)
+	}
+	base, err := url.Parse(remote.URL)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.BadInput, "the remote's URL is not valid")
+	}
+	source, err := c.source(remote)
+	if err != nil {
+		return nil, err
+	}
+	manifest, err := c.fetchManifest(ctx, run, source, remote.URL)
+	return &upstream{repository, remote, source, base, manifest}, err
 }
 
 // fingerprint tells whether a sync would lead to anything else than the last

@@ -41,6 +41,8 @@ func TestOperationsAsk(t *testing.T) {
 			"Sync": `{"input":{"repositories":{"all":true},"mirror":false,"priority":"LOW"}}`}, "group-7\n"},
 		{[]string{"sync", "a", "--on-error", "skip", "--no-wait"}, map[string]string{
 			"Sync": `{"input":{"repositories":{"names":["a"]},"mirror":true,"onError":"SKIP","priority":"NORMAL"}}`}, "group-7\n"},
+		{[]string{"sync", "a", "--dry-run", "--no-wait"}, map[string]string{
+			"Sync": `{"input":{"repositories":{"names":["a"]},"mirror":true,"dryRun":true,"priority":"NORMAL"}}`}, "group-7\n"},
 		{[]string{"publish", "a", "--version", "3", "--wait=false"}, map[string]string{
 			"Publish": `{"input":{"repositories":{"names":["a"]},"version":3,"priority":"NORMAL"}}`}, "group-7\n"},
 		{[]string{"mirror", "--labels", "env=prod", "--no-wait"}, map[string]string{

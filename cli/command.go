@@ -13,9 +13,12 @@ func syncRepositories(ctx context.Context, args []string, env Env) error {
 	f := newFlags("sync", `sync [NAME… | --labels SELECTOR | --all]
 
 Fetches what the repositories' remotes have now, and makes a new version of
-each repository that changed.`)
+each repository that changed. With --dry-run it only prints what would change:
+"+ PATH" for what would be added, "- PATH" for what would be removed, "~ PATH"
+for what would be replaced, "= PATH" for what stays and is not stored yet.`)
 	server, wait, selection, priority, maxRunning := f.server(env), f.wait(), f.selection(), f.priority(), f.maxRunning()
 	addOnly, onError := f.Bool("add-only", false, "keep what upstream dropped"), f.onError()
+	dryRun := f.Bool("dry-run", false, "print what would change, fetch no files, and make no version")
 	names, err := f.parse(args)
 	if err != nil {
 		return err
@@ -28,9 +31,12 @@ each repository that changed.`)
 	if err != nil {
 		return err
 	}
-	queued, err := client.Sync(ctx, c, client.SyncInput{Repositories: selector, Mirror: !*addOnly, OnError: *onError, Priority: *priority, MaxRunning: int(*maxRunning)})
+	queued, err := client.Sync(ctx, c, client.SyncInput{Repositories: selector, Mirror: !*addOnly, OnError: *onError, DryRun: *dryRun, Priority: *priority, MaxRunning: int(*maxRunning)})
 	if err != nil {
 		return err
+	}
+	if *dryRun && *wait {
+		return previewed(ctx, c, queued.Sync, env)
 	}
 	return accompany(ctx, c, queued.Sync, *wait, env)
 }

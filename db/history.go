@@ -28,13 +28,13 @@ func (db *DB) PurgeGroups(ctx context.Context, after task.GroupID, cutoff time.T
 
 // PurgeTasks deletes those of the next limit tasks after the given one that
 // finished before the cutoff and whose group, if they had one, is gone; with
-// their reports and what tells what they made and could not get. The counts over everything stay:
-// they tell what was ever done.
+// their reports and what tells what they made, could not get, and found out. The
+// counts over everything stay: they tell what was ever done.
 func (db *DB) PurgeTasks(ctx context.Context, after task.ID, cutoff time.Time, limit int) (Purged[task.ID], error) {
 	const next = `SELECT t.id, t.created_at, t.finished_at, g.id IS NOT NULL AS kept
 		FROM task t LEFT JOIN task_group g ON g.id = t.group_id WHERE t.id > ? ORDER BY t.id LIMIT ?`
 	return purge(ctx, db, next, after, cutoff, limit, func(tx *Tx, ids []task.ID) (int, error) {
-		for _, table := range []string{"task_report", "task_created", "task_failure", "task_unsuccessful"} {
+		for _, table := range []string{"task_report", "task_created", "task_failure", "task_preview", "task_preview_change", "task_unsuccessful"} {
 			if _, err := tx.exec(ctx, `DELETE FROM `+table+` WHERE `+tx.d.in("task_id"), list(tx.d, ids)); err != nil {
 				return 0, err
 			}

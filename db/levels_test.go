@@ -3,6 +3,7 @@ package db_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -39,6 +40,7 @@ const everything = `{
 		name group { id } parent { name } worker { host } ahead retryOf { id }
 		reservations { resource } reports { code } created { ... on RepositoryVersion { number repository { name } } }
 		failures(first: 2) { totalCount nodes { path } }
+		preview { added changes(first: 2, kinds: [ADDED]) { totalCount nodes { path } } }
 		spawned(first: 2) { totalCount nodes { state } } retries(first: 1) { nodes { id } }
 	} }
 	distributions(first: 100) { nodes { url publication { version { number } } } }
@@ -55,7 +57,7 @@ func TestOneStatementPerLevel(t *testing.T) {
 		const few, many = 3, 100
 		began := time.Now()
 		limits := resolvers.DefaultLimits()
-		limits.Cost = 45_000 // nobody may ask for all this at once
+		limits.Cost = 50_000 // nobody may ask for all this at once
 		handler := resolvers.NewHandler(resolvers.Resolver{Store: stores{e.DB}, Now: e.Now}, resolvers.Options{Log: slog.New(slog.DiscardHandler), Limits: limits})
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			admin := access.Caller{Principal: access.Principal{Kind: access.Anonymous, Role: access.Admin}}
@@ -158,6 +160,9 @@ func (e engine) fill(from, to int) {
 					return err
 				}
 				if err := tx.AddFailures(ctx, claimed.ID, []task.Failure{{Path: "a"}, {Path: "b"}, {Path: "c"}}); err != nil {
+					return err
+				}
+				if err := errors.Join(tx.AddPreviewChanges(ctx, claimed.ID, []content.PreviewChange{{Path: "a", Kind: content.WouldAdd}}), tx.AddPreview(ctx, claimed.ID, 0)); err != nil {
 					return err
 				}
 				return tx.Create(ctx, claimed.ID, version.ID.String())

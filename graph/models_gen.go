@@ -337,6 +337,8 @@ type ScheduledSync struct {
 	Mirror bool `json:"mirror"`
 	// What it does about files that cannot be got.
 	OnError content.OnError `json:"onError"`
+	// Whether it only finds out what would change.
+	DryRun bool `json:"dryRun"`
 	// Before or after other work.
 	Priority task.Priority `json:"priority"`
 	// How many members of the group may run at once; null for no limit.
@@ -353,6 +355,8 @@ type SyncInput struct {
 	Mirror bool `json:"mirror"`
 	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other.
 	OnError content.OnError `json:"onError"`
+	// True only finds out what would change: the task fetches the metadata and no files, makes no version, and tells the rest as its `preview`.
+	DryRun bool `json:"dryRun"`
 	// Before or after other work.
 	Priority task.Priority `json:"priority"`
 	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.

@@ -270,11 +270,14 @@ func (ec *executionContext) unmarshalInputSyncInput(ctx context.Context, obj any
 	if _, present := asMap["onError"]; !present {
 		asMap["onError"] = "FAIL"
 	}
+	if _, present := asMap["dryRun"]; !present {
+		asMap["dryRun"] = false
+	}
 	if _, present := asMap["priority"]; !present {
 		asMap["priority"] = "NORMAL"
 	}
 
-	fieldsInOrder := [...]string{"repositories", "mirror", "onError", "priority", "maxRunning", "idempotencyKey"}
+	fieldsInOrder := [...]string{"repositories", "mirror", "onError", "dryRun", "priority", "maxRunning", "idempotencyKey"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -302,6 +305,13 @@ func (ec *executionContext) unmarshalInputSyncInput(ctx context.Context, obj any
 				return it, err
 			}
 			it.OnError = data
+		case "dryRun":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("dryRun"))
+			data, err := ec.unmarshalNBoolean2bool(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.DryRun = data
 		case "priority":
 			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("priority"))
 			data, err := ec.unmarshalNPriority2reamᚋtaskᚐPriority(ctx, v)

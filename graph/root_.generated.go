@@ -37,6 +37,7 @@ type ResolverRoot interface {
 	Schedule() ScheduleResolver
 	Served() ServedResolver
 	Subscription() SubscriptionResolver
+	SyncPreview() SyncPreviewResolver
 	Task() TaskResolver
 	TaskGroup() TaskGroupResolver
 	Token() TokenResolver
@@ -185,7 +186,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "access.graphqls" "operation.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "schedule.graphqls" "version.graphqls" "work.graphqls"
+//go:embed "access.graphqls" "operation.graphqls" "preview.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "schedule.graphqls" "version.graphqls" "work.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -260,6 +261,7 @@ type Subscription
 `, BuiltIn: false},
 	{Name: "access.graphqls", Input: sourceData("access.graphqls"), BuiltIn: false},
 	{Name: "operation.graphqls", Input: sourceData("operation.graphqls"), BuiltIn: false},
+	{Name: "preview.graphqls", Input: sourceData("preview.graphqls"), BuiltIn: false},
 	{Name: "publication.graphqls", Input: sourceData("publication.graphqls"), BuiltIn: false},
 	{Name: "remote.graphqls", Input: sourceData("remote.graphqls"), BuiltIn: false},
 	{Name: "repository.graphqls", Input: sourceData("repository.graphqls"), BuiltIn: false},
@@ -849,6 +851,76 @@ func (ec *executionContext) childFields_StateCounts(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type StateCounts", field.Name)
 }
 
+func (ec *executionContext) childFields_SyncPreview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "added":
+		return ec.fieldContext_SyncPreview_added(ctx, field)
+	case "removed":
+		return ec.fieldContext_SyncPreview_removed(ctx, field)
+	case "replaced":
+		return ec.fieldContext_SyncPreview_replaced(ctx, field)
+	case "unchanged":
+		return ec.fieldContext_SyncPreview_unchanged(ctx, field)
+	case "fetchFiles":
+		return ec.fieldContext_SyncPreview_fetchFiles(ctx, field)
+	case "fetchBytes":
+		return ec.fieldContext_SyncPreview_fetchBytes(ctx, field)
+	case "changes":
+		return ec.fieldContext_SyncPreview_changes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncPreview", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncPreviewChange(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "path":
+		return ec.fieldContext_SyncPreviewChange_path(ctx, field)
+	case "kind":
+		return ec.fieldContext_SyncPreviewChange_kind(ctx, field)
+	case "before":
+		return ec.fieldContext_SyncPreviewChange_before(ctx, field)
+	case "after":
+		return ec.fieldContext_SyncPreviewChange_after(ctx, field)
+	case "fetch":
+		return ec.fieldContext_SyncPreviewChange_fetch(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncPreviewChange", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncPreviewChangeConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_SyncPreviewChangeConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_SyncPreviewChangeConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_SyncPreviewChangeConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_SyncPreviewChangeConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncPreviewChangeConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncPreviewChangeEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_SyncPreviewChangeEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_SyncPreviewChangeEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncPreviewChangeEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_SyncPreviewFile(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "sha256":
+		return ec.fieldContext_SyncPreviewFile_sha256(ctx, field)
+	case "size":
+		return ec.fieldContext_SyncPreviewFile_size(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type SyncPreviewFile", field.Name)
+}
+
 func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "id":
@@ -893,6 +965,8 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_created(ctx, field)
 	case "failures":
 		return ec.fieldContext_Task_failures(ctx, field)
+	case "preview":
+		return ec.fieldContext_Task_preview(ctx, field)
 	case "error":
 		return ec.fieldContext_Task_error(ctx, field)
 	case "attempt":

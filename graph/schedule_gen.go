@@ -1017,6 +1017,29 @@ func (ec *executionContext) fieldContext_ScheduledSync_onError(_ context.Context
 	return graphql.NewScalarFieldContext("ScheduledSync", field, false, false, "OnError")
 }
 
+func (ec *executionContext) _ScheduledSync_dryRun(ctx context.Context, field graphql.CollectedField, obj *ScheduledSync) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduledSync_dryRun(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.DryRun, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduledSync_dryRun(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduledSync", field, false, false, "Boolean")
+}
+
 func (ec *executionContext) _ScheduledSync_priority(ctx context.Context, field graphql.CollectedField, obj *ScheduledSync) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1731,6 +1754,11 @@ func (ec *executionContext) _ScheduledSync(ctx context.Context, sel ast.Selectio
 			}
 		case "onError":
 			out.Values[i] = ec._ScheduledSync_onError(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "dryRun":
+			out.Values[i] = ec._ScheduledSync_dryRun(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

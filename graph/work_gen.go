@@ -43,6 +43,7 @@ type TaskResolver interface {
 	Reports(ctx context.Context, obj *task.Task) ([]*task.Report, error)
 	Created(ctx context.Context, obj *task.Task) ([]CreatedResource, error)
 	Failures(ctx context.Context, obj *task.Task, first *int32, after *string, last *int32, before *string) (*Connection[*task.Failure], error)
+	Preview(ctx context.Context, obj *task.Task) (*content.Preview, error)
 
 	Worker(ctx context.Context, obj *task.Task) (*task.Worker, error)
 }
@@ -1916,6 +1917,38 @@ func (ec *executionContext) fieldContext_Task_failures(ctx context.Context, fiel
 	if fc.Args, err = ec.field_Task_failures_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Task_preview(ctx context.Context, field graphql.CollectedField, obj *task.Task) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Task_preview(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Task().Preview(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *content.Preview) graphql.Marshaler {
+			return ec.marshalOSyncPreview2ᚖreamᚋcontentᚐPreview(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Task_preview(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Task",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_SyncPreview(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -4068,6 +4101,12 @@ func (ec *executionContext) _Task(ctx context.Context, sel ast.SelectionSet, obj
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Task_failures(ctx, field, obj)
+				})
+		case "preview":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Task_preview(ctx, field, obj)
 				})
 		case "error":
 			out.Values[i] = ec._Task_error(ctx, field, obj)

@@ -41,12 +41,14 @@ type loaders struct {
 	tasksOf                 pageLoader[taskOwner, *task.Task]
 	groupRetries            pageLoader[task.GroupID, *task.Group]
 	failures                pageLoader[task.ID, *task.Failure]
+	previewChanges          pageLoader[previewOwner, *content.PreviewChange]
 
 	ahead        *loader[task.ID, int]
 	reservations *loader[task.ID, []*task.Reservation]
 	holders      *loader[string, []*task.Task]
 	reports      *loader[task.ID, []*task.Report]
 	created      *loader[task.ID, []task.Created]
+	previews     *loader[task.ID, *content.Preview]
 }
 
 func newLoaders(s Store) *loaders {
@@ -77,12 +79,14 @@ func newLoaders(s Store) *loaders {
 		tasksOf:                 newPageLoader(&lookups, ofTaskOwners(s.TasksOf)),
 		groupRetries:            newPageLoader(&lookups, s.GroupRetries),
 		failures:                newPageLoader(&lookups, s.Failures),
+		previewChanges:          newPageLoader(&lookups, ofPreviewOwners(s.PreviewChanges)),
 
 		ahead:        newLoader(&lookups, s.Ahead),
 		reservations: newLoader(&lookups, s.Reservations),
 		holders:      newLoader(&lookups, s.Holders),
 		reports:      newLoader(&lookups, s.Reports),
 		created:      newLoader(&lookups, s.Created),
+		previews:     newLoader(&lookups, s.Previews),
 	}
 }
 

@@ -113,3 +113,40 @@ func ofTaskOwners(read func(context.Context, task.Relation, []int64, task.Filter
 		return pages, nil
 	}
 }
+
+// previewOwner is a task that has a preview, and which of its changes a list is
+// about.
+type previewOwner struct {
+	id    task.ID
+	kinds string // separated by spaces; empty for all
+}
+
+// ofPreviewOwners reads the lists of owners, together where they are about the
+// same kinds.
+func ofPreviewOwners(read func(context.Context, []task.ID, []content.PreviewKind, page.Request) ([]*page.Of[*content.PreviewChange], error)) func(context.Context, []previewOwner, page.Request) ([]*page.Of[*content.PreviewChange], error) {
+	return func(ctx context.Context, owners []previewOwner, request page.Request) ([]*page.Of[*content.PreviewChange], error) {
+		places := map[string][]int{} // by kinds
+		for i, o := range owners {
+			places[o.kinds] = append(places[o.kinds], i)
+		}
+		pages := make([]*page.Of[*content.PreviewChange], len(owners))
+		for kinds, of := range places {
+			ids := make([]task.ID, len(of))
+			for i, place := range of {
+				ids[i] = owners[place].id
+			}
+			var wanted []content.PreviewKind
+			for k := range strings.FieldsSeq(kinds) {
+				wanted = append(wanted, content.PreviewKind(k))
+			}
+			read, err := read(ctx, ids, wanted, request)
+			if err != nil {
+				return nil, err
+			}
+			for i, place := range of {
+				pages[place] = read[i]
+			}
+		}
+		return pages, nil
+	}
+}

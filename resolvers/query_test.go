@@ -43,9 +43,10 @@ func TestOneQuestionPerLevel(t *testing.T) {
 		},
 		{
 			"tasks",
-			`{tasks{edges{node{group{id} parent{id} worker{id} ahead reservations{resource} reports{code} created{... on Node{id}} failures{nodes{path}}}}}}`,
+			`{tasks{edges{node{group{id} parent{id} worker{id} ahead reservations{resource} reports{code} created{... on Node{id}} failures{nodes{path}} preview{changes{nodes{path}} added: changes(kinds: [ADDED]){nodes{path}}}}}}}`,
 			map[string]int{
 				"Tasks": 1, "GroupsByID": 1, "TasksByID": 1, "Ahead": 1, "Reservations": 1, "Reports": 1, "Created": 1, "Failures": 1,
+				"Previews": 1, "PreviewChanges": 2,
 				"VersionsByID": 1, "PublicationsByID": 1,
 			},
 		},

@@ -15,6 +15,7 @@ func syncRequest(in graph.SyncInput) (catalog.SyncRequest, error) {
 		Repositories:   repositories,
 		Mirror:         in.Mirror,
 		OnError:        in.OnError,
+		DryRun:         in.DryRun,
 		Priority:       in.Priority,
 		MaxRunning:     maxRunning,
 		IdempotencyKey: value(in.IdempotencyKey),

@@ -121,6 +121,8 @@ type Tasks interface {
 	Reports(context.Context, []task.ID) ([][]*task.Report, error)
 	Created(context.Context, []task.ID) ([][]task.Created, error)
 	Failures(context.Context, []task.ID, page.Request) ([]*page.Of[*task.Failure], error)
+	Previews(context.Context, []task.ID) ([]*content.Preview, error)
+	PreviewChanges(context.Context, []task.ID, []content.PreviewKind, page.Request) ([]*page.Of[*content.PreviewChange], error)
 	Queue(context.Context) (*task.Queue, error)
 	Samples(context.Context) ([]*task.Sample, error)
 }

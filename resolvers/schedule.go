@@ -79,7 +79,7 @@ func (r *scheduleResolver) Operation(ctx context.Context, obj *task.Schedule) (g
 	case err != nil:
 		return nil, err
 	case o.Sync != nil:
-		return graph.ScheduledSync{Repositories: selection(o.Sync.Repositories), Mirror: o.Sync.Mirror, OnError: cmp.Or(o.Sync.OnError, content.Fail), Priority: o.Sync.Priority, MaxRunning: optional(int32(o.Sync.MaxRunning))}, nil
+		return graph.ScheduledSync{Repositories: selection(o.Sync.Repositories), Mirror: o.Sync.Mirror, OnError: cmp.Or(o.Sync.OnError, content.Fail), DryRun: o.Sync.DryRun, Priority: o.Sync.Priority, MaxRunning: optional(int32(o.Sync.MaxRunning))}, nil
 	case o.Publish != nil:
 		return graph.ScheduledPublish{Repositories: selection(o.Publish.Repositories), Version: optional(int32(o.Publish.Version)), Priority: o.Publish.Priority, MaxRunning: optional(int32(o.Publish.MaxRunning))}, nil
 	case o.Mirror != nil:

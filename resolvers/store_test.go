@@ -193,6 +193,18 @@ func (m *memory) Failures(_ context.Context, ids []task.ID, _ page.Request) ([]*
 	return eachOf(ids, &page.Of[*task.Failure]{}), m.ask("Failures")
 }
 
+func (m *memory) Previews(_ context.Context, ids []task.ID) ([]*content.Preview, error) {
+	previews := make([]*content.Preview, len(ids))
+	for i, id := range ids {
+		previews[i] = &content.Preview{TaskID: int64(id)}
+	}
+	return previews, m.ask("Previews")
+}
+
+func (m *memory) PreviewChanges(_ context.Context, ids []task.ID, kinds []content.PreviewKind, _ page.Request) ([]*page.Of[*content.PreviewChange], error) {
+	return eachOf(ids, &page.Of[*content.PreviewChange]{}), m.ask("PreviewChanges")
+}
+
 func (m *memory) Created(_ context.Context, ids []task.ID) ([][]task.Created, error) {
 	created := make([][]task.Created, len(ids))
 	for i, id := range ids {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"ream/content"
 	"ream/event"
 	"ream/graph"
 	"ream/page"
@@ -188,6 +189,10 @@ func (r *taskResolver) Created(ctx context.Context, obj *task.Task) ([]graph.Cre
 
 func (r *taskResolver) Failures(ctx context.Context, obj *task.Task, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Failure], error) {
 	return listOf(ctx, loadersOf(ctx).failures, obj.ID, first, after, last, before)
+}
+
+func (r *taskResolver) Preview(ctx context.Context, obj *task.Task) (*content.Preview, error) {
+	return loadersOf(ctx).previews.load(ctx, obj.ID)
 }
 
 func (r *taskResolver) Worker(ctx context.Context, obj *task.Task) (*task.Worker, error) {

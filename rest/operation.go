@@ -49,6 +49,7 @@ func syncRequest(in *object) (catalog.SyncRequest, error) {
 		Repositories:   in.selector(),
 		Mirror:         in.bool("mirror", true),
 		OnError:        in.onError(),
+		DryRun:         in.bool("dryRun", false),
 		Priority:       in.priority(),
 		MaxRunning:     in.number("maxRunning"),
 		IdempotencyKey: in.idempotencyKey(),

@@ -13,6 +13,7 @@ import (
 
 	"ream/access"
 	"ream/catalog"
+	"ream/content"
 	"ream/event"
 	"ream/fault"
 	"ream/page"
@@ -56,6 +57,8 @@ type Store interface {
 	TasksOf(context.Context, task.Relation, []int64, task.Filter, page.Request) ([]*page.Of[*task.Task], error)
 	Created(context.Context, []task.ID) ([][]task.Created, error)
 	Failures(context.Context, []task.ID, page.Request) ([]*page.Of[*task.Failure], error)
+	Previews(context.Context, []task.ID) ([]*content.Preview, error)
+	PreviewChanges(context.Context, []task.ID, []content.PreviewKind, page.Request) ([]*page.Of[*content.PreviewChange], error)
 }
 
 // Hub tells what changed. The channel gives the present snapshot at once, then

@@ -9,10 +9,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"ream/content"
 	"ream/event"
 	"ream/fault"
 	"ream/page"
@@ -142,6 +144,7 @@ func TestRefusals(t *testing.T) {
 		{"failures of an unknown task", "GET", "/api/v1/tasks/task-99/failures", "", nil, 404, "NOT_FOUND", "", "there is no task-99"},
 		{"a filter of failures", "GET", "/api/v1/tasks/task-12/failures?state=FAILED", "", nil, 400, "BAD_INPUT", "state", "want one of first, after"},
 		{"neither to fail nor to skip", "POST", "/api/v1/sync", `{"repositories": {"all": true}, "onError": "IGNORE"}`, nil, 400, "BAD_INPUT", "onError", "want FAIL or SKIP"},
+		{"an unknown kind", "GET", "/api/v1/tasks/task-12/preview?kind=MOVED", "", nil, 400, "BAD_INPUT", "kind", "no kind of change"},
 		{"a bad query", "GET", "/api/v1/task-groups/group-7/tasks?first=x", "", nil, 400, "BAD_INPUT", "first", "want 1 to 100"},
 		{"a malformed query", "GET", "/api/v1/task-groups/group-7/tasks?first=%zz", "", nil, 400, "BAD_INPUT", "", "malformed"},
 		{"cancel of nothing", "POST", "/api/v1/cancel", `{"id": "repository-3"}`, nil, 404, "NOT_FOUND", "", "ids look like task-12"},
@@ -237,6 +240,30 @@ func TestFailuresComeInPages(t *testing.T) {
 	}
 	if got.status != 200 || compact.String() != want || got.header.Get("Link") != "<"+next+`>; rel="next"` {
 		t.Errorf("got %d %v %s, want %s", got.status, got.header, got.body, want)
+	}
+}
+
+func TestPreviewComesInPages(t *testing.T) {
+	t.Parallel()
+	none := serve(t, &stub{task: aTask(task.Completed)}, Options{})
+	if got := none.send(t, "GET", Prefix+"tasks/task-12/preview", ""); got.status != 404 || !strings.Contains(got.body, "task-12 has no preview") {
+		t.Errorf("without a preview: got %d %s", got.status, got.body)
+	}
+	previewed := &stub{task: aTask(task.Completed), preview: &content.Preview{TaskID: 12, Added: 2, Unchanged: 5, FetchFiles: 1, FetchBytes: 7}}
+	s := serve(t, previewed, Options{})
+	got := s.send(t, "GET", Prefix+"tasks/task-12/preview?kind=ADDED,REMOVED&first=1", "")
+	next := Prefix + "tasks/task-12/preview?after=" + url.QueryEscape(page.EncodeCursor("a/b")) + "&first=1&kind=ADDED%2CREMOVED"
+	want := `{"href":"/api/v1/tasks/task-12/preview?first=1\u0026kind=ADDED%2CREMOVED","added":2,"removed":0,"replaced":0,"unchanged":5,"fetchFiles":1,"fetchBytes":7,` +
+		`"changes":[{"path":"a/b","kind":"ADDED","before":null,"after":{"sha256":"` + strings.Repeat("ab", 32) + `","size":7},"fetch":true}],"next":"` + strings.ReplaceAll(next, "&", `\u0026`) + `"}`
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, []byte(got.body)); err != nil {
+		t.Fatal(err)
+	}
+	if got.status != 200 || compact.String() != want || got.header.Get("Link") != "<"+next+`>; rel="next"` {
+		t.Errorf("got %d %v %s, want %s", got.status, got.header, compact.String(), want)
+	}
+	if !slices.Equal(previewed.kinds, []content.PreviewKind{content.WouldAdd, content.WouldRemove}) {
+		t.Errorf("asked for %v", previewed.kinds)
 	}
 }
 

@@ -41,6 +41,7 @@ func (h *Handler) routes() []route {
 		{h, Prefix + "retry", http.MethodPost, either, operation(h, "retry", true, workID, h.retry)},
 		{h, Prefix + "tasks/{id}", http.MethodGet, []string{mediaTask, mediaJSON}, h.task},
 		{h, Prefix + "tasks/{id}/failures", http.MethodGet, []string{mediaJSON}, h.failures},
+		{h, Prefix + "tasks/{id}/preview", http.MethodGet, []string{mediaJSON}, h.preview},
 		{h, Prefix + "task-groups/{id}", http.MethodGet, []string{mediaGroup, mediaJSON}, h.group},
 		{h, Prefix + "task-groups/{id}/tasks", http.MethodGet, []string{mediaJSON}, h.members},
 		{h, Prefix + "openapi.json", http.MethodGet, []string{mediaJSON}, h.openAPI},

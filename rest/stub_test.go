@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
 	"ream/access"
 	"ream/catalog"
+	"ream/content"
 	"ream/event"
 	"ream/fault"
 	"ream/page"
@@ -25,6 +27,8 @@ type stub struct {
 	err       error // what operations end with
 	snapshots chan event.Snapshot
 	panics    bool
+	preview   *content.Preview
+	kinds     []content.PreviewKind // that were asked for
 
 	role  access.Role  // of who asks; that of an admin if empty
 	limit access.Limit // of who asks
@@ -108,6 +112,16 @@ func (s *stub) Failures(_ context.Context, ids []task.ID, _ page.Request) ([]*pa
 		pages[i] = &page.Of[*task.Failure]{Items: []page.Item[*task.Failure]{{Key: "7", Node: &failure}}, HasNext: true}
 	}
 	return pages, nil
+}
+
+func (s *stub) Previews(_ context.Context, ids []task.ID) ([]*content.Preview, error) {
+	return []*content.Preview{s.preview}, nil
+}
+
+func (s *stub) PreviewChanges(_ context.Context, _ []task.ID, kinds []content.PreviewKind, _ page.Request) ([]*page.Of[*content.PreviewChange], error) {
+	s.kinds = kinds
+	change := content.PreviewChange{Path: "a/b", Kind: content.WouldAdd, After: &content.PreviewFile{SHA256: content.Digest(strings.Repeat("ab", 32)), Size: 7}, Fetch: true}
+	return []*page.Of[*content.PreviewChange]{{Items: []page.Item[*content.PreviewChange]{{Key: "a/b", Node: &change}}, HasNext: true}}, nil
 }
 
 func (s *stub) Subscribe(ctx context.Context, _ event.Topic) (<-chan event.Snapshot, error) {

@@ -3,6 +3,7 @@ package rest
 import (
 	"time"
 
+	"ream/catalog"
 	"ream/task"
 )
 
@@ -40,6 +41,7 @@ type taskView struct {
 	RetryOf  *link         `json:"retryOf"`
 	Created  []string      `json:"created"`  // ids
 	Failures string        `json:"failures"` // where they are
+	Preview  *string       `json:"preview"`  // where it is going to be; nil if the task makes none
 }
 
 type groupView struct {
@@ -113,6 +115,9 @@ func viewTask(t *task.Task, created []task.Created, now time.Time) taskView {
 		RetryOf:  taskLink(t.RetryOf),
 		Created:  make([]string, len(created)),
 		Failures: taskHref(t.ID) + "/failures",
+	}
+	if t.Kind == catalog.PreviewKind {
+		v.Preview = new(previewHref(t.ID))
 	}
 	if t.GroupID != 0 {
 		v.Group = &link{groupHref(t.GroupID), t.GroupID.String()}

@@ -2364,6 +2364,477 @@ var AllPolicy = []Policy{
 	PolicyImmediate,
 }
 
+// PreviewChange includes the GraphQL fields of SyncPreviewChange requested by the fragment PreviewChange.
+// The GraphQL type's documentation follows.
+//
+// What a sync would do about a path.
+type PreviewChange struct {
+	// The path.
+	Path string `json:"path"`
+	// What would be done.
+	Kind SyncPreviewKind `json:"kind"`
+	// What the newest version has there; null if nothing.
+	Before *PreviewChangeBeforeSyncPreviewFile `json:"before"`
+	// What would be there; null if nothing.
+	After *PreviewChangeAfterSyncPreviewFile `json:"after"`
+}
+
+// GetPath returns PreviewChange.Path, and is useful for accessing the field via an interface.
+func (v *PreviewChange) GetPath() string { return v.Path }
+
+// GetKind returns PreviewChange.Kind, and is useful for accessing the field via an interface.
+func (v *PreviewChange) GetKind() SyncPreviewKind { return v.Kind }
+
+// GetBefore returns PreviewChange.Before, and is useful for accessing the field via an interface.
+func (v *PreviewChange) GetBefore() *PreviewChangeBeforeSyncPreviewFile { return v.Before }
+
+// GetAfter returns PreviewChange.After, and is useful for accessing the field via an interface.
+func (v *PreviewChange) GetAfter() *PreviewChangeAfterSyncPreviewFile { return v.After }
+
+// PreviewChangeAfterSyncPreviewFile includes the requested fields of the GraphQL type SyncPreviewFile.
+// The GraphQL type's documentation follows.
+//
+// What lies at a path.
+type PreviewChangeAfterSyncPreviewFile struct {
+	// How many bytes it has.
+	Size int64 `json:"size"`
+}
+
+// GetSize returns PreviewChangeAfterSyncPreviewFile.Size, and is useful for accessing the field via an interface.
+func (v *PreviewChangeAfterSyncPreviewFile) GetSize() int64 { return v.Size }
+
+// PreviewChangeBeforeSyncPreviewFile includes the requested fields of the GraphQL type SyncPreviewFile.
+// The GraphQL type's documentation follows.
+//
+// What lies at a path.
+type PreviewChangeBeforeSyncPreviewFile struct {
+	// How many bytes it has.
+	Size int64 `json:"size"`
+}
+
+// GetSize returns PreviewChangeBeforeSyncPreviewFile.Size, and is useful for accessing the field via an interface.
+func (v *PreviewChangeBeforeSyncPreviewFile) GetSize() int64 { return v.Size }
+
+// PreviewChangesResponse is returned by PreviewChanges on success.
+type PreviewChangesResponse struct {
+	// A task by its id; null if there is none.
+	Task PreviewChangesTask `json:"task"`
+}
+
+// GetTask returns PreviewChangesResponse.Task, and is useful for accessing the field via an interface.
+func (v *PreviewChangesResponse) GetTask() PreviewChangesTask { return v.Task }
+
+// PreviewChangesTask includes the requested fields of the GraphQL type Task.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type PreviewChangesTask struct {
+	// What a sync would do, of a task that was to find that out and has completed; null otherwise.
+	Preview *PreviewChangesTaskPreviewSyncPreview `json:"preview"`
+}
+
+// GetPreview returns PreviewChangesTask.Preview, and is useful for accessing the field via an interface.
+func (v *PreviewChangesTask) GetPreview() *PreviewChangesTaskPreviewSyncPreview { return v.Preview }
+
+// PreviewChangesTaskPreviewSyncPreview includes the requested fields of the GraphQL type SyncPreview.
+// The GraphQL type's documentation follows.
+//
+// What a sync would do, if upstream stays as it is and gives all its files. Nothing of it has been done.
+type PreviewChangesTaskPreviewSyncPreview struct {
+	// What would be done, by path.
+	Changes PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnection `json:"changes"`
+}
+
+// GetChanges returns PreviewChangesTaskPreviewSyncPreview.Changes, and is useful for accessing the field via an interface.
+func (v *PreviewChangesTaskPreviewSyncPreview) GetChanges() PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnection {
+	return v.Changes
+}
+
+// PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnection includes the requested fields of the GraphQL type SyncPreviewChangeConnection.
+// The GraphQL type's documentation follows.
+//
+// A page of what a sync would do.
+type PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnection struct {
+	// The changes without their cursors.
+	Nodes []PreviewChange `json:"nodes"`
+	// Where this page lies in the list.
+	PageInfo PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnectionPageInfo `json:"pageInfo"`
+}
+
+// GetNodes returns PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnection.Nodes, and is useful for accessing the field via an interface.
+func (v *PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnection) GetNodes() []PreviewChange {
+	return v.Nodes
+}
+
+// GetPageInfo returns PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnection.PageInfo, and is useful for accessing the field via an interface.
+func (v *PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnection) GetPageInfo() PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnectionPageInfo {
+	return v.PageInfo
+}
+
+// PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
+// The GraphQL type's documentation follows.
+//
+// Where a page lies in its list.
+type PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnectionPageInfo struct {
+	// Whether items come after this page.
+	HasNextPage bool `json:"hasNextPage"`
+	// The cursor of the page's last item; null if it is empty.
+	EndCursor string `json:"endCursor"`
+}
+
+// GetHasNextPage returns PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
+func (v *PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnectionPageInfo) GetHasNextPage() bool {
+	return v.HasNextPage
+}
+
+// GetEndCursor returns PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
+func (v *PreviewChangesTaskPreviewSyncPreviewChangesSyncPreviewChangeConnectionPageInfo) GetEndCursor() string {
+	return v.EndCursor
+}
+
+// Previewed includes the GraphQL fields of Task requested by the fragment Previewed.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type Previewed struct {
+	// task-12.
+	Id string `json:"id"`
+	// For people: "sync fedora-40".
+	Name string `json:"name"`
+	// What a sync would do, of a task that was to find that out and has completed; null otherwise.
+	Preview *PreviewedPreviewSyncPreview `json:"preview"`
+}
+
+// GetId returns Previewed.Id, and is useful for accessing the field via an interface.
+func (v *Previewed) GetId() string { return v.Id }
+
+// GetName returns Previewed.Name, and is useful for accessing the field via an interface.
+func (v *Previewed) GetName() string { return v.Name }
+
+// GetPreview returns Previewed.Preview, and is useful for accessing the field via an interface.
+func (v *Previewed) GetPreview() *PreviewedPreviewSyncPreview { return v.Preview }
+
+// PreviewedPreviewSyncPreview includes the requested fields of the GraphQL type SyncPreview.
+// The GraphQL type's documentation follows.
+//
+// What a sync would do, if upstream stays as it is and gives all its files. Nothing of it has been done.
+type PreviewedPreviewSyncPreview struct {
+	// At how many paths there would be a file, where the newest version has none.
+	Added int `json:"added"`
+	// At how many paths there would be none, where the newest version has one.
+	Removed int `json:"removed"`
+	// At how many paths there would be another file than in the newest version.
+	Replaced int `json:"replaced"`
+	// At how many paths there would be the same as in the newest version.
+	Unchanged int `json:"unchanged"`
+	// How many files would be fetched. What is stored already is not, and what has several paths is fetched once.
+	FetchFiles int `json:"fetchFiles"`
+	// How many bytes they have, as the metadata says.
+	FetchBytes int64 `json:"fetchBytes"`
+}
+
+// GetAdded returns PreviewedPreviewSyncPreview.Added, and is useful for accessing the field via an interface.
+func (v *PreviewedPreviewSyncPreview) GetAdded() int { return v.Added }
+
+// GetRemoved returns PreviewedPreviewSyncPreview.Removed, and is useful for accessing the field via an interface.
+func (v *PreviewedPreviewSyncPreview) GetRemoved() int { return v.Removed }
+
+// GetReplaced returns PreviewedPreviewSyncPreview.Replaced, and is useful for accessing the field via an interface.
+func (v *PreviewedPreviewSyncPreview) GetReplaced() int { return v.Replaced }
+
+// GetUnchanged returns PreviewedPreviewSyncPreview.Unchanged, and is useful for accessing the field via an interface.
+func (v *PreviewedPreviewSyncPreview) GetUnchanged() int { return v.Unchanged }
+
+// GetFetchFiles returns PreviewedPreviewSyncPreview.FetchFiles, and is useful for accessing the field via an interface.
+func (v *PreviewedPreviewSyncPreview) GetFetchFiles() int { return v.FetchFiles }
+
+// GetFetchBytes returns PreviewedPreviewSyncPreview.FetchBytes, and is useful for accessing the field via an interface.
+func (v *PreviewedPreviewSyncPreview) GetFetchBytes() int64 { return v.FetchBytes }
+
+// PreviewsResponse is returned by Previews on success.
+type PreviewsResponse struct {
+	// A task or a group by its id; null if there is none.
+	TaskOrGroup PreviewsTaskOrGroup `json:"-"`
+}
+
+// GetTaskOrGroup returns PreviewsResponse.TaskOrGroup, and is useful for accessing the field via an interface.
+func (v *PreviewsResponse) GetTaskOrGroup() PreviewsTaskOrGroup { return v.TaskOrGroup }
+
+func (v *PreviewsResponse) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*PreviewsResponse
+		TaskOrGroup json.RawMessage `json:"taskOrGroup"`
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.PreviewsResponse = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	{
+		dst := &v.TaskOrGroup
+		src := firstPass.TaskOrGroup
+		if len(src) != 0 && string(src) != "null" {
+			err = __unmarshalPreviewsTaskOrGroup(
+				src, dst)
+			if err != nil {
+				return fmt.Errorf(
+					"unable to unmarshal PreviewsResponse.TaskOrGroup: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+type __premarshalPreviewsResponse struct {
+	TaskOrGroup json.RawMessage `json:"taskOrGroup"`
+}
+
+func (v *PreviewsResponse) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *PreviewsResponse) __premarshalJSON() (*__premarshalPreviewsResponse, error) {
+	var retval __premarshalPreviewsResponse
+
+	{
+
+		dst := &retval.TaskOrGroup
+		src := v.TaskOrGroup
+		var err error
+		*dst, err = __marshalPreviewsTaskOrGroup(
+			&src)
+		if err != nil {
+			return nil, fmt.Errorf(
+				"unable to marshal PreviewsResponse.TaskOrGroup: %w", err)
+		}
+	}
+	return &retval, nil
+}
+
+// PreviewsTaskOrGroup includes the requested fields of the GraphQL interface TaskOrGroup.
+//
+// PreviewsTaskOrGroup is implemented by the following types:
+// PreviewsTaskOrGroupTask
+// PreviewsTaskOrGroupTaskGroup
+// The GraphQL type's documentation follows.
+//
+// What an operation that takes time returns: one task, or a group of them. Ask for `... on Work` to treat both alike.
+type PreviewsTaskOrGroup interface {
+	implementsGraphQLInterfacePreviewsTaskOrGroup()
+	// GetTypename returns the receiver's concrete GraphQL type-name (see interface doc for possible values).
+	GetTypename() string
+}
+
+func (v *PreviewsTaskOrGroupTask) implementsGraphQLInterfacePreviewsTaskOrGroup()      {}
+func (v *PreviewsTaskOrGroupTaskGroup) implementsGraphQLInterfacePreviewsTaskOrGroup() {}
+
+func __unmarshalPreviewsTaskOrGroup(b []byte, v *PreviewsTaskOrGroup) error {
+	if string(b) == "null" {
+		return nil
+	}
+
+	var tn struct {
+		TypeName string `json:"__typename"`
+	}
+	err := json.Unmarshal(b, &tn)
+	if err != nil {
+		return err
+	}
+
+	switch tn.TypeName {
+	case "Task":
+		*v = new(PreviewsTaskOrGroupTask)
+		return json.Unmarshal(b, *v)
+	case "TaskGroup":
+		*v = new(PreviewsTaskOrGroupTaskGroup)
+		return json.Unmarshal(b, *v)
+	case "":
+		return fmt.Errorf(
+			"response was missing TaskOrGroup.__typename")
+	default:
+		return fmt.Errorf(
+			`unexpected concrete type for PreviewsTaskOrGroup: "%v"`, tn.TypeName)
+	}
+}
+
+func __marshalPreviewsTaskOrGroup(v *PreviewsTaskOrGroup) ([]byte, error) {
+
+	var typename string
+	switch v := (*v).(type) {
+	case *PreviewsTaskOrGroupTask:
+		typename = "Task"
+
+		premarshaled, err := v.__premarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		result := struct {
+			TypeName string `json:"__typename"`
+			*__premarshalPreviewsTaskOrGroupTask
+		}{typename, premarshaled}
+		return json.Marshal(result)
+	case *PreviewsTaskOrGroupTaskGroup:
+		typename = "TaskGroup"
+
+		result := struct {
+			TypeName string `json:"__typename"`
+			*PreviewsTaskOrGroupTaskGroup
+		}{typename, v}
+		return json.Marshal(result)
+	case nil:
+		return []byte("null"), nil
+	default:
+		return nil, fmt.Errorf(
+			`unexpected concrete type for PreviewsTaskOrGroup: "%T"`, v)
+	}
+}
+
+// PreviewsTaskOrGroupTask includes the requested fields of the GraphQL type Task.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type PreviewsTaskOrGroupTask struct {
+	Typename  string `json:"__typename"`
+	Previewed `json:"-"`
+}
+
+// GetTypename returns PreviewsTaskOrGroupTask.Typename, and is useful for accessing the field via an interface.
+func (v *PreviewsTaskOrGroupTask) GetTypename() string { return v.Typename }
+
+// GetId returns PreviewsTaskOrGroupTask.Id, and is useful for accessing the field via an interface.
+func (v *PreviewsTaskOrGroupTask) GetId() string { return v.Previewed.Id }
+
+// GetName returns PreviewsTaskOrGroupTask.Name, and is useful for accessing the field via an interface.
+func (v *PreviewsTaskOrGroupTask) GetName() string { return v.Previewed.Name }
+
+// GetPreview returns PreviewsTaskOrGroupTask.Preview, and is useful for accessing the field via an interface.
+func (v *PreviewsTaskOrGroupTask) GetPreview() *PreviewedPreviewSyncPreview {
+	return v.Previewed.Preview
+}
+
+func (v *PreviewsTaskOrGroupTask) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*PreviewsTaskOrGroupTask
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.PreviewsTaskOrGroupTask = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	err = json.Unmarshal(
+		b, &v.Previewed)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+type __premarshalPreviewsTaskOrGroupTask struct {
+	Typename string `json:"__typename"`
+
+	Id string `json:"id"`
+
+	Name string `json:"name"`
+
+	Preview *PreviewedPreviewSyncPreview `json:"preview"`
+}
+
+func (v *PreviewsTaskOrGroupTask) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *PreviewsTaskOrGroupTask) __premarshalJSON() (*__premarshalPreviewsTaskOrGroupTask, error) {
+	var retval __premarshalPreviewsTaskOrGroupTask
+
+	retval.Typename = v.Typename
+	retval.Id = v.Previewed.Id
+	retval.Name = v.Previewed.Name
+	retval.Preview = v.Previewed.Preview
+	return &retval, nil
+}
+
+// PreviewsTaskOrGroupTaskGroup includes the requested fields of the GraphQL type TaskGroup.
+// The GraphQL type's documentation follows.
+//
+// Says that a collection of ordinary tasks belong together.
+type PreviewsTaskOrGroupTaskGroup struct {
+	Typename string `json:"__typename"`
+	// The members, oldest first.
+	Tasks PreviewsTaskOrGroupTaskGroupTasksTaskConnection `json:"tasks"`
+}
+
+// GetTypename returns PreviewsTaskOrGroupTaskGroup.Typename, and is useful for accessing the field via an interface.
+func (v *PreviewsTaskOrGroupTaskGroup) GetTypename() string { return v.Typename }
+
+// GetTasks returns PreviewsTaskOrGroupTaskGroup.Tasks, and is useful for accessing the field via an interface.
+func (v *PreviewsTaskOrGroupTaskGroup) GetTasks() PreviewsTaskOrGroupTaskGroupTasksTaskConnection {
+	return v.Tasks
+}
+
+// PreviewsTaskOrGroupTaskGroupTasksTaskConnection includes the requested fields of the GraphQL type TaskConnection.
+// The GraphQL type's documentation follows.
+//
+// A page of tasks.
+type PreviewsTaskOrGroupTaskGroupTasksTaskConnection struct {
+	// The tasks without their cursors.
+	Nodes []Previewed `json:"nodes"`
+	// Where this page lies in the list.
+	PageInfo PreviewsTaskOrGroupTaskGroupTasksTaskConnectionPageInfo `json:"pageInfo"`
+}
+
+// GetNodes returns PreviewsTaskOrGroupTaskGroupTasksTaskConnection.Nodes, and is useful for accessing the field via an interface.
+func (v *PreviewsTaskOrGroupTaskGroupTasksTaskConnection) GetNodes() []Previewed { return v.Nodes }
+
+// GetPageInfo returns PreviewsTaskOrGroupTaskGroupTasksTaskConnection.PageInfo, and is useful for accessing the field via an interface.
+func (v *PreviewsTaskOrGroupTaskGroupTasksTaskConnection) GetPageInfo() PreviewsTaskOrGroupTaskGroupTasksTaskConnectionPageInfo {
+	return v.PageInfo
+}
+
+// PreviewsTaskOrGroupTaskGroupTasksTaskConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
+// The GraphQL type's documentation follows.
+//
+// Where a page lies in its list.
+type PreviewsTaskOrGroupTaskGroupTasksTaskConnectionPageInfo struct {
+	// Whether items come after this page.
+	HasNextPage bool `json:"hasNextPage"`
+	// The cursor of the page's last item; null if it is empty.
+	EndCursor string `json:"endCursor"`
+}
+
+// GetHasNextPage returns PreviewsTaskOrGroupTaskGroupTasksTaskConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
+func (v *PreviewsTaskOrGroupTaskGroupTasksTaskConnectionPageInfo) GetHasNextPage() bool {
+	return v.HasNextPage
+}
+
+// GetEndCursor returns PreviewsTaskOrGroupTaskGroupTasksTaskConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
+func (v *PreviewsTaskOrGroupTaskGroupTasksTaskConnectionPageInfo) GetEndCursor() string {
+	return v.EndCursor
+}
+
 // Waiting tasks are taken by priority, then in the order in which they were queued.
 type Priority string
 
@@ -3802,6 +4273,8 @@ type SyncInput struct {
 	Mirror bool `json:"mirror"`
 	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other.
 	OnError OnError `json:"onError,omitempty"`
+	// True only finds out what would change: the task fetches the metadata and no files, makes no version, and tells the rest as its `preview`.
+	DryRun bool `json:"dryRun,omitempty"`
 	// Before or after other work.
 	Priority Priority `json:"priority"`
 	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.
@@ -3819,6 +4292,9 @@ func (v *SyncInput) GetMirror() bool { return v.Mirror }
 // GetOnError returns SyncInput.OnError, and is useful for accessing the field via an interface.
 func (v *SyncInput) GetOnError() OnError { return v.OnError }
 
+// GetDryRun returns SyncInput.DryRun, and is useful for accessing the field via an interface.
+func (v *SyncInput) GetDryRun() bool { return v.DryRun }
+
 // GetPriority returns SyncInput.Priority, and is useful for accessing the field via an interface.
 func (v *SyncInput) GetPriority() Priority { return v.Priority }
 
@@ -3827,6 +4303,27 @@ func (v *SyncInput) GetMaxRunning() int { return v.MaxRunning }
 
 // GetIdempotencyKey returns SyncInput.IdempotencyKey, and is useful for accessing the field via an interface.
 func (v *SyncInput) GetIdempotencyKey() string { return v.IdempotencyKey }
+
+// What a sync would do about a path.
+type SyncPreviewKind string
+
+const (
+	// A file would be there, where the newest version has none.
+	SyncPreviewKindAdded SyncPreviewKind = "ADDED"
+	// None would be there, where the newest version has one.
+	SyncPreviewKindRemoved SyncPreviewKind = "REMOVED"
+	// Another file would be there than in the newest version.
+	SyncPreviewKindReplaced SyncPreviewKind = "REPLACED"
+	// The same file would be there, but its bytes are not stored, and would be fetched.
+	SyncPreviewKindFetched SyncPreviewKind = "FETCHED"
+)
+
+var AllSyncPreviewKind = []SyncPreviewKind{
+	SyncPreviewKindAdded,
+	SyncPreviewKindRemoved,
+	SyncPreviewKindReplaced,
+	SyncPreviewKindFetched,
+}
 
 // SyncResponse is returned by Sync on success.
 type SyncResponse struct {
@@ -4730,6 +5227,30 @@ type __MirrorInput struct {
 // GetInput returns __MirrorInput.Input, and is useful for accessing the field via an interface.
 func (v *__MirrorInput) GetInput() MirrorInput { return v.Input }
 
+// __PreviewChangesInput is used internally by genqlient
+type __PreviewChangesInput struct {
+	Id    string `json:"id"`
+	After string `json:"after,omitempty"`
+}
+
+// GetId returns __PreviewChangesInput.Id, and is useful for accessing the field via an interface.
+func (v *__PreviewChangesInput) GetId() string { return v.Id }
+
+// GetAfter returns __PreviewChangesInput.After, and is useful for accessing the field via an interface.
+func (v *__PreviewChangesInput) GetAfter() string { return v.After }
+
+// __PreviewsInput is used internally by genqlient
+type __PreviewsInput struct {
+	Id    string `json:"id"`
+	After string `json:"after,omitempty"`
+}
+
+// GetId returns __PreviewsInput.Id, and is useful for accessing the field via an interface.
+func (v *__PreviewsInput) GetId() string { return v.Id }
+
+// GetAfter returns __PreviewsInput.After, and is useful for accessing the field via an interface.
+func (v *__PreviewsInput) GetAfter() string { return v.After }
+
 // __PromoteInput is used internally by genqlient
 type __PromoteInput struct {
 	Input PromoteInput `json:"input"`
@@ -5588,6 +6109,125 @@ func Mirror(
 	}
 
 	data_ = &MirrorResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by PreviewChanges.
+const PreviewChanges_Operation = `
+query PreviewChanges ($id: ID!, $after: String) {
+	task(id: $id) {
+		preview {
+			changes(first: 100, after: $after) {
+				nodes {
+					... PreviewChange
+				}
+				pageInfo {
+					hasNextPage
+					endCursor
+				}
+			}
+		}
+	}
+}
+fragment PreviewChange on SyncPreviewChange {
+	path
+	kind
+	before {
+		size
+	}
+	after {
+		size
+	}
+}
+`
+
+func PreviewChanges(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	id string,
+	after string,
+) (data_ *PreviewChangesResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "PreviewChanges",
+		Query:  PreviewChanges_Operation,
+		Variables: &__PreviewChangesInput{
+			Id:    id,
+			After: after,
+		},
+	}
+
+	data_ = &PreviewChangesResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by Previews.
+const Previews_Operation = `
+query Previews ($id: ID!, $after: String) {
+	taskOrGroup(id: $id) {
+		__typename
+		... on Task {
+			... Previewed
+		}
+		... on TaskGroup {
+			tasks(state: [COMPLETED], first: 100, after: $after) {
+				nodes {
+					... Previewed
+				}
+				pageInfo {
+					hasNextPage
+					endCursor
+				}
+			}
+		}
+	}
+}
+fragment Previewed on Task {
+	id
+	name
+	preview {
+		added
+		removed
+		replaced
+		unchanged
+		fetchFiles
+		fetchBytes
+	}
+}
+`
+
+// What syncs would do: of a task, or of the tasks of a group.
+func Previews(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	id string,
+	after string,
+) (data_ *PreviewsResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "Previews",
+		Query:  Previews_Operation,
+		Variables: &__PreviewsInput{
+			Id:    id,
+			After: after,
+		},
+	}
+
+	data_ = &PreviewsResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(

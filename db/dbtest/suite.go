@@ -56,6 +56,7 @@ func Run(t *testing.T, open func(*testing.T) *db.DB) {
 		"audit log":                  auditLog,
 		"purge of the audit log":     purgeOfTheAuditLog,
 		"failures of tasks":          failuresOfTasks,
+		"previews of tasks":          previewsOfTasks,
 		"limits":                     limits,
 		"limits of groups":           limitsOfGroups,
 		"limits of lines":            limitsOfLines,
