@@ -245,11 +245,11 @@ func TestFailuresComeInPages(t *testing.T) {
 
 func TestPreviewComesInPages(t *testing.T) {
 	t.Parallel()
-	none := serve(t, &stub{task: aTask(task.Completed)}, Options{})
+	none := serve(t, &stub{task: aTask(task.Completed), unknown: true}, Options{})
 	if got := none.send(t, "GET", Prefix+"tasks/task-12/preview", ""); got.status != 404 || !strings.Contains(got.body, "task-12 has no preview") {
 		t.Errorf("without a preview: got %d %s", got.status, got.body)
 	}
-	previewed := &stub{task: aTask(task.Completed), preview: &content.Preview{TaskID: 12, Added: 2, Unchanged: 5, FetchFiles: 1, FetchBytes: 7}}
+	previewed := &stub{task: aTask(task.Completed)}
 	s := serve(t, previewed, Options{})
 	got := s.send(t, "GET", Prefix+"tasks/task-12/preview?kind=ADDED,REMOVED&first=1", "")
 	next := Prefix + "tasks/task-12/preview?after=" + url.QueryEscape(page.EncodeCursor("a/b")) + "&first=1&kind=ADDED%2CREMOVED"

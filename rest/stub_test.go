@@ -27,7 +27,7 @@ type stub struct {
 	err       error // what operations end with
 	snapshots chan event.Snapshot
 	panics    bool
-	preview   *content.Preview
+	unknown   bool                  // whether the task has no preview
 	kinds     []content.PreviewKind // that were asked for
 
 	role  access.Role  // of who asks; that of an admin if empty
@@ -115,7 +115,10 @@ func (s *stub) Failures(_ context.Context, ids []task.ID, _ page.Request) ([]*pa
 }
 
 func (s *stub) Previews(_ context.Context, ids []task.ID) ([]*content.Preview, error) {
-	return []*content.Preview{s.preview}, nil
+	if s.unknown {
+		return []*content.Preview{nil}, nil
+	}
+	return []*content.Preview{{TaskID: int64(ids[0]), Added: 2, Unchanged: 5, FetchFiles: 1, FetchBytes: 7}}, nil
 }
 
 func (s *stub) PreviewChanges(_ context.Context, _ []task.ID, kinds []content.PreviewKind, _ page.Request) ([]*page.Of[*content.PreviewChange], error) {
