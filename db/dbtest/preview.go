@@ -21,10 +21,9 @@ func previewsOfTasks(l library) {
 	}
 	all := []content.PreviewChange{
 		{Path: "e", Kind: content.WouldAdd, After: file(5), Fetch: true},
-		{Path: "B", Kind: content.WouldAdd, After: file(7)},
+		{Path: "b", Kind: content.WouldReplace, Before: file(1), After: file(100), Fetch: true},
 		{Path: "a", Kind: content.WouldAdd, After: file(5), Fetch: true}, // fetched once
 		{Path: "d", Kind: content.WouldRemove, Before: file(1)},
-		{Path: "b", Kind: content.WouldReplace, Before: file(1), After: file(100), Fetch: true},
 		{Path: "c", Kind: content.WouldFetch, Before: file(1000), After: file(1000), Fetch: true},
 	}
 	add := func(id task.ID, changes ...content.PreviewChange) {
@@ -44,7 +43,7 @@ func previewsOfTasks(l library) {
 		l.t.Errorf("of no task: got %+v", previews[0])
 	}
 	equal(l.t, "theirs", *previews[1], content.Preview{TaskID: int64(theirs), Added: 1, FetchFiles: 1, FetchBytes: 5})
-	equal(l.t, "mine", *previews[2], content.Preview{TaskID: int64(mine), Added: 3, Removed: 1, Replaced: 1, Unchanged: 4, FetchFiles: 3, FetchBytes: 1105})
+	equal(l.t, "mine", *previews[2], content.Preview{TaskID: int64(mine), Added: 2, Removed: 1, Replaced: 1, Unchanged: 4, FetchFiles: 3, FetchBytes: 1105})
 
 	path := func(c *content.PreviewChange) string { return c.Path }
 	of := func(kinds ...content.PreviewKind) func(context.Context, page.Request) (*page.Of[*content.PreviewChange], error) {
@@ -57,13 +56,13 @@ func previewsOfTasks(l library) {
 	for _, item := range whole.Items {
 		paths += item.Key
 	}
-	equal(l.t, "paths", paths, "Babcde")
-	equal(l.t, "what is replaced", *whole.Items[2].Node, all[4])
-	equal(l.t, "what is removed", *whole.Items[4].Node, all[3])
-	equal(l.t, "what is added", *whole.Items[5].Node, all[0])
+	equal(l.t, "paths", paths, "abcde")
+	equal(l.t, "what is replaced", *whole.Items[1].Node, all[1])
+	equal(l.t, "what is removed", *whole.Items[3].Node, all[3])
+	equal(l.t, "what is added", *whole.Items[4].Node, all[0])
 	checkPages(l.t, l.ctx(), of(content.WouldAdd, content.WouldFetch, content.WouldReplace, content.WouldRemove), path)
-	added := must(of(content.WouldAdd)(l.ctx(), page.Request{First: 2}))(l.t)
-	equal(l.t, "added", fmt.Sprint(len(added.Items), added.HasNext, must(added.Count(l.ctx()))(l.t)), "2 true 3")
+	added := must(of(content.WouldAdd)(l.ctx(), page.Request{First: 1}))(l.t)
+	equal(l.t, "added", fmt.Sprint(len(added.Items), added.HasNext, must(added.Count(l.ctx()))(l.t)), "1 true 2")
 
 	for limit, seen := range map[access.Limit]string{"": "true 1", "team=b": "true 1", "team=a": "false 0"} {
 		within := l.Within(limit)
