@@ -2369,7 +2369,7 @@ var AllPolicy = []Policy{
 //
 // What a sync would do about a path.
 type PreviewChange struct {
-	// The path.
+	// Where it lies in the repository.
 	Path string `json:"path"`
 	// What would be done.
 	Kind SyncPreviewKind `json:"kind"`
