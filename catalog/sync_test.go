@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"ream/blob"
+	"ream/blob/blobtest"
 	"ream/content"
 	"ream/db"
 	"ream/db/dbtest"
@@ -144,10 +145,8 @@ func (m *mirroring) checkStored(t *testing.T, want ...string) {
 			t.Errorf("%s: recorded %t with %d bytes, stored %q, %v", body, ok, size, got, err)
 		}
 	}
-	left, err := filepath.Glob(filepath.Join(m.storage, "tmp", "*", "*"))
-	left = slices.DeleteFunc(left, func(path string) bool { return filepath.Base(path) == "lock" })
-	if err != nil || len(left) > 0 {
-		t.Errorf("unfinished files: got %v, %v, want none", left, err)
+	if left := blobtest.Leftovers(t, filepath.Join(m.storage, "tmp")); len(left) > 0 {
+		t.Errorf("unfinished files: got %v, want none", left)
 	}
 }
 

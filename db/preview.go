@@ -44,7 +44,7 @@ type previewChangeRow struct {
 	SizeBefore   *int64              `db:"size_before" json:"size_before"`
 	SHA256After  *content.Digest     `db:"sha256_after" json:"sha256_after"`
 	SizeAfter    *int64              `db:"size_after" json:"size_after"`
-	Fetch        bool                `db:"fetch" json:"fetch"`
+	Fetch        bool                `db:"fetches" json:"fetches"`
 }
 
 func (r previewChangeRow) item() (string, *content.PreviewChange) {
@@ -61,7 +61,7 @@ func (r previewChangeRow) item() (string, *content.PreviewChange) {
 // PreviewChanges returns the same page of what each task found out that a sync
 // would do, by path; of all kinds if none are named.
 func (q *queries) PreviewChanges(ctx context.Context, ids []task.ID, kinds []content.PreviewKind, req page.Request) ([]*page.Of[*content.PreviewChange], error) {
-	l := listing{columns: `c.path, c.kind, c.sha256_before, c.size_before, c.sha256_after, c.size_after, c.fetch`, from: `task_preview_change c`, key: `c.path`}
+	l := listing{columns: `c.path, c.kind, c.sha256_before, c.size_before, c.sha256_after, c.size_after, c.fetches`, from: `task_preview_change c`, key: `c.path`}
 	l.and(`c.task_id = o.owner`)
 	if len(kinds) > 0 {
 		l.and(q.d.in("c.kind"), list(q.d, kinds))
@@ -83,9 +83,9 @@ func (tx *Tx) AddPreviewChanges(ctx context.Context, id task.ID, changes []conte
 		}
 	}
 	for chunk := range slices.Chunk(rows, bulk) {
-		if _, err := tx.exec(ctx, `INSERT INTO task_preview_change(task_id, path, kind, sha256_before, size_before, sha256_after, size_after, fetch)
-			SELECT CAST(? AS bigint), path, kind, sha256_before, size_before, sha256_after, size_after, fetch FROM `+
-			tx.d.rows("x", "path text", "kind text", "sha256_before text", "size_before bigint", "sha256_after text", "size_after bigint", "fetch boolean"),
+		if _, err := tx.exec(ctx, `INSERT INTO task_preview_change(task_id, path, kind, sha256_before, size_before, sha256_after, size_after, fetches)
+			SELECT CAST(? AS bigint), path, kind, sha256_before, size_before, sha256_after, size_after, fetches FROM `+
+			tx.d.rows("x", "path text", "kind text", "sha256_before text", "size_before bigint", "sha256_after text", "size_after bigint", "fetches boolean"),
 			id, encode(chunk)); err != nil {
 			return err
 		}
@@ -99,8 +99,8 @@ func (tx *Tx) AddPreview(ctx context.Context, id task.ID, unchanged int) error {
 	tx.touched.task(id, false)
 	_, err := tx.exec(ctx, `INSERT INTO task_preview(task_id, added, removed, replaced, unchanged, fetch_files, fetch_bytes)
 		SELECT CAST(? AS bigint), count(CASE kind WHEN 'ADDED' THEN 1 END), count(CASE kind WHEN 'REMOVED' THEN 1 END), count(CASE kind WHEN 'REPLACED' THEN 1 END), CAST(? AS bigint),
-			(SELECT count(DISTINCT sha256_after) FROM task_preview_change WHERE task_id = ? AND fetch),
-			COALESCE((SELECT sum(size) FROM (SELECT max(size_after) AS size FROM task_preview_change WHERE task_id = ? AND fetch GROUP BY sha256_after) f), 0)
+			(SELECT count(DISTINCT sha256_after) FROM task_preview_change WHERE task_id = ? AND fetches),
+			COALESCE((SELECT sum(size) FROM (SELECT max(size_after) AS size FROM task_preview_change WHERE task_id = ? AND fetches GROUP BY sha256_after) f), 0)
 		FROM task_preview_change WHERE task_id = ?`, id, unchanged, id, id, id)
 	return err
 }

@@ -18,6 +18,6 @@ CREATE TABLE task_preview_change(
   size_before bigint,
   sha256_after text,
   size_after bigint,
-  fetch boolean NOT NULL,
+  fetches boolean NOT NULL,
   PRIMARY KEY(task_id, path)
 );
