@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"errors"
 
 	"ream/event"
 	"ream/graph"
@@ -9,36 +10,51 @@ import (
 	"ream/task"
 )
 
-// follow gives what pick takes of a topic's snapshots. The channel is closed
-// after the final snapshot, or when ctx ends.
+// followingKey is the context's key of what a subscription follows.
+type followingKey struct{}
+
+// following is a topic that a subscription follows, snapshot by snapshot. One
+// that nobody passes on is not executed. It is for one goroutine.
+type following struct {
+	// await waits for the next snapshot that the subscription takes. It is nil
+	// after the final one, or when ctx ends.
+	await func(ctx context.Context) event.Snapshot
+	// pass hands the snapshot that was awaited to the execution.
+	pass func()
+}
+
+// follow gives the execution what pick takes of a topic's snapshots, as the
+// following in the context passes them on. The channel is closed after the
+// final snapshot, or when ctx ends.
 func follow[T any](ctx context.Context, hub Hub, topic event.Topic, pick func(event.Snapshot) (T, bool)) (<-chan T, error) {
+	f, ok := ctx.Value(followingKey{}).(*following)
+	if !ok {
+		return nil, errors.New("a subscription is executed without sharing.around")
+	}
 	snapshots, err := hub.Subscribe(ctx, topic)
 	if err != nil {
 		return nil, err
 	}
-	out := make(chan T)
-	go func() {
-		defer close(out)
+	out := make(chan T, 1)
+	var next T
+	f.await = func(ctx context.Context) event.Snapshot {
 		for {
 			select {
 			case <-ctx.Done():
-				return
 			case s, open := <-snapshots:
-				if !open {
-					return
-				}
-				frame, wanted := pick(s)
-				if !wanted {
+				if open {
+					var wanted bool
+					if next, wanted = pick(s); wanted {
+						return s
+					}
 					continue
 				}
-				select {
-				case <-ctx.Done():
-					return
-				case out <- frame:
-				}
 			}
+			close(out)
+			return nil
 		}
-	}()
+	}
+	f.pass = func() { out <- next }
 	return out, nil
 }
 

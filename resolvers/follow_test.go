@@ -20,16 +20,27 @@ func group(waiting, completed int, revision int64) *task.Group {
 	return &task.Group{ID: 1, Tally: task.Counts{Waiting: waiting, Completed: completed, Revision: revision}}
 }
 
+// follower is a context whose subscription is not shared, with what it follows.
+func follower(t *testing.T) (context.Context, *following) {
+	f := &following{}
+	return context.WithValue(t.Context(), followingKey{}, f), f
+}
+
 func TestCountsAreSentWhenTheyChange(t *testing.T) {
 	t.Parallel()
 	hub := frames{group(2, 0, 1), group(2, 0, 1), group(1, 1, 2), group(1, 1, 2), group(0, 2, 2)}
-	counts, err := follow(t.Context(), hub, "group-1", changedCounts())
+	ctx, f := follower(t)
+	counts, err := follow(ctx, hub, "group-1", changedCounts())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []int
-	for c := range counts {
-		got = append(got, c.Completed)
+	for f.await(ctx) != nil {
+		f.pass()
+		got = append(got, (<-counts).Completed)
+	}
+	if _, open := <-counts; open {
+		t.Error("the channel is open after the final snapshot")
 	}
 	if len(got) != 3 || got[0] != 0 || got[1] != 1 || got[2] != 2 {
 		t.Errorf("completed in each frame: got %v, want [0 1 2]", got)
@@ -47,18 +58,25 @@ func (e endless) Subscribe(context.Context, event.Topic) (<-chan event.Snapshot,
 
 func TestFollowEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"while it sends", "while it waits"} {
+	for _, name := range []string{"with a snapshot", "while it waits"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithCancel(t.Context())
+			ctx, f := follower(t)
+			ctx, cancel := context.WithCancel(ctx)
 			groups, err := follow(ctx, endless{group(1, 0, 1)}, "group-1", as[*task.Group])
 			if err != nil {
 				t.Fatal(err)
 			}
-			if name == "while it waits" {
-				<-groups
+			if f.await(ctx) == nil {
+				t.Fatal("no snapshot")
+			}
+			if name == "with a snapshot" {
+				f.pass()
 			}
 			cancel()
+			if s := f.await(ctx); s != nil {
+				t.Errorf("got %v after the end", s)
+			}
 			for range groups { // ends when the channel is closed
 			}
 		})

@@ -36,30 +36,23 @@ func FuzzFrames(f *testing.F) {
 		c := newConversation(older, limit)
 		for line := range strings.SplitSeq(said, "\n") {
 			v := c.received(true, []byte(line))
-			if len(c.streams) > limit || len(c.numbers) > len(c.streams) {
-				t.Fatalf("%q: %d operations, %d ids", line, len(c.streams), len(c.numbers))
+			if c.running > limit || len(c.exchanges) > c.running {
+				t.Fatalf("%q: %d operations, %d ids", line, c.running, len(c.exchanges))
 			}
 			if v.code != 0 {
-				if v.code < 4400 || v.code > 4429 || v.reply != nil || v.forward != nil {
+				if v.code != 1000 && (v.code < 4400 || v.code > 4429) || v.reply != nil || v.begin != nil {
 					t.Fatalf("%q: got %+v", line, v)
 				}
 				return
 			}
-			for _, text := range [][]byte{v.reply, v.forward} {
-				if text != nil && !json.Valid(text) {
-					t.Fatalf("%q: got %s", line, text)
-				}
+			if v.reply != nil && !json.Valid(v.reply) {
+				t.Fatalf("%q: got %s", line, v.reply)
 			}
-			if v.forward == nil || !c.begun {
-				continue
+			if v.begin != nil && (!json.Valid(v.begin.quoted) || !c.says(v.begin, false)) {
+				t.Fatalf("%q: got %+v", line, v.begin)
 			}
-			var m message
-			if err := json.Unmarshal(v.forward, &m); err != nil {
-				t.Fatal(err)
-			}
-			answer := encode(message{ID: m.ID, Type: "next", Payload: json.RawMessage(`{}`)})
-			if _, err := c.sent(answer); err != nil {
-				t.Fatalf("%q: %v", line, err)
+			if v.end != nil && c.says(v.end, true) {
+				t.Fatalf("%q: the client is told more", line)
 			}
 		}
 	})

@@ -60,7 +60,7 @@ type Handler struct {
 	left    sync.Cond // a stream ended; its lock is mu
 }
 
-// openStream is a request that may be answered for as long as the client stays.
+// openStream is what may be answered for as long as the client stays.
 type openStream struct{ end context.CancelFunc }
 
 // NewHandler returns a handler of the schema that r resolves.
@@ -72,12 +72,12 @@ func NewHandler(r Resolver, o Options) *Handler {
 		o.Rate = quota.NewRate(o.Limits.Rate, o.Limits.Burst)
 	}
 	t := &traffic{}
-	s := newServer(r, o)
-	s.AroundOperations(o.Observe.around(t))
+	s := newServer(r, o, o.Observe.around(t))
 	s.AroundResponses(o.Observe.aroundResponses)
 	h := &Handler{inner: s, guard: o.Guard, present: presenter(o.Log), rate: o.Rate, traffic: t, streams: map[*openStream]struct{}{}}
 	requests := HTTPOptions{MaxBody: int64(orNone(o.Limits.Body)), ReadTimeout: o.Limits.Duration, MaxBatch: orNone(o.Limits.Batch), Rate: o.Rate, WriteTimeout: o.WriteTimeout, traffic: t}
 	s.AddTransport(NewWebsocket(WebsocketOptions{
+		Enter:            h.enter,
 		Init:             h.introduce,
 		Origins:          o.Origins,
 		Log:              o.Log,
@@ -109,14 +109,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply{w, media}.refuse(tooOften(h.rate, wait))
 		return
 	}
-	isSocket := websocket.IsWebSocketUpgrade(r)
-	if isSocket || parseAccept(r.Header.Values("Accept")).namesEvents() {
+	if !websocket.IsWebSocketUpgrade(r) && parseAccept(r.Header.Values("Accept")).namesEvents() {
 		ctx, leave := h.enter(r.Context())
 		defer leave()
-		if !isSocket { // its caller introduces itself later
-			ctx, leave = h.guard.Stay(ctx)
-			defer leave()
-		}
+		ctx, release := h.guard.Stay(ctx)
+		defer release()
 		r = r.WithContext(ctx)
 	}
 	h.inner.ServeHTTP(w, r)

@@ -18,8 +18,9 @@ func NewSchema(r Resolver) graphql.ExecutableSchema {
 	return graph.NewExecutableSchema(graph.Config{Resolvers: &r})
 }
 
-// newServer returns a server without transports.
-func newServer(r Resolver, o Options) *handler.Server {
+// newServer returns a server without transports. What is around operations is
+// told of each, also of the frames of subscriptions that are shared.
+func newServer(r Resolver, o Options, around ...graphql.OperationMiddleware) *handler.Server {
 	schema := NewSchema(r)
 	s := handler.New(schema)
 	cache := queryCache{lru.New[*ast.QueryDocument](cachedQueries)}
@@ -37,6 +38,10 @@ func newServer(r Resolver, o Options) *handler.Server {
 	s.Use(&persisted{o.Documents, o.OnlyDocuments, newTextCache(o.Limits.Persisted)})
 	s.Use(newGuard(o.Limits, schema.Schema(), cache, present))
 	s.Use(roles{audit.refused})
+	for _, f := range around {
+		s.AroundOperations(f)
+	}
+	s.AroundOperations(newSharing().around)
 	s.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
 		return next(withLoaders(ctx, newLoaders(r.store(ctx))))
 	})

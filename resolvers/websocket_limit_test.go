@@ -58,7 +58,13 @@ func TestWebsocketPings(t *testing.T) {
 func TestWebsocketRestart(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{currentProtocol, olderProtocol} {
+		server, stop := context.WithCancel(t.Context())
 		s := newStubServer(t, NewWebsocket(WebsocketOptions{
+			Enter: func(ctx context.Context) (context.Context, func()) {
+				ctx, cancel := context.WithCancel(ctx)
+				context.AfterFunc(server, cancel)
+				return ctx, cancel
+			},
 			Init: func(ctx context.Context, _ transport.InitPayload) (context.Context, error) { return ctx, nil },
 		}))
 		waiting := dial(t, s, protocol)
@@ -68,7 +74,7 @@ func TestWebsocketRestart(t *testing.T) {
 		} else {
 			running.say(silence1, count("2", 0)).expect(`{"id":"2","type":"complete"}`)
 		}
-		s.stop()
+		stop()
 		running.expect(1012)
 		waiting.expect(1012)
 		eventually(t, "the subscription ends", func() bool { return s.live.Load() == 0 })

@@ -2,12 +2,14 @@ package resolvers
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/gorilla/websocket"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"ream/fault"
@@ -31,23 +33,30 @@ const (
 	closeTooManyInits = 4429
 )
 
-// conversation is what client and server said to each other. gqlgen trusts
-// clients to keep to the protocol; a conversation makes sure of it, and gives
-// each subscription a number of its own, so that a client may use an id again
-// while gqlgen still winds up the one before. It is safe for concurrent use.
+// conversation is what client and server said to each other. It is safe for
+// concurrent use.
 type conversation struct {
 	older bool
 	limit int
 
-	mu      sync.Mutex
-	begun   bool
-	last    int
-	numbers map[string]int    // by the client's id: the subscriptions it listens to
-	streams map[string]string // by number: the client's id of what gqlgen runs; empty if the client ended it
+	mu        sync.Mutex
+	begun     bool
+	exchanges map[string]*exchange // that the client listens to, by its ids
+	running   int                  // exchanges, with those that the client ended and that are being wound up
 }
 
 func newConversation(older bool, limit int) *conversation {
-	return &conversation{older: older, limit: limit, numbers: map[string]int{}, streams: map[string]string{}}
+	return &conversation{older: older, limit: limit, exchanges: map[string]*exchange{}}
+}
+
+// exchange is what a client asked for. It may use its id for another one as
+// soon as it, or the server, ended this one.
+type exchange struct {
+	id      string
+	quoted  []byte // the id, as JSON
+	request graphql.RawParams
+	cancel  context.CancelFunc // set before the next message is read
+	over    bool               // nothing more is to be said of it; conversation.mu guards it
 }
 
 // message is the envelope of both protocols.
@@ -59,11 +68,14 @@ type message struct {
 
 // verdict is what becomes of a client's message; the zero verdict ignores it.
 type verdict struct {
-	code        int // if not 0: it breaks the protocol
-	reason      string
-	reply       []byte // what answers it without gqlgen
-	forward     []byte // what gqlgen is to see
-	initialized bool   // it introduced the client
+	code    int // if not 0: the socket is to be closed with it
+	reason  string
+	reply   []byte                // what answers it
+	init    bool                  // it introduces the client
+	payload transport.InitPayload // with these words
+	alive   bool                  // it shows that the client is there
+	begin   *exchange             // what it asks for
+	end     *exchange             // what it asks for no longer
 }
 
 func breaks(code int, format string, args ...any) verdict {
@@ -98,13 +110,13 @@ func (c *conversation) received(isText bool, text []byte) verdict {
 	defer c.mu.Unlock()
 	switch kind := c.kind(m.Type); {
 	case kind == "connection_init":
-		return c.init(m, text)
+		return c.init(m)
 	case (kind == "ping" || kind == "pong") && !isObject(m.Payload) && !isNothing(m.Payload):
 		return breaks(closeBadMessage, "Invalid message received: the payload of %s must be an object", m.Type)
-	case kind == "ping" && !c.begun:
+	case kind == "ping":
 		return verdict{reply: encode(message{Type: "pong", Payload: m.Payload})}
-	case kind == "pong" && !c.begun:
-		return verdict{}
+	case kind == "pong":
+		return verdict{alive: c.begun}
 	case kind == "subscribe" && !c.begun:
 		return breaks(closeUnauthorized, "Unauthorized")
 	case kind == "subscribe":
@@ -113,8 +125,8 @@ func (c *conversation) received(isText bool, text []byte) verdict {
 		return breaks(closeBadMessage, "Invalid message received: %s needs an id", m.Type)
 	case kind == "complete":
 		return c.complete(m)
-	case kind == "ping", kind == "pong", kind == "connection_terminate":
-		return verdict{forward: text}
+	case kind == "connection_terminate":
+		return breaks(websocket.CloseNormalClosure, "terminated")
 	}
 	return breaks(closeBadMessage, "Invalid message received: the type is unknown")
 }
@@ -138,15 +150,16 @@ func (c *conversation) kind(name string) string {
 	return ""
 }
 
-func (c *conversation) init(m message, text []byte) verdict {
+func (c *conversation) init(m message) verdict {
 	if c.begun {
 		return breaks(closeTooManyInits, "Too many initialisation requests")
 	}
-	if !isObject(m.Payload) && !isNothing(m.Payload) {
+	v := verdict{init: true}
+	if !isNothing(m.Payload) && json.Unmarshal(m.Payload, &v.payload) != nil {
 		return breaks(closeBadMessage, "Invalid message received: the payload of connection_init must be an object")
 	}
 	c.begun = true
-	return verdict{forward: text, initialized: true}
+	return v
 }
 
 func (c *conversation) subscribe(m message) verdict {
@@ -154,62 +167,56 @@ func (c *conversation) subscribe(m message) verdict {
 	if m.ID == "" || json.Unmarshal(m.Payload, &fields) != nil || fields == nil {
 		return breaks(closeBadMessage, "Invalid message received: %s needs an id, and a payload with a query", m.Type)
 	}
-	var request graphql.RawParams
-	refused := readFields(&request, fields)
+	o := &exchange{id: m.ID}
+	refused := readFields(&o.request, fields)
 	if refused == nil && isNothing(fields["query"]) {
-		refused = checkQuery(&request)
+		refused = checkQuery(&o.request)
 	}
 	if refused != nil {
 		return breaks(closeBadMessage, "Invalid message received: %s", fault.Message(refused.fault))
 	}
-	if _, ok := c.numbers[m.ID]; ok {
+	if c.exchanges[m.ID] != nil {
 		return breaks(closeDuplicateID, "Subscriber for %s already exists", m.ID)
 	}
-	if len(c.streams) >= c.limit {
-		return rejects(m.ID, over(fault.RateLimited, "subscriptions-per-socket", c.limit, fmt.Sprintf("you have %d operations under way on this socket", len(c.streams)), "end one first"))
+	if c.running >= c.limit {
+		return rejects(m.ID, over(fault.RateLimited, "subscriptions-per-socket", c.limit, fmt.Sprintf("you have %d operations under way on this socket", c.running), "end one first"))
 	}
-	c.last++
-	c.numbers[m.ID] = c.last
-	id := m.ID
-	m.ID = strconv.Itoa(c.last)
-	c.streams[m.ID] = id
-	return verdict{forward: encode(m)}
+	o.quoted = quote(m.ID)
+	c.running++
+	c.exchanges[m.ID] = o
+	return verdict{begin: o}
 }
 
 func (c *conversation) complete(m message) verdict {
-	number, ok := c.numbers[m.ID]
-	if !ok {
+	o := c.exchanges[m.ID]
+	if o == nil {
 		return verdict{} // the server's complete was on its way
 	}
-	delete(c.numbers, m.ID)
-	m.ID = strconv.Itoa(number)
-	c.streams[m.ID] = ""
-	return verdict{forward: encode(m)}
+	o.over = true
+	delete(c.exchanges, m.ID)
+	return verdict{end: o}
 }
 
-// sent turns a message of gqlgen's into the one that the client is to see; nil
-// if there is none, because the client ended the subscription or was told of
-// its end already.
-func (c *conversation) sent(text []byte) ([]byte, error) {
-	var m message
-	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, fmt.Errorf("message to the client: %w", err)
-	}
-	if m.ID == "" {
-		return text, nil
-	}
+// says reports whether the client still listens to an operation. If what it is
+// told is the last of it, it does not any more.
+func (c *conversation) says(o *exchange, last bool) bool {
 	c.mu.Lock()
-	id, ok := c.streams[m.ID]
-	if m.Type == "complete" || m.Type == "error" {
-		delete(c.streams, m.ID)
-		delete(c.numbers, id)
+	defer c.mu.Unlock()
+	if o.over {
+		return false
 	}
-	c.mu.Unlock()
-	if !ok || id == "" {
-		return nil, nil
+	if last {
+		o.over = true
+		delete(c.exchanges, o.id)
 	}
-	m.ID = id
-	return encode(m), nil
+	return true
+}
+
+// left makes room for another operation.
+func (c *conversation) left() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.running--
 }
 
 // encode writes a message of strings and of JSON that was checked already.
@@ -217,6 +224,14 @@ func encode(m message) []byte {
 	text, err := json.Marshal(m)
 	if err != nil {
 		panic(err) // cannot be: RawMessages come from the decoder
+	}
+	return text
+}
+
+func quote(s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // cannot be: it is a text
 	}
 	return text
 }

@@ -1,16 +1,14 @@
 package resolvers
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"sync"
 	"time"
 
-	"github.com/99designs/gqlgen/graphql/handler/transport"
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/gorilla/websocket"
 
 	"ream/quota"
@@ -20,40 +18,37 @@ import (
 // then to answer it.
 const closeTimeout = time.Second
 
-// socket is one connection, as gqlgen uses it. It keeps clients to the protocol
-// and frees itself of those that do not read. NextReader and drain are for the
-// goroutine that serves the request; everything else may be called concurrently.
+// socket is one connection. It keeps clients to the protocol and frees itself
+// of those that do not read. What reads is for the goroutine that serves it;
+// everything else may be called concurrently.
 type socket struct {
-	conn     *websocket.Conn
-	options  WebsocketOptions
-	talk     *conversation
-	stopping func() error // not nil once the server stops
-	stopped  <-chan struct{}
-	overrun  bool // a message was too long to be read
+	conn    *websocket.Conn
+	exec    graphql.GraphExecutor
+	options *WebsocketOptions
+	talk    *conversation
+	base    context.Context // ends when the server stops, and with the connection
+	ctx     context.Context // of the operations: Init's, until the socket closes; nil before
+	overrun bool            // a message was too long to be read
 
 	writing sync.Mutex // gorilla allows one writer of messages
 
 	mu      sync.Mutex
-	client  string       // as quota knows it
-	expired func() error // why Init's context ended, nil while it has not; unset before Init
-	closing bool         // a close frame was sent or received, or nobody is there to get it
-	ending  Close        // why, once it is closing
+	client  string      // as quota knows it
+	cancel  func()      // ends ctx; nil before Init
+	pings   *time.Timer // when the client is asked next whether it is there; nil before Init
+	closing bool        // a close frame was sent or received, or nobody is there to get it
+	ending  Close       // why, once it is closing
 }
 
-var _ interface {
-	transport.WebsocketConn
-	transport.WebsocketReadDeadliner
-} = (*socket)(nil)
-
-// newSocket takes conn over, for a request with that context; free must be called.
-func newSocket(ctx context.Context, conn *websocket.Conn, o WebsocketOptions) *socket {
+// newSocket takes conn over; free must be called.
+func newSocket(base context.Context, conn *websocket.Conn, exec graphql.GraphExecutor, o *WebsocketOptions) *socket {
 	s := &socket{
-		conn:     conn,
-		options:  o,
-		talk:     newConversation(conn.Subprotocol() == olderProtocol, o.MaxSubscriptions),
-		stopping: ctx.Err,
-		stopped:  ctx.Done(),
-		client:   quota.ClientOf(ctx),
+		conn:    conn,
+		exec:    exec,
+		options: o,
+		talk:    newConversation(conn.Subprotocol() == olderProtocol, o.MaxSubscriptions),
+		base:    base,
+		client:  quota.ClientOf(base),
 	}
 	conn.SetReadLimit(o.MaxMessage)
 	_ = conn.SetReadDeadline(time.Now().Add(o.InitTimeout))
@@ -63,41 +58,45 @@ func newSocket(ctx context.Context, conn *websocket.Conn, o WebsocketOptions) *s
 	return s
 }
 
-// admit keeps what Init's context says: who the client is, and that it has to
-// leave, and why.
-func (s *socket) admit(ctx context.Context) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.client, s.expired = quota.ClientOf(ctx), func() error { return context.Cause(ctx) }
+// serve listens to the client until either side ends the connection.
+func (s *socket) serve() {
+	defer context.AfterFunc(s.base, s.restart)()
+	if s.conn.Subprotocol() == "" {
+		s.sayClose(closeNoProtocol, "Subprotocol not acceptable")
+	} else {
+		s.listen()
+	}
+	s.drain()
+	s.free()
 }
 
-// NextReader returns the next message that gqlgen is to see.
-func (s *socket) NextReader() (int, io.Reader, error) {
+// listen does what the client says.
+func (s *socket) listen() {
 	for {
 		kind, text, err := s.read()
 		if err != nil {
-			return 0, nil, s.readFailed(err)
+			s.readFailed(err)
+			return
 		}
 		if !s.pace() {
-			return 0, nil, transport.ErrWebsocketClosed
+			return
 		}
-		v := s.talk.received(kind == websocket.TextMessage, text)
-		if v.initialized {
-			_ = s.SetReadDeadline(time.Time{})
-			if s.talk.older {
-				_ = s.awaitPong()
-			}
-		}
-		switch {
+		switch v := s.talk.received(kind == websocket.TextMessage, text); {
 		case v.code != 0:
 			s.sayClose(v.code, v.reason)
-			return 0, nil, transport.ErrWebsocketClosed
-		case v.reply != nil:
-			if err := s.write(v.reply); err != nil {
-				return 0, nil, err
+			return
+		case v.init:
+			if !s.init(v.payload) {
+				return
 			}
-		case v.forward != nil:
-			return kind, bytes.NewReader(v.forward), nil
+		case v.reply != nil:
+			_ = s.write(v.reply)
+		case v.alive:
+			_ = s.awaitPong()
+		case v.begin != nil:
+			s.begin(v.begin)
+		case v.end != nil:
+			v.end.cancel()
 		}
 	}
 }
@@ -112,7 +111,7 @@ func (s *socket) pace() bool {
 	for wait := s.options.Rate.Take(client); wait > 0; wait = s.options.Rate.Take(client) {
 		select {
 		case <-time.After(wait):
-		case <-s.stopped:
+		case <-s.base.Done():
 			return false
 		}
 	}
@@ -128,12 +127,11 @@ func (s *socket) read() (int, []byte, error) {
 	return kind, text, err
 }
 
-// readFailed tells gqlgen, and the client if it is still there, why nothing
-// more is read.
-func (s *socket) readFailed(err error) error {
+// readFailed tells the client, if it is still there, why nothing more is read.
+func (s *socket) readFailed(err error) {
 	if e, ok := errors.AsType[*websocket.CloseError](err); ok {
 		s.startClosing(Close{e.Code, "client"}) // gorilla answered the client's close frame
-		return transport.ErrWebsocketClosed
+		return
 	}
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() && !s.talk.initialized() {
 		s.sayClose(closeInitTimeout, "Connection initialisation timeout")
@@ -143,74 +141,31 @@ func (s *socket) readFailed(err error) error {
 		ending = Close{websocket.CloseMessageTooBig, "server"}
 	}
 	if s.startClosing(ending) {
-		return err
+		s.options.Log.DebugContext(s.base, "websocket", "error", err)
 	}
-	return transport.ErrWebsocketClosed
 }
 
-// WriteJSON sends a message of gqlgen's. A client that does not take it in time
-// loses the connection.
-func (s *socket) WriteJSON(v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	text, err = s.talk.sent(text)
-	if err != nil || text == nil {
-		return err
-	}
-	return s.write(text)
-}
-
+// write sends a message. A client that does not take it in time loses the
+// connection.
 func (s *socket) write(text []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	return s.writeNext(text)
+}
+
+// writeNext is write for who holds writing.
+func (s *socket) writeNext(text []byte) error {
 	if s.isClosing() {
-		return transport.ErrWebsocketClosed
+		return net.ErrClosed
 	}
 	// A deadline that the socket does not take shows in the write itself.
 	_ = s.conn.SetWriteDeadline(time.Now().Add(s.options.WriteTimeout))
 	err := s.conn.WriteMessage(websocket.TextMessage, text)
-	if err == nil && s.talk.older {
-		err = s.pingOlder(text)
-	}
 	if err != nil {
 		s.options.traffic.writeFailed(err)
 		s.free()
 	}
 	return err
-}
-
-// pingOlder sends a ping with each keep-alive message of the older protocol,
-// which has no pings of its own.
-func (s *socket) pingOlder(text []byte) error {
-	if !bytes.Equal(text, []byte(`{"type":"ka"}`)) {
-		return nil
-	}
-	return s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(s.options.WriteTimeout))
-}
-
-func (s *socket) awaitPong() error {
-	return s.SetReadDeadline(time.Now().Add(2 * s.options.PingInterval))
-}
-
-// WriteClose closes the socket for gqlgen, which knows few reasons: its normal
-// closure stands also for a context that ended.
-func (s *socket) WriteClose(code int, reason string) error {
-	s.mu.Lock()
-	expired := s.expired
-	s.mu.Unlock()
-	switch {
-	case code != transport.WebsocketCloseNormalClosure:
-	case s.stopping() != nil:
-		s.restart()
-	case expired != nil:
-		if cause := expired(); cause != nil {
-			code, reason = closeForbidden, "Forbidden: "+cause.Error()
-		}
-	}
-	s.sayClose(code, reason)
-	return nil
 }
 
 // restart tells the client to come back later.
@@ -250,21 +205,14 @@ func (s *socket) sayClose(code int, reason string) {
 	_ = s.conn.SetReadDeadline(deadline)
 }
 
-// Close is called by gqlgen after WriteClose, which arranged for the end.
-func (s *socket) Close() error {
-	if !s.isClosing() {
-		s.free()
-	}
-	return nil
-}
-
 // free gives the connection back to the system.
 func (s *socket) free() {
 	s.startClosing(Close{websocket.CloseAbnormalClosure, "server"})
 	_ = s.conn.Close()
 }
 
-// startClosing reports whether the socket was not closing before.
+// startClosing ends the operations, and reports whether the socket was not
+// closing before.
 func (s *socket) startClosing(why Close) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -272,6 +220,10 @@ func (s *socket) startClosing(why Close) bool {
 		return false
 	}
 	s.closing, s.ending = true, why
+	if s.cancel != nil {
+		s.cancel()
+		s.pings.Stop()
+	}
 	return true
 }
 
@@ -281,12 +233,9 @@ func (s *socket) isClosing() bool {
 	return s.closing
 }
 
-// Subprotocol is what client and server speak.
-func (s *socket) Subprotocol() string { return s.conn.Subprotocol() }
-
-// SetReadDeadline is when the client has to be heard of. A socket that closes
+// setReadDeadline is when the client has to be heard of. A socket that closes
 // keeps its own.
-func (s *socket) SetReadDeadline(t time.Time) error {
+func (s *socket) setReadDeadline(t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
