@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -62,10 +61,7 @@ const usage = `ream mirrors, versions and publishes package repositories.
 `
 
 func main() {
-	// A heap as small as Ream's would be collected for every few megabytes.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200)
-	}
+	boundGarbage()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal ends the program at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -139,6 +139,15 @@ type panicError struct {
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
+// panicErrorOf is the error of what was recovered from just now, which may be
+// the error of a panic on another goroutine.
+func panicErrorOf(value any) *panicError {
+	if e, ok := value.(*panicError); ok {
+		return e
+	}
+	return &panicError{value: value, stack: debug.Stack()}
+}
+
 // errShown marks errors that went through the presenter.
 var errShown = errors.New("shown")
 
@@ -146,7 +155,7 @@ var errShown = errors.New("shown")
 // recovers from goes through the presenter.
 func recovered(present graphql.ErrorPresenterFunc) graphql.RecoverFunc {
 	return func(ctx context.Context, value any) error {
-		shown := present(ctx, &panicError{value: value, stack: debug.Stack()})
+		shown := present(ctx, panicErrorOf(value))
 		shown.Err = errShown
 		return shown
 	}

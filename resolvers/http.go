@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -188,7 +187,7 @@ func (a reply) recover(ctx context.Context, exec graphql.GraphExecutor) {
 // panicked is the answer where a panic was recovered from.
 func panicked(ctx context.Context, exec graphql.GraphExecutor, value any) *graphql.Response {
 	ctx = graphql.WithOperationContext(ctx, &graphql.OperationContext{})
-	return exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(&panicError{value: value, stack: debug.Stack()})})
+	return exec.DispatchError(ctx, gqlerror.List{gqlerror.Wrap(panicErrorOf(value))})
 }
 
 // setHTTPHeaders keeps answers out of caches and from being taken for pages.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -127,7 +126,7 @@ func (l *loader[K, V]) ask(ctx context.Context, q *question[K, V]) {
 		if v != nil {
 			q.errs = make([]error, len(q.keys))
 			for i := range q.errs {
-				q.errs[i] = &panicError{value: v, stack: debug.Stack()}
+				q.errs[i] = panicErrorOf(v)
 			}
 		}
 	}()

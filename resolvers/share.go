@@ -63,9 +63,10 @@ func (s *sharing) around(ctx context.Context, next graphql.OperationHandler) gra
 		if snapshot == nil {
 			return responses(ctx)
 		}
-		return shared.frame(snapshot, func() *graphql.Response {
+		return shared.frame(snapshot, func() (response *graphql.Response) {
 			f.pass()
-			return responses(ctx)
+			elsewhere(func() { response = responses(ctx) })
+			return response
 		})
 	}
 }

@@ -42,7 +42,8 @@ func (s *socket) run(ctx context.Context, o *exchange, op *graphql.OperationCont
 			s.fail(o, panicked(ctx, s.exec, v).Errors)
 		}
 	}()
-	responses, ctx := s.exec.DispatchOperation(ctx, op)
+	var responses graphql.ResponseHandler
+	elsewhere(func() { responses, ctx = s.exec.DispatchOperation(ctx, op) })
 	for response := responses(ctx); response != nil; response = responses(ctx) {
 		if !s.next(o, response) {
 			return

@@ -86,7 +86,9 @@ func (s *socket) listen() {
 			s.sayClose(v.code, v.reason)
 			return
 		case v.init:
-			if !s.init(v.payload) {
+			var stays bool
+			elsewhere(func() { stays = s.init(v.payload) })
+			if !stays {
 				return
 			}
 		case v.reply != nil:
@@ -94,7 +96,7 @@ func (s *socket) listen() {
 		case v.alive:
 			_ = s.awaitPong()
 		case v.begin != nil:
-			s.begin(v.begin)
+			elsewhere(func() { s.begin(v.begin) })
 		case v.end != nil:
 			v.end.cancel()
 		}
