@@ -225,9 +225,14 @@ func contentFirst(content, rest http.Handler) http.Handler {
 }
 
 // topics are what the hub's subscribers may have subscribed to, of what goes
-// on. Whatever changes a task changes the queue.
+// on. Whatever changes a task changes the queue, and what is done about
+// repositories.
 func topics(c db.Changes) []event.Topic {
-	return named(named([]event.Topic{event.Queue}, c.Tasks), c.Groups)
+	topics := []event.Topic{event.Queue, event.Repositories}
+	if c.Schedules || len(c.EndedTasks)+len(c.EndedGroups) > 0 {
+		topics = append(topics, event.Schedules)
+	}
+	return named(named(topics, c.Tasks), c.Groups)
 }
 
 // ended are the topics that changed for the last time.
@@ -253,6 +258,8 @@ func snapshots(store *db.DB) event.Reader {
 					return nil, err
 				}
 				found[topic] = q
+			} else if topic == event.Repositories || topic == event.Schedules {
+				found[topic] = event.Change{}
 			} else if id, err := task.ParseGroupID(string(topic)); err == nil {
 				groups = append(groups, id)
 			} else if id, err := task.ParseID(string(topic)); err == nil {

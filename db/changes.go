@@ -15,7 +15,8 @@ type Changes struct {
 	Ready       bool           // tasks may have become ready for workers
 	Cancels     bool           // running tasks were canceled
 	Content     bool           // what distributions serve changed
-	Schedules   bool           // when schedules fire changed
+	Schedules   bool           // schedules changed: what they are, when they fire, or what came of it
+	Catalog     bool           // repositories changed, or remotes, or what versions there are
 	Tokens      bool           // tokens were revoked
 	All         bool           // changes may have been missed: look at everything again
 }
@@ -28,7 +29,7 @@ type changes struct {
 }
 
 // OnChange calls f after each commit that changed a task, a group, what is
-// served, when schedules fire, or who is let in, in this process or, on PostgreSQL,
+// served, a schedule, a repository, or who is let in, in this process or, on PostgreSQL,
 // in another one. f must not block.
 func (db *DB) OnChange(f func(Changes)) {
 	db.changes.mu.Lock()
@@ -52,6 +53,7 @@ type touched struct {
 	cancels   bool
 	content   bool
 	schedules bool
+	catalog   bool
 	tokens    bool
 }
 
@@ -74,7 +76,7 @@ func (t *touched) group(id task.GroupID, ended bool) {
 
 // changes are what was touched, for those who are told.
 func (t touched) changes() Changes {
-	ch := Changes{Ready: t.ready, Cancels: t.cancels, Content: t.content, Schedules: t.schedules, Tokens: t.tokens}
+	ch := Changes{Ready: t.ready, Cancels: t.cancels, Content: t.content, Schedules: t.schedules, Catalog: t.catalog, Tokens: t.tokens}
 	ch.Tasks, ch.EndedTasks = parted(t.tasks)
 	ch.Groups, ch.EndedGroups = parted(t.groups)
 	return ch
@@ -82,7 +84,7 @@ func (t touched) changes() Changes {
 
 // none reports whether nothing changed that anybody is told of.
 func (t touched) none() bool {
-	return len(t.tasks)+len(t.groups) == 0 && !t.ready && !t.cancels && !t.content && !t.schedules && !t.tokens
+	return len(t.tasks)+len(t.groups) == 0 && !t.ready && !t.cancels && !t.content && !t.schedules && !t.catalog && !t.tokens
 }
 
 // publish tells of a committed transaction.

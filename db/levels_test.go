@@ -25,12 +25,14 @@ import (
 const everything = `{
 	repositories(first: 100) { totalCount nodes {
 		name remote { name } labels { key }
-		latestVersion { number repository { id } units(first: 2) { totalCount nodes { path } } added(first: 1) { nodes { id } } removed(first: 1) { nodes { id } } }
+		latestVersion { number repository { id } units(first: 2) { totalCount nodes { path } } some: units(path: "a", first: 2) { totalCount nodes { path } } added(first: 1) { nodes { id } } removed(first: 1) { nodes { id } } }
 		versions(first: 2) { totalCount nodes { number unitCount } }
 		version(number: 1) { id }
 		newestPublication { version { id } fileCount }
 		publications(first: 2) { totalCount nodes { version { number } } }
 		distributions(first: 2) { nodes { path publication { id } repository { id } } }
+		tasks(first: 2) { totalCount nodes { state } } syncs: tasks(filter: {kind: "repository.sync", finished: true}, first: 1) { nodes { state } }
+		currentTask { state } nextSyncAt
 	} }
 	taskGroups(first: 100) { totalCount nodes {
 		name counts { total } progress { itemsDone } retries(first: 1) { totalCount }
@@ -57,7 +59,7 @@ func TestOneStatementPerLevel(t *testing.T) {
 		const few, many = 3, 100
 		began := time.Now()
 		limits := resolvers.DefaultLimits()
-		limits.Cost = 50_000 // nobody may ask for all this at once
+		limits.Cost = 60_000 // nobody may ask for all this at once
 		handler := resolvers.NewHandler(resolvers.Resolver{Store: stores{e.DB}, Now: e.Now}, resolvers.Options{Log: slog.New(slog.DiscardHandler), Limits: limits})
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			admin := access.Caller{Principal: access.Principal{Kind: access.Anonymous, Role: access.Admin}}

@@ -54,6 +54,7 @@ type notice struct {
 	Cancels     bool           `json:"c,omitempty"`
 	Content     bool           `json:"s,omitempty"`
 	Schedules   bool           `json:"d,omitempty"`
+	Catalog     bool           `json:"p,omitempty"`
 	Tokens      bool           `json:"k,omitempty"`
 	All         bool           `json:"a,omitempty"`
 }
@@ -85,7 +86,7 @@ func (n *notifier) add(ch Changes) {
 		t.group(id, true)
 	}
 	t.ready, t.cancels, t.content = t.ready || ch.Ready, t.cancels || ch.Cancels, t.content || ch.Content
-	t.schedules = t.schedules || ch.Schedules
+	t.schedules, t.catalog = t.schedules || ch.Schedules, t.catalog || ch.Catalog
 	t.tokens = t.tokens || ch.Tokens
 	n.pending <- t
 	select {
@@ -102,7 +103,7 @@ func (n *notifier) take() touched {
 
 // everything is what may have changed while nobody listened.
 func everything() Changes {
-	return Changes{All: true, Ready: true, Cancels: true, Content: true, Schedules: true, Tokens: true}
+	return Changes{All: true, Ready: true, Cancels: true, Content: true, Schedules: true, Catalog: true, Tokens: true}
 }
 
 // Listen exchanges notices of changes with the other processes on PostgreSQL
@@ -201,7 +202,7 @@ func (db *DB) receive(n *pq.Notification, self int64) {
 	}
 	if got.From != self {
 		db.changes.tell(Changes{Tasks: got.Tasks, EndedTasks: got.EndedTasks, Groups: got.Groups, EndedGroups: got.EndedGroups,
-			Ready: got.Ready, Cancels: got.Cancels, Content: got.Content, Schedules: got.Schedules, Tokens: got.Tokens, All: got.All})
+			Ready: got.Ready, Cancels: got.Cancels, Content: got.Content, Schedules: got.Schedules, Catalog: got.Catalog, Tokens: got.Tokens, All: got.All})
 	}
 }
 
@@ -241,7 +242,7 @@ func (db *DB) sendNotice(ctx context.Context, self int64) error {
 		return nil
 	}
 	ch := t.changes()
-	out := notice{From: self, Ready: ch.Ready, Cancels: ch.Cancels, Content: ch.Content, Schedules: ch.Schedules, Tokens: ch.Tokens}
+	out := notice{From: self, Ready: ch.Ready, Cancels: ch.Cancels, Content: ch.Content, Schedules: ch.Schedules, Catalog: ch.Catalog, Tokens: ch.Tokens}
 	if len(t.tasks)+len(t.groups) > maxNotice {
 		out.All = true
 	} else {

@@ -134,6 +134,7 @@ func (tx *Tx) CreateRemote(ctx context.Context, r *content.Remote) error {
 		return nameTaken("remote", r.Name)
 	}
 	r.CreatedAt, r.UpdatedAt = fromMicros(now), fromMicros(now)
+	tx.touched.catalog = true
 	return err
 }
 
@@ -155,6 +156,7 @@ func (tx *Tx) UpdateRemote(ctx context.Context, r *content.Remote) error {
 		return missing(r.ID)
 	}
 	r.UpdatedAt = fromMicros(now)
+	tx.touched.catalog = true
 	return err
 }
 
@@ -172,6 +174,7 @@ func (tx *Tx) DeleteRemote(ctx context.Context, id content.RemoteID) error {
 	case used:
 		return fault.New(fault.Conflict, "remote %q is used by repository %q: give that another remote first", r.Name, user)
 	}
+	tx.touched.catalog = true
 	_, err = tx.exec(ctx, `DELETE FROM remote WHERE id = ?`, id)
 	return err
 }

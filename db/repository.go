@@ -34,10 +34,16 @@ func (r repositoryRow) repository() *content.Repository {
 // oldest first. An empty selector fits all of them. It fails with
 // fault.BadInput if the selector has a term that it does not understand.
 func (q *queries) Repositories(ctx context.Context, labels string, req page.Request) (*page.Of[*content.Repository], error) {
+	return q.RepositoriesWith(ctx, "", labels, req)
+}
+
+// RepositoriesWith is Repositories for those that have a text in their names.
+func (q *queries) RepositoriesWith(ctx context.Context, name, labels string, req page.Request) (*page.Of[*content.Repository], error) {
 	l := listing{columns: repositoryColumns, from: "repository", key: "id"}
 	if err := l.selectLabels(labels); err != nil {
 		return nil, err
 	}
+	l.narrow(q.d.contains("name", name))
 	l.narrow(q.seen("id"))
 	return pageOf(ctx, q, l, req, func(r repositoryRow) content.RepositoryID { return r.ID },
 		func(rows []repositoryRow) ([]*content.Repository, error) { return q.repositories(ctx, rows) })
@@ -181,6 +187,7 @@ func (tx *Tx) CreateRepository(ctx context.Context, r *content.Repository) error
 		return nameTaken("repository", r.Name)
 	}
 	r.CreatedAt, r.UpdatedAt = fromMicros(now), fromMicros(now)
+	tx.touched.catalog = true
 	return tx.label(ctx, r)
 }
 
@@ -200,6 +207,7 @@ func (tx *Tx) UpdateRepository(ctx context.Context, r *content.Repository) error
 		return missing(r.ID)
 	}
 	r.UpdatedAt = fromMicros(now)
+	tx.touched.catalog = true
 	if _, err := tx.exec(ctx, `DELETE FROM repository_label WHERE repository_id = ?`, r.ID); err != nil {
 		return err
 	}
@@ -248,7 +256,7 @@ func (tx *Tx) DeleteRepository(ctx context.Context, id content.RepositoryID) (*c
 	case busy:
 		return nil, fault.New(fault.Conflict, "there is unfinished work on repository %q: wait for it or cancel it", r.Name)
 	}
-	tx.touched.content = true
+	tx.touched.content, tx.touched.catalog = true, true
 	// What refers to others goes first, although the rest follows by itself.
 	for _, table := range []string{"publication", "membership", "version"} {
 		if _, err := tx.exec(ctx, `DELETE FROM `+table+` WHERE repository_id = ?`, id); err != nil {

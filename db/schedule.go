@@ -107,6 +107,17 @@ func (q *queries) NextFiring(ctx context.Context) (at time.Time, planned bool, e
 	return fromMicros(next), planned, err
 }
 
+// FiringSchedules returns all schedules that fire by themselves, the one that
+// does so next first. They are for telling when something is done: those who
+// are limited to some repositories may not see the schedules themselves.
+func (q *queries) FiringSchedules(ctx context.Context) ([]*task.Schedule, error) {
+	var rows []scheduleRow
+	if err := q.sel(ctx, &rows, `SELECT `+scheduleColumns+` FROM schedule WHERE next_at IS NOT NULL ORDER BY next_at, id`); err != nil {
+		return nil, err
+	}
+	return schedules(rows)
+}
+
 func (q *queries) oneSchedule(ctx context.Context, condition string, arg any) (s *task.Schedule, found bool, err error) {
 	var row scheduleRow
 	if found, err = q.found(ctx, &row, `SELECT `+scheduleColumns+` FROM schedule`+condition, arg); err != nil || !found {
@@ -161,6 +172,7 @@ func (tx *Tx) RecordFiring(ctx context.Context, s *task.Schedule) error {
 	}
 	_, err := tx.exec(ctx, `UPDATE schedule SET paused = ?, next_at = ?, last_at = ?, last_work = ?, last_error = ? WHERE id = ?`,
 		s.Paused, nullMicros(s.NextAt), nullMicros(s.LastAt), nullText(s.LastWork), lastError, s.ID)
+	tx.touched.schedules = true
 	return err
 }
 

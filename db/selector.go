@@ -1,8 +1,10 @@
 package db
 
 import (
+	"slices"
 	"strings"
 
+	"ream/content"
 	"ream/fault"
 )
 
@@ -25,6 +27,16 @@ func (l *listing) selectLabels(selector string) error {
 func CheckSelector(selector string) error {
 	_, err := parseSelector(selector)
 	return err
+}
+
+// Selects reports whether labels fit a label selector. It fails like
+// CheckSelector.
+func Selects(selector string, labels []content.Label) (bool, error) {
+	terms, err := parseSelector(selector)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(terms, func(t labelTerm) bool { return !t.fits(labels) }), nil
 }
 
 func parseSelector(selector string) ([]labelTerm, error) {
@@ -77,6 +89,12 @@ func isLabel(s, others string) bool {
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-"+others, r)
 	}
 	return len(s) <= 63 && strings.IndexFunc(s, func(r rune) bool { return !fits(r) }) < 0
+}
+
+// fits is condition of labels that are known.
+func (t labelTerm) fits(labels []content.Label) bool {
+	has := slices.ContainsFunc(labels, func(l content.Label) bool { return l.Key == t.key && (t.anyValue || l.Value == t.value) })
+	return has != t.negated
 }
 
 // condition is on the labels of the repository with an ID.

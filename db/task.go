@@ -113,11 +113,13 @@ func (q *queries) Tasks(ctx context.Context, f task.Filter, req page.Request) (*
 	return pageOf(ctx, q, l, req, taskRow.key, q.taskRows(ctx))
 }
 
-// TasksOf returns a page of the tasks of each of several groups, tasks or
-// workers, of those that the filter selects.
+// TasksOf returns a page of the tasks of each of several groups, tasks, workers or
+// repositories, of those that the filter selects.
 func (q *queries) TasksOf(ctx context.Context, relation task.Relation, ids []int64, f task.Filter, req page.Request) ([]*page.Of[*task.Task], error) {
 	l := tasksBy(f, relation == task.RunBy)
 	switch relation {
+	case task.About:
+		l = tasksAbout(f)
 	case task.MemberOf:
 		l.and(l.table() + `.group_id = o.owner`)
 	case task.SpawnedBy:
@@ -147,6 +149,17 @@ func tasksBy(f task.Filter, unfinished bool) listing {
 	default:
 		l.from, l.key = taskTables, `t.id`
 	}
+	state := stateSQL
+	if unsuccessful {
+		state = `u.outcome`
+	}
+	l.filter(f, state)
+	return l
+}
+
+// filter narrows a list of tasks t, whose state is the value of an expression.
+// That unfinished ones are wanted is up to the tables.
+func (l *listing) filter(f task.Filter, state string) {
 	if f.Kind != "" {
 		l.and(`t.kind = ?`, f.Kind)
 	}
@@ -158,13 +171,8 @@ func tasksBy(f task.Filter, unfinished bool) listing {
 		for i, state := range f.States {
 			states[i] = string(state)
 		}
-		state := stateSQL
-		if unsuccessful {
-			state = `u.outcome`
-		}
 		l.and(state+` IN (?`+strings.Repeat(`, ?`, len(states)-1)+`)`, states...)
 	}
-	return l
 }
 
 func (r taskRow) key() task.ID { return r.ID }

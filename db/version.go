@@ -103,6 +103,7 @@ func (tx *Tx) CreateVersion(ctx context.Context, repo *content.Repository, base 
 		v.RepositoryID, v.Number, v.Base, v.Units, v.Bytes, v.Added, v.Removed, micros(v.CreatedAt)); err != nil {
 		return nil, err
 	}
+	tx.touched.catalog = true
 	_, err = tx.exec(ctx, `UPDATE repository SET latest_version_id = ? WHERE id = ?`, v.ID, v.RepositoryID)
 	return v, err
 }

@@ -23,9 +23,22 @@ type Topic string
 // Queue is the topic of the state of everything.
 const Queue Topic = "queue"
 
+// The topics of lists. They have no state of their own: subscribers read what
+// they are about, each as much of it as they see.
+const (
+	Repositories Topic = "repositories"
+	Schedules    Topic = "schedules"
+)
+
+// Change is the snapshot of a list: that it may have changed.
+type Change struct{}
+
+// Finished is always false: lists go on changing.
+func (Change) Finished() bool { return false }
+
 // Snapshot is the state of a topic at one instant. Subscribers share it, so
-// nobody may change it. A *task.Task, a *task.Group and a *task.Queue are
-// snapshots.
+// nobody may change it. A *task.Task, a *task.Group, a *task.Queue and a
+// Change are snapshots.
 type Snapshot interface {
 	// Finished reports whether the topic will never change again.
 	Finished() bool

@@ -207,6 +207,22 @@ type ModifyRepositoryInput struct {
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
+// An upstream that may be mirrored, and how it is asked.
+type ProbeUpstreamInput struct {
+	// Of its directory or of its metadata, as somebody would paste it: http, https, or file below a directory that the operator allowed.
+	URL string `json:"url"`
+	// Who asks, by basic authentication.
+	Username *string `json:"username,omitempty"`
+	// For basic authentication.
+	Password *secret.Text `json:"password,omitempty"`
+	// A bearer token, instead of a username.
+	Token *secret.Text `json:"token,omitempty"`
+	// The certificates, in PEM, of the authorities that the server's own must come from, instead of those that the system trusts.
+	CaCert *string `json:"caCert,omitempty"`
+	// Whether the server's certificate must be valid.
+	VerifyTLS bool `json:"verifyTls"`
+}
+
 // From where to where a publication goes, as from test to production.
 type PromoteInput struct {
 	// distribution-2: whose publication is promoted.

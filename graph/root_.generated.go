@@ -82,6 +82,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("LabelInput", ec.unmarshalInputLabelInput),
 			graphql.NewInputUnmarshaler("MirrorInput", ec.unmarshalInputMirrorInput),
 			graphql.NewInputUnmarshaler("ModifyRepositoryInput", ec.unmarshalInputModifyRepositoryInput),
+			graphql.NewInputUnmarshaler("ProbeUpstreamInput", ec.unmarshalInputProbeUpstreamInput),
 			graphql.NewInputUnmarshaler("PromoteInput", ec.unmarshalInputPromoteInput),
 			graphql.NewInputUnmarshaler("PublishInput", ec.unmarshalInputPublishInput),
 			graphql.NewInputUnmarshaler("PurgeInput", ec.unmarshalInputPurgeInput),
@@ -186,7 +187,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "access.graphqls" "operation.graphqls" "preview.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "schedule.graphqls" "version.graphqls" "work.graphqls"
+//go:embed "access.graphqls" "operation.graphqls" "preview.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "schedule.graphqls" "upstream.graphqls" "version.graphqls" "work.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -266,6 +267,7 @@ type Subscription
 	{Name: "remote.graphqls", Input: sourceData("remote.graphqls"), BuiltIn: false},
 	{Name: "repository.graphqls", Input: sourceData("repository.graphqls"), BuiltIn: false},
 	{Name: "schedule.graphqls", Input: sourceData("schedule.graphqls"), BuiltIn: false},
+	{Name: "upstream.graphqls", Input: sourceData("upstream.graphqls"), BuiltIn: false},
 	{Name: "version.graphqls", Input: sourceData("version.graphqls"), BuiltIn: false},
 	{Name: "work.graphqls", Input: sourceData("work.graphqls"), BuiltIn: false},
 }
@@ -415,6 +417,22 @@ func (ec *executionContext) childFields_Principal(ctx context.Context, field gra
 		return ec.fieldContext_Principal_labels(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Principal", field.Name)
+}
+
+func (ec *executionContext) childFields_ProbedUpstream(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "format":
+		return ec.fieldContext_ProbedUpstream_format(ctx, field)
+	case "url":
+		return ec.fieldContext_ProbedUpstream_url(ctx, field)
+	case "name":
+		return ec.fieldContext_ProbedUpstream_name(ctx, field)
+	case "unitCount":
+		return ec.fieldContext_ProbedUpstream_unitCount(ctx, field)
+	case "bytes":
+		return ec.fieldContext_ProbedUpstream_bytes(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ProbedUpstream", field.Name)
 }
 
 func (ec *executionContext) childFields_Progress(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -617,6 +635,12 @@ func (ec *executionContext) childFields_Repository(ctx context.Context, field gr
 		return ec.fieldContext_Repository_publications(ctx, field)
 	case "distributions":
 		return ec.fieldContext_Repository_distributions(ctx, field)
+	case "tasks":
+		return ec.fieldContext_Repository_tasks(ctx, field)
+	case "currentTask":
+		return ec.fieldContext_Repository_currentTask(ctx, field)
+	case "nextSyncAt":
+		return ec.fieldContext_Repository_nextSyncAt(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_Repository_createdAt(ctx, field)
 	case "updatedAt":

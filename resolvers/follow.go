@@ -83,6 +83,15 @@ func changedCounts() func(event.Snapshot) (*task.Counts, bool) {
 	}
 }
 
+// newestBy is a filter that a client gave, of a list with the newest first.
+func newestBy(filter *graph.TaskFilter) task.Filter {
+	f := task.Filter{Newest: true}
+	if filter != nil {
+		f.States, f.Finished, f.Kind = filter.States, filter.Finished, task.Kind(value(filter.Kind))
+	}
+	return f
+}
+
 // tasks reads a page of the tasks that a filter selects.
 func (r *Resolver) tasks(ctx context.Context, f task.Filter, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
 	read := func(ctx context.Context, p page.Request) (*page.Of[*task.Task], error) {
@@ -95,7 +104,7 @@ func (r *Resolver) tasks(ctx context.Context, f task.Filter, first *int32, after
 // that a filter selects.
 func tasksOf(ctx context.Context, relation task.Relation, owner int64, states []task.State, finished *bool,
 	first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
-	return listOf(ctx, loadersOf(ctx).tasksOf, taskOwner{relation, owner, filterKeyOf(states, finished)}, first, after, last, before)
+	return listOf(ctx, loadersOf(ctx).tasksOf, taskOwner{relation, owner, filterKeyOf(task.Filter{States: states, Finished: finished})}, first, after, last, before)
 }
 
 // createdBy loads what a task made. What was deleted since is left out.

@@ -3,6 +3,7 @@ package resolvers
 import (
 	"context"
 	"strings"
+	"time"
 
 	"ream/access"
 	"ream/content"
@@ -35,13 +36,16 @@ type loaders struct {
 	repositoryPublications  pageLoader[content.RepositoryID, *content.Publication]
 	repositoryDistributions pageLoader[content.RepositoryID, *content.Distribution]
 	served                  pageLoader[content.DistributionID, *content.Served]
-	versionUnits            pageLoader[content.Version, *content.Unit]
+	versionUnits            pageLoader[unitSearch, *content.Unit]
 	versionAdded            pageLoader[content.Version, *content.Unit]
 	versionRemoved          pageLoader[content.Version, *content.Unit]
 	tasksOf                 pageLoader[taskOwner, *task.Task]
 	groupRetries            pageLoader[task.GroupID, *task.Group]
 	failures                pageLoader[task.ID, *task.Failure]
 	previewChanges          pageLoader[previewOwner, *content.PreviewChange]
+
+	currentTasks *loader[content.RepositoryID, *task.Task]
+	nextSyncs    *loader[*content.Repository, *time.Time]
 
 	ahead        *loader[task.ID, int]
 	reservations *loader[task.ID, []*task.Reservation]
@@ -73,13 +77,16 @@ func newLoaders(s Store) *loaders {
 		repositoryPublications:  newPageLoader(&lookups, s.RepositoryPublications),
 		repositoryDistributions: newPageLoader(&lookups, s.RepositoryDistributions),
 		served:                  newPageLoader(&lookups, s.Served),
-		versionUnits:            newPageLoader(&lookups, ofVersions(s.VersionUnits)),
+		versionUnits:            newPageLoader(&lookups, ofSearches(s)),
 		versionAdded:            newPageLoader(&lookups, ofVersions(s.VersionAdded)),
 		versionRemoved:          newPageLoader(&lookups, ofVersions(s.VersionRemoved)),
 		tasksOf:                 newPageLoader(&lookups, ofTaskOwners(s.TasksOf)),
 		groupRetries:            newPageLoader(&lookups, s.GroupRetries),
 		failures:                newPageLoader(&lookups, s.Failures),
 		previewChanges:          newPageLoader(&lookups, ofPreviewOwners(s.PreviewChanges)),
+
+		currentTasks: newLoader(&lookups, s.CurrentTasks),
+		nextSyncs:    newLoader(&lookups, nextSyncs(s)),
 
 		ahead:        newLoader(&lookups, s.Ahead),
 		reservations: newLoader(&lookups, s.Reservations),

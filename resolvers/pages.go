@@ -66,19 +66,21 @@ type taskOwner struct {
 type filterKey struct {
 	states               string // separated by spaces
 	finished, unfinished bool   // only those
+	kind                 task.Kind
+	newest               bool
 }
 
-func filterKeyOf(states []task.State, finished *bool) filterKey {
-	var k filterKey
-	for _, s := range states {
+func filterKeyOf(f task.Filter) filterKey {
+	k := filterKey{kind: f.Kind, newest: f.Newest}
+	for _, s := range f.States {
 		k.states += " " + string(s)
 	}
-	k.finished, k.unfinished = finished != nil && *finished, finished != nil && !*finished
+	k.finished, k.unfinished = f.Finished != nil && *f.Finished, f.Finished != nil && !*f.Finished
 	return k
 }
 
 func (k filterKey) filter() task.Filter {
-	var f task.Filter
+	f := task.Filter{Kind: k.kind, Newest: k.newest}
 	for s := range strings.FieldsSeq(k.states) {
 		f.States = append(f.States, task.State(s))
 	}

@@ -2,11 +2,14 @@ package resolvers
 
 import (
 	"context"
+	"time"
 
 	"ream/catalog"
 	"ream/content"
+	"ream/event"
+	"ream/fault"
 	"ream/graph"
-	"ream/page"
+	"ream/task"
 )
 
 func (r *mutationResolver) CreateRepository(ctx context.Context, input graph.CreateRepositoryInput) (*content.Repository, error) {
@@ -71,11 +74,8 @@ func (r *queryResolver) Repository(ctx context.Context, id *string, name *string
 	return loadersOf(ctx).repositoriesByName.load(ctx, *name)
 }
 
-func (r *queryResolver) Repositories(ctx context.Context, labels *string, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Repository], error) {
-	read := func(ctx context.Context, p page.Request) (*page.Of[*content.Repository], error) {
-		return r.store(ctx).Repositories(ctx, value(labels), p)
-	}
-	return list(ctx, read, first, after, last, before)
+func (r *queryResolver) Repositories(ctx context.Context, labels *string, name *string, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Repository], error) {
+	return r.repositories(ctx, labels, name, first, after, last, before)
 }
 
 func (r *queryResolver) RepositoryVersion(ctx context.Context, id string) (*content.Version, error) {
@@ -114,12 +114,24 @@ func (r *repositoryResolver) Distributions(ctx context.Context, obj *content.Rep
 	return listOf(ctx, loadersOf(ctx).repositoryDistributions, obj.ID, first, after, last, before)
 }
 
+func (r *repositoryResolver) Tasks(ctx context.Context, obj *content.Repository, filter *graph.TaskFilter, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
+	return listOf(ctx, loadersOf(ctx).tasksOf, taskOwner{task.About, int64(obj.ID), filterKeyOf(newestBy(filter))}, first, after, last, before)
+}
+
+func (r *repositoryResolver) CurrentTask(ctx context.Context, obj *content.Repository) (*task.Task, error) {
+	return loadersOf(ctx).currentTasks.load(ctx, obj.ID)
+}
+
+func (r *repositoryResolver) NextSyncAt(ctx context.Context, obj *content.Repository) (*time.Time, error) {
+	return loadersOf(ctx).nextSyncs.load(ctx, obj)
+}
+
 func (r *repositoryVersionResolver) Repository(ctx context.Context, obj *content.Version) (*content.Repository, error) {
 	return required(ctx, loadersOf(ctx).repositories, obj.RepositoryID)
 }
 
-func (r *repositoryVersionResolver) Units(ctx context.Context, obj *content.Version, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Unit], error) {
-	return listOf(ctx, loadersOf(ctx).versionUnits, *obj, first, after, last, before)
+func (r *repositoryVersionResolver) Units(ctx context.Context, obj *content.Version, path *string, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Unit], error) {
+	return listOf(ctx, loadersOf(ctx).versionUnits, unitSearch{*obj, value(path)}, first, after, last, before)
 }
 
 func (r *repositoryVersionResolver) Added(ctx context.Context, obj *content.Version, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Unit], error) {
@@ -128,6 +140,29 @@ func (r *repositoryVersionResolver) Added(ctx context.Context, obj *content.Vers
 
 func (r *repositoryVersionResolver) Removed(ctx context.Context, obj *content.Version, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Unit], error) {
 	return listOf(ctx, loadersOf(ctx).versionRemoved, *obj, first, after, last, before)
+}
+
+func (r *subscriptionResolver) Repository(ctx context.Context, id string) (<-chan *content.Repository, error) {
+	key, err := knownID[content.RepositoryID]("repository", id)
+	if err != nil {
+		return nil, err
+	}
+	return again(ctx, r.Hub, event.Repositories, func() (*content.Repository, error) {
+		found, err := r.store(ctx).RepositoriesByID(ctx, []content.RepositoryID{key})
+		if err == nil && found[0] == nil {
+			err = fault.New(fault.NotFound, "there is no %s", key)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return found[0], nil
+	})
+}
+
+func (r *subscriptionResolver) Repositories(ctx context.Context, labels *string, name *string, first *int32, after *string, last *int32, before *string) (<-chan *graph.Connection[*content.Repository], error) {
+	return again(ctx, r.Hub, event.Repositories, func() (*graph.Connection[*content.Repository], error) {
+		return r.repositories(ctx, labels, name, first, after, last, before)
+	})
 }
 
 func (r *Resolver) Repository() graph.RepositoryResolver { return &repositoryResolver{r} }

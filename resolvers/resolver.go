@@ -69,9 +69,10 @@ type Remotes interface {
 
 // Repositories reads repositories.
 type Repositories interface {
-	Repositories(ctx context.Context, labels string, p page.Request) (*page.Of[*content.Repository], error)
+	RepositoriesWith(ctx context.Context, name, labels string, p page.Request) (*page.Of[*content.Repository], error)
 	RepositoriesByID(context.Context, []content.RepositoryID) ([]*content.Repository, error)
 	RepositoriesByName(ctx context.Context, names []string) ([]*content.Repository, error)
+	CurrentTasks(context.Context, []content.RepositoryID) ([]*task.Task, error)
 }
 
 // Versions reads the versions of repositories, and their units. What takes
@@ -81,6 +82,7 @@ type Versions interface {
 	VersionsByID(context.Context, []content.VersionID) ([]*content.Version, error)
 	VersionsByNumber(context.Context, []content.VersionKey) ([]*content.Version, error)
 	VersionUnits(context.Context, []*content.Version, page.Request) ([]*page.Of[*content.Unit], error)
+	VersionUnitsWith(ctx context.Context, versions []*content.Version, path string, p page.Request) ([]*page.Of[*content.Unit], error)
 	VersionAdded(context.Context, []*content.Version, page.Request) ([]*page.Of[*content.Unit], error)
 	VersionRemoved(context.Context, []*content.Version, page.Request) ([]*page.Of[*content.Unit], error)
 	UnitsByID(context.Context, []content.UnitID) ([]*content.Unit, error)
@@ -130,6 +132,7 @@ type Tasks interface {
 // Schedules reads schedules.
 type Schedules interface {
 	Schedules(context.Context, page.Request) (*page.Of[*task.Schedule], error)
+	FiringSchedules(context.Context) ([]*task.Schedule, error)
 	SchedulesByID(context.Context, []task.ScheduleID) ([]*task.Schedule, error)
 	ScheduleByName(ctx context.Context, name string) (*task.Schedule, error)
 }
@@ -161,11 +164,13 @@ type Recorder interface {
 	RecordOutcome(ctx context.Context, outcome error) error
 }
 
-// RemoteEditor creates, changes and deletes remotes.
+// RemoteEditor creates, changes and deletes remotes, and asks upstreams what they
+// hold.
 type RemoteEditor interface {
 	CreateRemote(context.Context, catalog.RemoteInput) (*content.Remote, error)
 	UpdateRemote(context.Context, content.RemoteID, catalog.RemoteChange) (*content.Remote, error)
 	DeleteRemote(context.Context, content.RemoteID) (*content.Remote, error)
+	Probe(context.Context, catalog.ProbeRequest) (*content.Upstream, error)
 }
 
 // RepositoryEditor creates, changes and deletes repositories.

@@ -7,6 +7,7 @@ import (
 
 	"ream/catalog"
 	"ream/content"
+	"ream/event"
 	"ream/graph"
 	"ream/task"
 )
@@ -109,6 +110,12 @@ func (r *scheduleResolver) LastWork(ctx context.Context, obj *task.Schedule) (ta
 	n, err := loadersOf(ctx).node(ctx, obj.LastWork)()
 	work, _ := n.(task.Work)
 	return work, err
+}
+
+func (r *subscriptionResolver) Schedules(ctx context.Context, first *int32, after *string, last *int32, before *string) (<-chan *graph.Connection[*task.Schedule], error) {
+	return again(ctx, r.Hub, event.Schedules, func() (*graph.Connection[*task.Schedule], error) {
+		return r.Query().Schedules(ctx, first, after, last, before)
+	})
 }
 
 func (r *Resolver) Schedule() graph.ScheduleResolver { return &scheduleResolver{r} }

@@ -82,7 +82,7 @@ func pageOf[K ~int64, V any](key func(K) string, find func(K) V) *page.Of[*V] {
 	return p
 }
 
-func (m *memory) Repositories(context.Context, string, page.Request) (*page.Of[*content.Repository], error) {
+func (m *memory) RepositoriesWith(context.Context, string, string, page.Request) (*page.Of[*content.Repository], error) {
 	return pageOf(content.RepositoryID.String, repository), m.ask("Repositories")
 }
 

@@ -51,11 +51,7 @@ func (r *queryResolver) Task(ctx context.Context, id string) (*task.Task, error)
 }
 
 func (r *queryResolver) Tasks(ctx context.Context, filter *graph.TaskFilter, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
-	f := task.Filter{Newest: true}
-	if filter != nil {
-		f.States, f.Finished, f.Kind = filter.States, filter.Finished, task.Kind(value(filter.Kind))
-	}
-	return r.tasks(ctx, f, first, after, last, before)
+	return r.tasks(ctx, newestBy(filter), first, after, last, before)
 }
 
 func (r *queryResolver) TaskGroup(ctx context.Context, id string) (*task.Group, error) {

@@ -242,6 +242,7 @@ const (
 	SpawnedBy Relation = "spawned by" // a task
 	RetryOf   Relation = "retry of"   // a task
 	RunBy     Relation = "run by"     // a worker, now
+	About     Relation = "about"      // a repository
 )
 
 // Load is how many unfinished tasks of a kind there are.

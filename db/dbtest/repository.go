@@ -90,6 +90,7 @@ func labelSelectors(l library) {
 	l.repository("b", label("env", "prod"), label("team", "db"), label("mirror", ""))
 	l.repository("c", label("env", "test"), label("mirror", "yes"), label("old", "yes"))
 	l.repository("d")
+	all := must(l.SelectRepositories(l.ctx(), ""))(l.t)
 	for selector, want := range map[string]string{
 		"":                               "abcd",
 		" ":                              "abcd",
@@ -108,6 +109,11 @@ func labelSelectors(l library) {
 		var got, paged string
 		for _, r := range must(l.SelectRepositories(l.ctx(), selector))(l.t) {
 			got += r.Name
+		}
+		for _, r := range all {
+			if must(db.Selects(selector, r.Labels))(l.t) != strings.Contains(want, r.Name) {
+				l.t.Errorf("%s selects %s: got %t", selector, r.Name, !strings.Contains(want, r.Name))
+			}
 		}
 		p := must(l.Repositories(l.ctx(), selector, page.Request{}))(l.t)
 		for _, r := range nodes(p) {

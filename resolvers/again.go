@@ -1,0 +1,72 @@
+package resolvers
+
+import (
+	"context"
+	"time"
+
+	"ream/event"
+	"ream/fault"
+)
+
+// againEvery is how often a list is read again at most while it changes: each
+// reading is a subscriber's own.
+const againEvery = time.Second
+
+// again gives what read reads, at once and then after every change of a topic
+// that has no snapshots of its own. The channel is closed when ctx ends, or as
+// soon as what is read is not there any more.
+func again[T any](ctx context.Context, hub Hub, topic event.Topic, read func() (T, error)) (<-chan T, error) {
+	changes, err := hub.Subscribe(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	<-changes // that it was subscribed to: what is read comes after that
+	frame, err := read()
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan T)
+	go func() {
+		defer close(out)
+		for present := true; present; {
+			select {
+			case <-ctx.Done():
+				return
+			case out <- frame:
+			}
+			if !pause(ctx, againEvery) {
+				return
+			}
+			frame, present = nextFrame(changes, read)
+		}
+	}()
+	return out, nil
+}
+
+// nextFrame reads after a change, and reports whether there is anything more to
+// come. What fails is read again after the next change, which is told of within
+// seconds also if there is none.
+func nextFrame[T any](changes <-chan event.Snapshot, read func() (T, error)) (frame T, present bool) {
+	for range changes {
+		frame, err := read()
+		switch {
+		case err == nil:
+			return frame, true
+		case fault.Is(err, fault.NotFound):
+			return frame, false
+		}
+	}
+	return frame, false
+}
+
+// pause waits, and reports whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
