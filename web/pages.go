@@ -16,6 +16,7 @@ var routes = []string{
 	"/work",
 	"/repositories",
 	"/repositories/{id}",
+	"/remotes",
 	"/mirror",
 	"/schedules",
 	"/workers",

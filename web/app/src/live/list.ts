@@ -25,12 +25,37 @@ export function useList<T extends { id: string }, Data, Variables extends Operat
   return usePages(read);
 }
 
+/** A list whose first page is pushed as it changes: the subscription has the query's variables, but for the cursor. */
+export function useLiveList<T extends { id: string }, Data, Variables extends OperationVariables, Pushed>(
+  document: TypedDocumentNode<Data, Variables>,
+  subscription: TypedDocumentNode<Pushed, NoInfer<Omit<Variables, 'after'>>>,
+  variables: NoInfer<Omit<Variables, 'after'>>,
+  take: (data: Data | Pushed) => ListPage<T>,
+): Pages<T> {
+  const pages = useList(document, variables, take);
+  const { renew } = pages;
+  useSubscription(subscription, {
+    variables: variables as never,
+    onData: ({ data: { data } }) => { if (data) renew(take(data as Pushed)); },
+  });
+  return pages;
+}
+
 /** Calls act when work begins or ends anywhere, at most every second. Where the queue may not be seen, it is never called. */
 export function useWorkChanges(act: () => void) {
   const { data } = useSubscription(RevisionDocument);
   const revision = data?.queue.counts.revision;
   useSteady(revision, 1000, async () => {
     if (revision !== undefined) act();
+  });
+}
+
+/** Reads the beginning of a list again after something changed, at most every second; who reads further down is left in peace. */
+export function useReload<T>(pages: Pages<T>, pageSize: number, changes: unknown) {
+  const first = useRef(true);
+  useSteady(changes, 1000, async () => {
+    if (first.current) first.current = false; // which was read just now
+    else if (pages.items.length <= pageSize) pages.reload();
   });
 }
 

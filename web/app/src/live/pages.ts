@@ -3,6 +3,9 @@ import { useCallback, useEffect, useRef, useState } from 'react';
 import { connection } from './client';
 import { useStore } from './store';
 
+/** How many items the first page of a list has at most. */
+export const firstPage = 100;
+
 /** A page of a connection. */
 export type ListPage<T> = { nodes: T[]; pageInfo: { hasNextPage: boolean; endCursor?: string | null } };
 
@@ -15,6 +18,8 @@ export type Pages<T> = {
   more: () => void;
   reload: () => void;
   replace: (newer: readonly T[]) => void;
+  /** Takes a newer beginning of the list. Who reads further down keeps what is there, with the items that are newer. */
+  renew: (page: ListPage<T>) => void;
 };
 
 /** Reads a list page by page, as far as it is asked for. What read does may not change from one rendering to the next but with the list. */
@@ -60,6 +65,16 @@ export function usePages<T extends { id: string }>(read: (after: string | undefi
     setState((before) => ({ ...before, items: before.items.map((item) => byId.get(item.id) ?? item) }));
   }, []);
 
+  const renew = useCallback((page: ListPage<T>) => {
+    run.current++; // what is being read is older
+    busy.current = false;
+    setLoading(false);
+    const byId = new Map(page.nodes.map((item) => [item.id, item]));
+    setState(({ items, next, ended }) => items.length <= page.nodes.length || ended && items.length <= firstPage
+      ? { items: page.nodes, next: page.pageInfo.endCursor ?? undefined, ended: !page.pageInfo.hasNextPage }
+      : { items: items.map((item) => byId.get(item.id) ?? item), next, ended });
+  }, []);
+
   const reload = useCallback(() => void load(undefined), [load]);
 
   // What could not be read while the server was away is read when it is back.
@@ -69,5 +84,5 @@ export function usePages<T extends { id: string }>(read: (after: string | undefi
     if (present && failed) reload();
     // Only the server's return counts: an error that comes while it is there would come again.
   }, [present]);
-  return { items: state.items, error: state.error, loading, hasMore: !state.ended, more, reload, replace };
+  return { items: state.items, error: state.error, loading, hasMore: !state.ended, more, reload, replace, renew };
 }

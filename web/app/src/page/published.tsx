@@ -1,8 +1,12 @@
-import { Anchor, Table } from '@mantine/core';
+import { Anchor, Button, Table } from '@mantine/core';
+import { useState } from 'react';
 import { Link } from 'wouter';
 
 import { DistributionsDocument } from '../api.gen';
 import { useList, useNewest } from '../live/list';
+import { useMay } from '../live/viewer';
+import { DistributionActions } from '../part/distribution';
+import { DistributionForm } from '../part/distributionform';
 import { Empty } from '../part/empty';
 import { Listing } from '../part/listing';
 import { bytes, several } from '../part/text';
@@ -12,26 +16,33 @@ import { To } from '../part/work';
 
 /** What clients see below /content/, with the way into it. */
 export default function Published() {
+  const may = useMay('OPERATOR');
+  const [making, setMaking] = useState(false);
   const pages = useList(DistributionsDocument, {}, (data) => data.distributions);
   useNewest(pages, 100);
   return (
     <>
-      <PageTitle title="Content" about="What clients see; a path leads to its files" />
+      <PageTitle title="Content" about="What clients see; a path leads to its files">
+        {may && <Button aria-expanded={making} onClick={() => setMaking(!making)}>New distribution</Button>}
+      </PageTitle>
+      {making && <div className="panel" style={{ marginBottom: '1rem' }}><DistributionForm onDone={() => { setMaking(false); pages.reload(); }} onCancel={() => setMaking(false)} /></div>}
       <div className="panel">
         <Listing pages={pages} empty={<Empty title="Nothing is served yet"><Anchor component={Link} href="/mirror" inherit>Mirror an upstream</Anchor>, which serves it.</Empty>}>
           {(distributions) => (
             <div className="scroll" tabIndex={0} role="region" aria-label="Distributions">
-              <Table highlightOnHover>
-                <Table.Thead><Table.Tr><Table.Th>Path</Table.Th><Table.Th>Repository</Table.Th><Table.Th>Files</Table.Th><Table.Th>Published</Table.Th></Table.Tr></Table.Thead>
+              <Table highlightOnHover className="cards">
+                <Table.Thead><Table.Tr><Table.Th>Path</Table.Th><Table.Th>Repository</Table.Th><Table.Th>Files</Table.Th><Table.Th>Published</Table.Th>{may && <Table.Th><span className="hidden">What can be done</span></Table.Th>}</Table.Tr></Table.Thead>
                 <Table.Tbody>
-                  {distributions.map(({ id, path, url, repository, publication }) => {
+                  {distributions.map((distribution) => {
+                    const { id, path, url, repository, publication } = distribution;
                     const of = repository ?? publication?.repository;
                     return (
                       <Table.Tr key={id}>
                         <Table.Td><Anchor href={url} inherit>{path}</Anchor></Table.Td>
-                        <Table.Td>{of && <To id={of.id}>{of.name}</To>}{!repository && ', this publication alone'}</Table.Td>
-                        <Table.Td className="numbers">{publication ? `${several(publication.fileCount, 'file')}, ${bytes(publication.bytes)}` : 'nothing yet'}</Table.Td>
-                        <Table.Td className="numbers">{publication && <><Ago at={publication.createdAt} /> ({publication.id})</>}</Table.Td>
+                        <Table.Td data-label="Repository">{of && <To id={of.id}>{of.name}</To>}{!repository && ', this publication alone'}</Table.Td>
+                        <Table.Td className="numbers" data-label="Files">{publication ? `${several(publication.fileCount, 'file')}, ${bytes(publication.bytes)}` : 'nothing yet'}</Table.Td>
+                        <Table.Td className="numbers" data-label="Published">{publication && <>version {publication.version.number}, <Ago at={publication.createdAt} /></>}</Table.Td>
+                        {may && <Table.Td><DistributionActions distribution={distribution} onChanged={pages.reload} /></Table.Td>}
                       </Table.Tr>
                     );
                   })}

@@ -1,40 +1,48 @@
-import { useMutation, useQuery } from '@apollo/client/react';
-import { Anchor, SegmentedControl, Skeleton, Table, Tabs, Text } from '@mantine/core';
-import { type ReactNode, useState } from 'react';
+import { useApolloClient, useSubscription } from '@apollo/client/react';
+import { CombinedGraphQLErrors } from '@apollo/client';
+import { Anchor, Button, Skeleton, Tabs, Text } from '@mantine/core';
+import { useState } from 'react';
 import { useLocation, useSearchParams } from 'wouter';
 
-import { AddedDocument, ChangesDocument, PublicationsDocument, PublishDocument, RemovedDocument, RepositoryDocument, type RepositoryQuery, RestoreDocument, type UnitLineFragment, UnitsDocument, type VersionLineFragment, VersionsDocument } from '../api.gen';
-import { useList, useNewest, useWorkChanges } from '../live/list';
-import type { Pages } from '../live/pages';
+import { DeleteRepositoryDocument, PublicationsDocument, RepositoryDocument, type RepositorySubscription, TasksAboutDocument } from '../api.gen';
+import { useList, useReload } from '../live/list';
 import { token } from '../live/session';
 import { useMay } from '../live/viewer';
 import { WorkActions } from '../part/actions';
 import { Copyable } from '../part/code';
 import { configuration } from '../part/configuration';
+import { ConfirmButton } from '../part/confirm';
+import { DistributionActions } from '../part/distribution';
+import { DistributionForm } from '../part/distributionform';
 import { Empty } from '../part/empty';
+import { Fact } from '../part/fact';
+import { labelsText } from '../part/labels';
 import { Listing } from '../part/listing';
 import { Problem } from '../part/problem';
-import { bytes, count, several } from '../part/text';
+import { RemoteFacts } from '../part/remotefacts';
+import { RemoteForm } from '../part/remoteform';
+import { RepositoryForm } from '../part/repositoryform';
+import { bytes, several } from '../part/text';
 import { Ago } from '../part/time';
 import { PageTitle } from '../part/title';
-import { addressOf } from '../part/work';
+import { Versions } from '../part/versions';
+import { TaskLine } from '../part/work';
 import type { PageProps } from '../routes';
 import { NotFound } from './notfound';
+import { WorkOf } from './repositories';
 
-type Repository = NonNullable<RepositoryQuery['repository']>;
+type Repository = RepositorySubscription['repository'];
 
-const tabs = ['versions', 'publications', 'distributions', 'settings'] as const;
+const tabs = ['versions', 'publications', 'distributions', 'work', 'settings'] as const;
 
-/** A repository: its versions and their units, what of it is published and served, and how clients get it. */
+/** A repository, live: its versions and their units, what of it is published and served, how clients get it, and what is done about it. */
 export default function RepositoryPage({ id }: PageProps) {
-  const { data, error, refetch } = useQuery(RepositoryDocument, { variables: { id } });
-  useWorkChanges(() => void refetch());
+  const { data, error, restart } = useSubscription(RepositoryDocument, { variables: { id } });
   const [search, setSearch] = useSearchParams();
   const tab = tabs.find((each) => each === search.get('show')) ?? 'versions';
-  if (error && !data) return <><PageTitle title={id} /><Problem error={error} onRetry={() => void refetch()} /></>;
+  if (error) return isMissing(error) ? <NotFound what="repository" /> : <><PageTitle title={id} /><Problem error={error} onRetry={restart} /></>;
   if (!data) return <><PageTitle title={id} /><Skeleton height={480} radius="md" aria-label="Loading" /></>;
   const { repository } = data;
-  if (!repository) return <NotFound what="repository" />;
   return (
     <>
       <PageTitle title={repository.name} about={<About repository={repository} />}><WorkActions repositories={{ ids: [id] }} /></PageTitle>
@@ -43,14 +51,19 @@ export default function RepositoryPage({ id }: PageProps) {
           <Tabs.List mb="md">
             {tabs.map((each) => <Tabs.Tab key={each} value={each}>{each[0]!.toUpperCase() + each.slice(1)}</Tabs.Tab>)}
           </Tabs.List>
-          <Tabs.Panel value="versions"><Versions repository={id} /></Tabs.Panel>
-          <Tabs.Panel value="publications"><Publications repository={id} /></Tabs.Panel>
+          <Tabs.Panel value="versions"><Versions repository={id} changes={data} /></Tabs.Panel>
+          <Tabs.Panel value="publications"><Publications repository={id} changes={data} /></Tabs.Panel>
           <Tabs.Panel value="distributions"><Distributions repository={repository} /></Tabs.Panel>
+          <Tabs.Panel value="work"><Tasks repository={id} changes={data} /></Tabs.Panel>
           <Tabs.Panel value="settings"><Settings repository={repository} /></Tabs.Panel>
         </Tabs>
       </div>
     </>
   );
+}
+
+function isMissing(error: unknown): boolean {
+  return CombinedGraphQLErrors.is(error) && error.errors.some(({ extensions }) => extensions?.code === 'NOT_FOUND');
 }
 
 function About({ repository }: { repository: Repository }) {
@@ -59,150 +72,15 @@ function About({ repository }: { repository: Repository }) {
     <>
       {repository.id} · {repository.format.toLowerCase()}
       {latestVersion && <> · version {latestVersion.number} with {several(latestVersion.unitCount, 'unit')}, {bytes(latestVersion.bytes)}</>}
-      {repository.labels.map(({ key, value }) => <span key={key}> · {value ? `${key}=${value}` : key}</span>)}
+      {repository.labels.length > 0 && <> · {labelsText(repository.labels)}</>}
+      <WorkOf repository={repository} />
     </>
   );
 }
 
-function Versions({ repository }: { repository: string }) {
-  const [, go] = useLocation();
-  const may = useMay('OPERATOR');
-  const [publish, publishing] = useMutation(PublishDocument);
-  const [restore, restoring] = useMutation(RestoreDocument);
-  const error = publishing.error ?? restoring.error;
-  const restoreVersion = (version: string) => void restore({ variables: { version } }).then(({ data }) => data && go(addressOf(data.restoreVersion.id)), () => undefined);
-  const publishVersion = (version: number) => void publish({ variables: { repositories: { ids: [repository] }, version } })
-    .then(({ data }) => data && go(addressOf(data.publish.id)), () => undefined);
-  const pages = useList(VersionsDocument, { id: repository }, (data) => data.repository?.versions);
-  useNewest(pages, 30);
-  const [search, setSearch] = useSearchParams();
-  const open = search.get('version');
-  return (
-    <Listing pages={pages} empty={<Empty title="No versions yet">A sync fetches what upstream has, and makes the first one.</Empty>}>
-      {(versions) => (
-        <ol className="timeline">
-          {error && <li><Problem error={error} /></li>}
-          {versions.map((version) => (
-            <li key={version.id}>
-              <div className="line">
-                <strong>Version {version.number}</strong>
-                <span className="grow numbers">
-                  <span data-state="COMPLETED" className="change">+{count(version.addedCount)}</span>{' '}
-                  <span data-state="FAILED" className="change">−{count(version.removedCount)}</span>{' '}
-                  <span className="aside">{several(version.unitCount, 'unit')}, {bytes(version.bytes)}</span>
-                </span>
-                <span className="aside"><Ago at={version.createdAt} /></span>
-                <Anchor component="button" type="button" size="sm" aria-expanded={open === version.id}
-                  onClick={() => setSearch(open === version.id ? {} : { version: version.id }, { replace: true })}>
-                  {open === version.id ? 'Hide units' : 'Show units'}
-                </Anchor>
-                {may && (
-                  <Anchor component="button" type="button" size="sm" title="Makes it ready, and distributions of this repository serve it then" onClick={() => publishVersion(version.number)}>
-                    Publish it
-                  </Anchor>
-                )}
-                {may && version !== versions[0] && (
-                  <Anchor component="button" type="button" size="sm" title="Makes a new version with the units of this one" onClick={() => restoreVersion(version.id)}>
-                    Restore it
-                  </Anchor>
-                )}
-              </div>
-              {open === version.id && <UnitsOf version={version} newest={versions[0]!} />}
-            </li>
-          ))}
-        </ol>
-      )}
-    </Listing>
-  );
-}
-
-function UnitsOf({ version, newest }: { version: VersionLineFragment; newest: VersionLineFragment }) {
-  const [which, setWhich] = useState('units');
-  return (
-    <div style={{ margin: '.75rem 0' }}>
-      <div className="scroll">
-        <SegmentedControl size="xs" mb="xs" value={which} onChange={setWhich} aria-label={`Units of version ${version.number}`} data={[
-          { value: 'units', label: `All ${count(version.unitCount)}` },
-          { value: 'added', label: `Added ${count(version.addedCount)}` },
-          { value: 'removed', label: `Removed ${count(version.removedCount)}` },
-          ...(version.id === newest.id ? [] : [{ value: 'changes', label: `Changed until ${newest.number}` }]),
-        ]} />
-      </div>
-      {which === 'units' && <Units version={version.id} />}
-      {which === 'added' && <Added version={version.id} />}
-      {which === 'removed' && <Removed version={version.id} />}
-      {which === 'changes' && <Changes from={version.id} to={newest.id} />}
-    </div>
-  );
-}
-
-/** What differs between two versions. */
-function Changes({ from, to }: { from: string; to: string }) {
-  const pages = useList(ChangesDocument, { from, to }, (data) => data.diff && {
-    nodes: data.diff.nodes.map((change) => ({ ...change, id: change.path })),
-    pageInfo: data.diff.pageInfo,
-  });
-  return (
-    <Listing pages={pages} empty={<Empty title="They have the same units" />}>
-      {(changes) => (
-        <Scrolling label="Changes">
-          <Table verticalSpacing={4} fz="sm">
-            <Table.Thead><Table.Tr><Table.Th>Path</Table.Th><Table.Th>Change</Table.Th><Table.Th>Before</Table.Th><Table.Th>After</Table.Th></Table.Tr></Table.Thead>
-            <Table.Tbody>
-              {changes.map(({ path, kind, before, after }) => (
-                <Table.Tr key={path}>
-                  <Table.Td className="wrap">{path}</Table.Td>
-                  <Table.Td>{kind.toLowerCase()}</Table.Td>
-                  <Table.Td className="numbers">{before && bytes(before.size)}</Table.Td>
-                  <Table.Td className="numbers">{after && bytes(after.size)}</Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Scrolling>
-      )}
-    </Listing>
-  );
-}
-
-function Units({ version }: { version: string }) {
-  return <UnitList pages={useList(UnitsDocument, { version }, (data) => data.repositoryVersion?.units)} />;
-}
-
-function Added({ version }: { version: string }) {
-  return <UnitList pages={useList(AddedDocument, { version }, (data) => data.repositoryVersion?.added)} />;
-}
-
-function Removed({ version }: { version: string }) {
-  return <UnitList pages={useList(RemovedDocument, { version }, (data) => data.repositoryVersion?.removed)} />;
-}
-
-function UnitList({ pages }: { pages: Pages<UnitLineFragment> }) {
-  return (
-    <Listing pages={pages} empty={<Empty title="None" />}>
-      {(units) => (
-        <Scrolling label="Units">
-          <Table verticalSpacing={4} fz="sm">
-            <Table.Thead><Table.Tr><Table.Th>Path</Table.Th><Table.Th>Size</Table.Th><Table.Th>SHA-256</Table.Th></Table.Tr></Table.Thead>
-            <Table.Tbody>
-              {units.map((unit) => (
-                <Table.Tr key={unit.id}>
-                  <Table.Td className="wrap">{unit.path}</Table.Td>
-                  <Table.Td className="numbers">{bytes(unit.size)}</Table.Td>
-                  <Table.Td title={unit.sha256}><code>{unit.sha256.slice(0, 12)}…</code></Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Scrolling>
-      )}
-    </Listing>
-  );
-}
-
-function Publications({ repository }: { repository: string }) {
+function Publications({ repository, changes }: { repository: string; changes: unknown }) {
   const pages = useList(PublicationsDocument, { id: repository }, (data) => data.repository?.publications);
-  useNewest(pages, 30);
+  useReload(pages, 30, changes);
   return (
     <Listing pages={pages} empty={<Empty title="Nothing is published yet">Publish makes the newest version ready to be served.</Empty>}>
       {(publications) => (
@@ -220,48 +98,77 @@ function Publications({ repository }: { repository: string }) {
 }
 
 function Distributions({ repository }: { repository: Repository }) {
+  const may = useMay('OPERATOR');
+  const [making, setMaking] = useState(false);
   const { nodes } = repository.distributions;
-  if (nodes.length === 0) return <Empty title="It is not served yet">Mirror publishes it, and serves it at a path of its own name.</Empty>;
+  const nothing = () => undefined; // what changed is pushed
   return (
     <div className="stack">
-      {nodes.map(({ id, path, url, publication }) => (
-        <section key={id} aria-label={path}>
-          <Text fw={600}><Anchor href={url} inherit className="wrap">{new URL(url, location.href).href}</Anchor></Text>
-          <Text size="sm" c="dimmed" mb="xs">{publication ? `serves ${publication.id}` : 'serves nothing before the first publication'}</Text>
-          {configuration(repository.format, new URL(url, location.href).href, token() !== null).map(({ title, text }) => (
-            <div key={title} style={{ marginBottom: '.5rem' }}>
+      {nodes.length === 0 && <Empty title="It is not served yet">Mirror publishes it, and serves it at a path of its own name.</Empty>}
+      {nodes.map((distribution) => (
+        <section key={distribution.id} aria-label={distribution.path}>
+          <Text fw={600}><Anchor href={distribution.url} inherit className="wrap">{new URL(distribution.url, location.href).href}</Anchor></Text>
+          <Text size="sm" c="dimmed" mb="xs">
+            {distribution.publication ? `serves version ${distribution.publication.version.number}, ${distribution.publication.id}` : 'serves nothing before the first publication'}
+          </Text>
+          <DistributionActions distribution={distribution} onChanged={nothing} />
+          {configuration(repository.format, new URL(distribution.url, location.href).href, token() !== null).map(({ title, text }) => (
+            <div key={title} style={{ marginTop: '.5rem' }}>
               <Text size="sm" mb={2}>{title}</Text>
-              <Copyable text={text} label={`${title}, ${path}`} />
+              <Copyable text={text} label={`${title}, ${distribution.path}`} />
             </div>
           ))}
         </section>
       ))}
+      {may && !making && <div><Button variant="default" onClick={() => setMaking(true)}>Serve it at another path</Button></div>}
+      {making && <DistributionForm repository={repository} onDone={() => setMaking(false)} onCancel={() => setMaking(false)} />}
     </div>
   );
 }
 
-function Settings({ repository: { remote, createdAt } }: { repository: Repository }) {
+function Tasks({ repository, changes }: { repository: string; changes: unknown }) {
+  const pages = useList(TasksAboutDocument, { id: repository }, (data) => data.repository?.tasks);
+  useReload(pages, 50, changes);
   return (
-    <dl className="facts">
-      <Fact name="Made"><Ago at={createdAt} /></Fact>
-      {remote
-        ? (
-          <>
-            <Fact name="Remote">{remote.name} ({remote.id})</Fact>
-            <Fact name="Upstream">{remote.url}</Fact>
-            <Fact name="Bytes are fetched">{remote.policy === 'IMMEDIATE' ? 'during the sync' : 'when somebody asks for them'}</Fact>
-            <Fact name="Downloads at once">{remote.connections}</Fact>
-          </>
-        )
-        : <Fact name="Remote">none: it cannot be synced</Fact>}
-    </dl>
+    <Listing pages={pages} empty={<Empty title="Nothing was done yet">Sync, publish or mirror it.</Empty>}>
+      {(tasks) => <ul className="lines">{tasks.map((task) => <TaskLine key={task.id} task={task} />)}</ul>}
+    </Listing>
   );
 }
 
-function Fact({ name, children }: { name: string; children: ReactNode }) {
-  return <div><dt>{name}</dt><dd className="wrap">{children}</dd></div>;
-}
-
-function Scrolling({ label, children }: { label: string; children: ReactNode }) {
-  return <div className="scroll" tabIndex={0} role="region" aria-label={label}>{children}</div>;
+function Settings({ repository }: { repository: Repository }) {
+  const { remote } = repository;
+  const client = useApolloClient();
+  const [, go] = useLocation();
+  const may = useMay('OPERATOR');
+  const [open, setOpen] = useState<'repository' | 'remote'>();
+  const [error, setError] = useState<unknown>();
+  const close = () => setOpen(undefined);
+  const remove = () => void client.mutate({ mutation: DeleteRepositoryDocument, variables: { id: repository.id } }).then(() => go('/repositories'), setError);
+  return (
+    <div className="stack">
+      {open === 'repository' ? <RepositoryForm repository={repository} onDone={close} onCancel={close} /> : (
+        <dl className="facts">
+          <Fact name="Made"><Ago at={repository.createdAt} /></Fact>
+          <Fact name="Labels">{labelsText(repository.labels) || 'none'}</Fact>
+          <Fact name="Versions to keep">{repository.keepVersions ?? 'all of them'}</Fact>
+          {!remote && <Fact name="Remote">none: it cannot be synced</Fact>}
+        </dl>
+      )}
+      {may && open !== 'repository' && (
+        <div className="line">
+          <Button variant="default" onClick={() => setOpen('repository')}>Change it</Button>
+          <ConfirmButton label="Delete it" question={`Really delete ${repository.name} with all of its versions?`} onConfirm={remove} />
+        </div>
+      )}
+      {error !== undefined && <Problem error={error} />}
+      {remote && (
+        <section aria-labelledby="remote">
+          <h2 id="remote" style={{ fontSize: '1rem' }}>Remote</h2>
+          {open === 'remote' ? <RemoteForm remote={remote} onDone={close} onCancel={close} /> : <RemoteFacts remote={remote} />}
+          {may && open !== 'remote' && <Button mt="sm" variant="default" onClick={() => setOpen('remote')}>Change the remote</Button>}
+        </section>
+      )}
+    </div>
+  );
 }

@@ -3,8 +3,8 @@ import { Button, NativeSelect, Stack, Text, TextInput } from '@mantine/core';
 import { type SubmitEvent, useState } from 'react';
 import { useLocation } from 'wouter';
 
-import { CreateScheduleDocument, DeleteScheduleDocument, FireScheduleDocument, PauseScheduleDocument, type ScheduleLineFragment, SchedulesDocument } from '../api.gen';
-import { useList, useNewest } from '../live/list';
+import { CreateScheduleDocument, DeleteScheduleDocument, FireScheduleDocument, PauseScheduleDocument, type ScheduleLineFragment, SchedulesDocument, SchedulesLiveDocument } from '../api.gen';
+import { useLiveList } from '../live/list';
 import { useMay } from '../live/viewer';
 import { State } from '../part/bar';
 import { ConfirmButton } from '../part/confirm';
@@ -21,8 +21,7 @@ import { addressOf, To } from '../part/work';
 export default function Schedules() {
   const may = useMay('OPERATOR');
   const [making, setMaking] = useState(false);
-  const pages = useList(SchedulesDocument, {}, (data) => data.schedules);
-  useNewest(pages, 50);
+  const pages = useLiveList(SchedulesDocument, SchedulesLiveDocument, {}, (data) => data.schedules);
   return (
     <>
       <PageTitle title="Schedules" about="What is done by itself, and when">

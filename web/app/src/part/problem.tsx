@@ -9,6 +9,18 @@ export function explain(error: unknown): string {
   return error instanceof Error ? error.message : 'Something went wrong.';
 }
 
+/** What an error says of a field of the input, to be shown beside it; undefined if it is about something else. */
+export function fieldProblem(error: unknown, field: string): string | undefined {
+  if (!CombinedGraphQLErrors.is(error)) return undefined;
+  return error.errors.find(({ extensions }) => extensions?.field === field)?.message;
+}
+
+/** What fields do not show of an error. */
+export function FormProblem({ error, fields }: { error: unknown; fields: readonly string[] }) {
+  if (error === undefined || fields.some((field) => fieldProblem(error, field) !== undefined)) return null;
+  return <Problem error={error} />;
+}
+
 /** An error, with a way to try again if there is one. */
 export function Problem({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   return (
