@@ -77,7 +77,7 @@ func (b *tab) checkAccess() {
 // members is an expression that tells whether the page of a group shows so many
 // members in a state, and so many in all.
 func members(state string, n, total string) string {
-	return `document.querySelector('.legend [data-state=` + state + `]')?.dataset.count === ` + quoted(n) + ` && ` + shows("[data-number=Tasks]", " of "+total)
+	return `document.querySelector('.legend [data-state=` + state + `]')?.dataset.count === ` + quoted(strings.ReplaceAll(n, ",", "")) + ` && ` + shows("[data-number=Tasks]", " of "+total)
 }
 
 func TestPagesInABrowser(t *testing.T) {

@@ -87,8 +87,8 @@ function List({ repositories, chosen, choose, chooseAll }: ListProps) {
                   : 'none yet'}
               </Table.Td>
               <Table.Td className="numbers" data-label="Published">{repository.newestPublication ? `version ${repository.newestPublication.version.number}` : 'not yet'}</Table.Td>
-              <Table.Td data-label="Served at">{repository.served.nodes.map(({ id, path, url }) => <div key={id}><Anchor href={url} inherit className="wrap">{path}</Anchor></div>)}</Table.Td>
-              <Table.Td data-label="Labels"><Text size="sm" c="dimmed">{labelsText(repository.labels)}</Text></Table.Td>
+              <Table.Td data-label="Served at">{repository.served.nodes.map(({ id, path, url }, i) => <span key={id}>{i > 0 && ', '}<Anchor href={url} inherit className="wrap">{path}</Anchor></span>)}</Table.Td>
+              <Table.Td data-label="Labels">{labelsText(repository.labels)}</Table.Td>
             </Table.Tr>
           ))}
         </Table.Tbody>
@@ -105,7 +105,7 @@ export function WorkOf({ repository: { currentTask, lastSyncs, nextSyncAt } }: {
       {currentTask && <div className="line"><State state={currentTask.state} /><To id={currentTask.id}>{currentTask.name}</To></div>}
       {last && (
         <Text component="div" size="sm" c="dimmed">
-          {currentTask ? 'last sync: ' : ''}<State state={last.state} />, <To id={last.id}>synced</To>{last.finishedAt && <> <Ago at={last.finishedAt} /></>}
+          <State state={last.state} /> <To id={last.id}>sync</To>{last.finishedAt && <> <Ago at={last.finishedAt} /></>}
           {last.error && last.state === 'FAILED' && <Text size="xs" lineClamp={2} className="wrap">{last.error.message}</Text>}
         </Text>
       )}

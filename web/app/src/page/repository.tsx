@@ -33,7 +33,7 @@ import { WorkOf } from './repositories';
 
 type Repository = RepositorySubscription['repository'];
 
-const tabs = ['versions', 'publications', 'distributions', 'work', 'settings'] as const;
+const tabs = ['versions', 'publications', 'distributions', 'tasks', 'settings'] as const;
 
 /** A repository, live: its versions and their units, what of it is published and served, how clients get it, and what is done about it. */
 export default function RepositoryPage({ id }: PageProps) {
@@ -54,7 +54,7 @@ export default function RepositoryPage({ id }: PageProps) {
           <Tabs.Panel value="versions"><Versions repository={id} changes={data} /></Tabs.Panel>
           <Tabs.Panel value="publications"><Publications repository={id} changes={data} /></Tabs.Panel>
           <Tabs.Panel value="distributions"><Distributions repository={repository} /></Tabs.Panel>
-          <Tabs.Panel value="work"><Tasks repository={id} changes={data} /></Tabs.Panel>
+          <Tabs.Panel value="tasks"><Tasks repository={id} changes={data} /></Tabs.Panel>
           <Tabs.Panel value="settings"><Settings repository={repository} /></Tabs.Panel>
         </Tabs>
       </div>

@@ -12,7 +12,8 @@ export function explain(error: unknown): string {
 /** What an error says of a field of the input, to be shown beside it; undefined if it is about something else. */
 export function fieldProblem(error: unknown, field: string): string | undefined {
   if (!CombinedGraphQLErrors.is(error)) return undefined;
-  return error.errors.find(({ extensions }) => extensions?.field === field)?.message;
+  const message = error.errors.find(({ extensions }) => extensions?.field === field)?.message;
+  return message?.startsWith(`${field}: `) ? message.slice(field.length + 2) : message;
 }
 
 /** What fields do not show of an error. */

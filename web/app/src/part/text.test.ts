@@ -22,7 +22,7 @@ test.each([[0, '0 tasks'], [1, '1 task'], [1200, '1,200 tasks']])('%d as a numbe
   expect(several(n, 'task')).toBe(want);
 });
 
-test.each([[5000, '5 s ago'], [400, 'now'], [-180_000, 'in 3 min']])('%d ms later', (later, want) => {
+test.each([[5000, '5 s ago'], [400, 'now'], [83_000, '1 min ago'], [7_500_000, '2 h ago'], [200_000_000, '2 days ago'], [-200_000, 'in 3 min 20 s']])('%d ms later', (later, want) => {
   expect(relative(1_000_000, 1_000_000 + later)).toBe(want);
 });
 

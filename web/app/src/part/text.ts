@@ -35,11 +35,11 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / larger)} ${large}${rest ? ` ${rest} ${small}` : ''}`;
 }
 
-/** How long ago, or in how long, an instant is: 5 s ago, in 3 min. */
+/** How long ago, or in how long, an instant is: 5 s ago, 3 min ago, in 3 min 20 s. What is past is told by its largest unit, so that it seldom changes. */
 export function relative(at: number, now: number): string {
   const seconds = Math.round((now - at) / 1000);
   if (Math.abs(seconds) < 1) return 'now';
-  return seconds > 0 ? `${duration(seconds)} ago` : `in ${duration(-seconds)}`;
+  return seconds > 0 ? `${duration(seconds < 60 ? seconds : seconds - seconds % (seconds < 3600 ? 60 : 3600))} ago` : `in ${duration(-seconds)}`;
 }
 
 /** The seconds between two instants, or since one until now if the second is null. */

@@ -34,7 +34,7 @@ export default function Throughput({ samples }: { samples: Sample[] }) {
         line('Completed a second', 'completed', 'rate'),
         line('Failed a second', 'failed', 'rate'),
       ],
-      scales: { x: { range: (_plot, min, max) => span(min, max) }, y: { range: (_plot, _min, max) => [0, Math.max(4, max * 1.1)] }, rate: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
+      scales: { x: { range: (_plot, min: number | null, max: number | null) => span(min ?? Date.now() / 1000, max ?? Date.now() / 1000) }, y: { range: (_plot, _min, max) => [0, Math.max(4, max * 1.1)] }, rate: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
       axes: [axis, { ...axis, label: 'tasks', labelSize: 20, size: 48 }, { ...axis, scale: 'rate', side: 1, grid: { show: false }, label: 'a second', labelSize: 20, size: 48 }],
       cursor: { drag: { x: false, y: false } },
     }, latest.current, place.current);

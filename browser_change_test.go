@@ -1,0 +1,255 @@
+package main_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// field is a selector of the field of a form with a label.
+func (b *tab) field(label string) string {
+	b.t.Helper()
+	id := eval[string](b, `new Promise((resolve) => {
+		const look = () => {
+			const found = [...document.querySelectorAll('label')].find((e) => e.innerText.replace(/ \*$/, '') === `+quoted(label)+`);
+			if (found && !document.getElementById(found.htmlFor).disabled) resolve(found.htmlFor); else requestAnimationFrame(look);
+		};
+		look();
+	})`)
+	return `[id="` + id + `"]`
+}
+
+// enter writes a text into the field with a label, in place of what is there.
+func (b *tab) enter(label, text string) {
+	b.t.Helper()
+	selector := b.field(label)
+	b.do(chromedp.Focus(selector))
+	eval[bool](b, `(document.querySelector(`+quoted(selector)+`).select(), true)`)
+	b.do(chromedp.SendKeys(selector, "\b"+text))
+}
+
+// pressNamed clicks the button with a name for screen readers, once it is there.
+func (b *tab) pressNamed(name string) {
+	b.t.Helper()
+	selector := `button[aria-label=` + quoted(name) + `]`
+	b.until(`document.querySelector(` + quoted(selector) + `) !== null`)
+	b.do(chromedp.Click(selector))
+}
+
+// Remotes, repositories and what is served are made, changed and deleted.
+func TestPagesChangeThings(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t)
+	p := start(t, "--data", t.TempDir())
+	up := newUpstream(t, someFiles(3))
+
+	b.do(chromedp.Navigate(p.address + "/remotes"))
+	b.until(shows("main", "No remotes yet"))
+	b.press("New remote")
+	b.enter("Name", "upstream")
+	b.enter("URL", up.URL+"/")
+	b.press("Make it")
+	b.until(shows("form", "it names a directory")) // beside the field that is wrong
+	b.enter("URL", up.URL+"/PULP_MANIFEST")
+	b.enter("User name", "me")
+	b.enter("Password", "secret words")
+	b.checkAccess()
+	b.press("Make it")
+	b.pressNamed("Show upstream")
+	b.until(shows("dl", "user me, a password"))
+	b.checkAccess()
+	b.pressNamed("Change upstream")
+	b.until(shows("form", "One is set"))
+	if strings.Contains(eval[string](b, `document.body.innerHTML`), "secret words") {
+		t.Error("the page shows a password")
+	}
+	b.press("Forget the credentials that are set")
+	b.press("Save")
+	b.until(`document.querySelector('main form') === null`)
+	b.pressNamed("Show upstream")
+	b.until(shows("dl", "none") + ` && !` + shows("dl", "password"))
+
+	b.press("Repositories")
+	b.press("New repository")
+	b.enter("Name", "docs")
+	b.enter("Remote", "nowhere")
+	b.press("Make it")
+	b.until(shows("form", "There is no remote nowhere."))
+	b.enter("Remote", "upstream")
+	b.enter("Labels", "env=prod, old")
+	b.checkAccess()
+	b.press("Make it")
+	b.until(shows("h1", "docs") + ` && ` + shows("main", "No versions yet"))
+	b.press("Settings")
+	b.press("Change it")
+	b.enter("Labels", "env=test")
+	b.enter("Versions to keep", "2")
+	b.checkAccess()
+	b.press("Save")
+	b.until(shows("dl", "env=test") + ` && ` + shows("dl", "2")) // pushed
+	b.checkAccess()
+
+	// What others do shows without asking.
+	p.follow(p.mirror("docs"))
+	b.until(shows("main", "version 1 with 3 units"))
+	up.add("new.bin", []byte("new"))
+	p.follow(p.mirror("docs"))
+	b.press("Distributions")
+	b.until(shows("main", "serves version 2"))
+	b.press("Serve it at another path")
+	b.enter("Path", "docs")
+	b.press("Make it")
+	b.until(shows("[role=alert]", "already"))
+	b.enter("Path", "stable")
+	b.checkAccess()
+	b.press("Make it")
+	b.until(`document.querySelector('section[aria-label=stable]') !== null`)
+	b.pressNamed("Roll back docs")
+	b.press("Serve version 1 again?")
+	b.until(shows("section[aria-label=docs]", "") + ` || !document.querySelector('section[aria-label=docs]')`)
+	b.press("Content")
+	b.until(`[...document.querySelectorAll('tbody tr')].some((e) => e.innerText.startsWith('docs') && e.innerText.includes('version 1'))`)
+	b.pressNamed("Promote docs")
+	b.enter("To the path", "nowhere")
+	b.press("Promote it")
+	b.until(shows("form", "Nothing is served at nowhere"))
+	b.enter("To the path", "stable")
+	b.checkAccess()
+	b.press("Promote it")
+	b.until(`[...document.querySelectorAll('tbody tr')].some((e) => e.innerText.startsWith('stable') && e.innerText.includes('version 1'))`)
+	b.pressNamed("Change stable")
+	b.enter("Path", "steady")
+	b.checkAccess()
+	b.press("Save")
+	b.until(shows("td", "steady"))
+	for _, path := range []string{"steady", "docs"} {
+		b.pressNamed("Delete " + path)
+		b.press("Really delete it?")
+		b.until(`!(` + shows("td:first-child", path) + `)`)
+	}
+
+	b.press("Repositories")
+	b.enter("Name", "DOC")
+	b.until(shows("td", "docs"))
+	b.enter("Name", "nothing")
+	b.until(shows("main", "No repository is like that"))
+	b.enter("Name", "")
+	b.until(shows("td", "docs"))
+	b.press("docs")
+	b.press("Tasks")
+	b.until(shows("main .lines", "sync docs"))
+	b.checkAccess()
+	b.press("Versions")
+	b.press("Show units")
+	b.until(`document.querySelectorAll('tbody tr').length >= 3`)
+	b.enter("Path", "NEW")
+	b.until(`document.querySelectorAll('tbody tr').length === 1 && ` + shows("td", "new.bin"))
+	b.checkAccess()
+	b.press("Settings")
+	b.press("Delete it")
+	b.press("Really delete docs with all of its versions?")
+	b.until(shows("main", "No repositories yet"))
+	b.checkRequests(p.address, "/remotes", "/graphql", "ws/graphql")
+}
+
+// key presses a key as a person does.
+func (b *tab) key(name string, options ...chromedp.KeyOption) {
+	b.t.Helper()
+	b.do(chromedp.KeyEvent(name, options...))
+}
+
+// tabTo presses the tabulator until what has the focus is like that.
+func (b *tab) tabTo(like string) {
+	b.t.Helper()
+	for range 60 {
+		if eval[bool](b, `((e) => `+like+`)(document.activeElement)`) {
+			if !eval[bool](b, `(({outlineStyle, outlineWidth, boxShadow, borderColor}) => outlineStyle !== 'none' && outlineWidth !== '0px' || boxShadow !== 'none' || borderColor !== '')(getComputedStyle(document.activeElement))`) {
+				b.t.Errorf("nothing shows where the focus is: %s", like)
+			}
+			return
+		}
+		b.key("\t")
+	}
+	b.t.Fatalf("the tabulator does not lead to what is like %s, but to %s", like, eval[string](b, `document.activeElement.outerHTML`))
+}
+
+// Nothing needs a mouse: neither the wizard nor what can be done about a group.
+func TestPagesByKeyboard(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t)
+	p := start(t, "--data", t.TempDir())
+	up := newUpstream(t, someFiles(2))
+	_, release := up.hold("file-0.bin")
+	t.Cleanup(release)
+	has := func(text string) string { return `e.innerText?.trim() === ` + quoted(text) }
+
+	b.do(chromedp.Navigate(p.address + "/"))
+	b.until(shows("h1", "Overview"))
+	b.tabTo(has("Skip to the content"))
+	b.tabTo(has("Mirror"))
+	b.key("\r")
+	b.until(shows("h1", "Mirror an upstream"))
+	b.tabTo(`e.type === 'url'`)
+	b.do(chromedp.KeyEvent(up.URL))
+	b.until(shows("form [role=status]", "2 files"))
+	b.tabTo(`e.value === '127.0.0.1'`)
+	b.tabTo(has("Mirror it"))
+	b.key("\r")
+	b.until(shows("h1", "mirror 127.0.0.1") + ` && ` + members("RUNNING", "1", "3") + ` && document.activeElement === document.querySelector('main')`)
+	b.tabTo(has("Cancel"))
+	b.key(" ")
+	b.until(members("CANCELED", "3", "3"))
+	b.tabTo(`e.type === 'radio'`) // the filter of the members
+	b.key(kb.ArrowRight)
+	b.until(`location.search === '?show=unfinished' && ` + shows("main", "No member is like that"))
+	b.key(kb.ArrowLeft)
+	b.tabTo(`e.classList.contains('members')`)
+	b.tabTo(has("sync 127.0.0.1"))
+	b.key("\r")
+	b.until(shows("h1", "sync 127.0.0.1"))
+	b.tabTo(has("Retry"))
+	b.key("\r")
+	b.until(shows("main", "retry of"))
+}
+
+// A hundred thousand members scroll, and only those in sight are in the page.
+func TestPagesOfManyMembers(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t)
+	p := start(t, "--data", t.TempDir(), "--workers", "0")
+	const many = 100_000
+	d := p.openDatabase()
+	for _, statement := range []string{
+		`INSERT INTO task_group(id, name, completed, created_at, started_at, finished_at) VALUES (1, 'many', ?, 1, 1, 1)`,
+		`INSERT INTO task(id, kind, name, priority, position, group_id, args, outcome, created_at, started_at, finished_at)
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT i, 'repository.sync', 'sync r' || i, 2, i, 1, '{}', 'COMPLETED', 1, 1, 1 FROM n`,
+	} {
+		if _, err := d.Exec(statement, many); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.Close()
+
+	b.do(chromedp.Navigate(p.address + "/groups/group-1"))
+	b.until(members("COMPLETED", "100,000", "100,000"))
+	b.until(`document.querySelectorAll('.member').length > 5`)
+	most := 0
+	for _, position := range []int{500, 1000, 1500, 2000} {
+		// A person scrolls on as long as there is more.
+		b.until(fmt.Sprintf(`(() => {
+			const list = document.querySelector('.members');
+			list.scrollTop = Math.min(list.scrollHeight, %d * 48);
+			return [...document.querySelectorAll('.member[aria-posinset]')].some((e) => Number(e.ariaPosInSet) >= %d);
+		})()`, position, position))
+		most = max(most, eval[int](b, `document.querySelectorAll('.member').length`))
+	}
+	if most > 80 {
+		t.Errorf("%d members are in the page at once, want only those in sight", most)
+	}
+	if all := eval[int](b, `document.querySelectorAll('*').length`); all > 2000 {
+		t.Errorf("the page has %d elements", all)
+	}
+}
