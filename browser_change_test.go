@@ -215,23 +215,28 @@ func TestPagesByKeyboard(t *testing.T) {
 	b.until(shows("main", "retry of"))
 }
 
-// A hundred thousand members scroll, and only those in sight are in the page.
-func TestPagesOfManyMembers(t *testing.T) {
-	t.Parallel()
-	b := openBrowser(t)
-	p := start(t, "--data", t.TempDir(), "--workers", "0")
-	const many = 100_000
+// manyMembers makes group-1, of so many members that have completed.
+func (p *program) manyMembers(n int) {
+	p.t.Helper()
 	d := p.openDatabase()
+	defer d.Close()
 	for _, statement := range []string{
 		`INSERT INTO task_group(id, name, completed, created_at, started_at, finished_at) VALUES (1, 'many', ?, 1, 1, 1)`,
 		`INSERT INTO task(id, kind, name, priority, position, group_id, args, outcome, created_at, started_at, finished_at)
 			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT i, 'repository.sync', 'sync r' || i, 2, i, 1, '{}', 'COMPLETED', 1, 1, 1 FROM n`,
 	} {
-		if _, err := d.Exec(statement, many); err != nil {
-			t.Fatal(err)
+		if _, err := d.Exec(statement, n); err != nil {
+			p.t.Fatal(err)
 		}
 	}
-	d.Close()
+}
+
+// A hundred thousand members scroll, and only those in sight are in the page.
+func TestPagesOfManyMembers(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t)
+	p := start(t, "--data", t.TempDir(), "--workers", "0")
+	p.manyMembers(100_000)
 
 	b.do(chromedp.Navigate(p.address + "/groups/group-1"))
 	b.until(members("COMPLETED", "100,000", "100,000"))

@@ -30,13 +30,21 @@ type tab struct {
 	mu         sync.Mutex
 	asked      map[string]bool // URLs
 	complaints []string
+	bytes      float64 // of all responses, as they were sent
+	frames     int     // of WebSockets, from the server
 }
 
 // newTab starts the browser at path, which ends with the test.
 func newTab(t *testing.T, path string) *tab {
 	t.Helper()
+	return newTabFor(t, path, 2*time.Minute)
+}
+
+// newTabFor is newTab for what lasts at most so long.
+func newTabFor(t *testing.T, path string, limit time.Duration) *tab {
+	t.Helper()
 	b := &tab{t: t, asked: map[string]bool{}}
-	limited, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	limited, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	// It leaves files behind, so it has a directory of its own. Its sandbox needs
 	// what containers seldom give, and the pages are Ream's.
@@ -64,6 +72,10 @@ func (b *tab) listen(event any) {
 	switch e := event.(type) {
 	case *network.EventRequestWillBeSent:
 		b.asked[e.Request.URL] = true
+	case *network.EventLoadingFinished:
+		b.bytes += e.EncodedDataLength
+	case *network.EventWebSocketFrameReceived:
+		b.frames++
 	case *network.EventWebSocketCreated:
 		b.asked[e.URL] = true
 	case *runtime.EventExceptionThrown:
