@@ -54,7 +54,7 @@ func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, erro
 		return nil, errors.Join(errors.New(shown(err)), blobs.Close(), client.Close())
 	}
 	e := &engine{store: store, blobs: blobs, redirect: redirect, observer: observer, log: log}
-	e.operations = &catalog.Catalog{DB: store, Blobs: blobs, Fetch: client, Log: log, KeepReplaced: o.replaced}
+	e.operations = &catalog.Catalog{DB: store, Blobs: blobs, Fetch: client, Log: log, KeepReplaced: o.replaced, Uploads: o.uploads}
 	if err := blobs.Clean(ctx, 24*time.Hour); err != nil {
 		log.Warn("what killed processes left in the storage could not be removed", "error", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"ream/catalog"
 	"ream/db"
 	"ream/trail"
 )
@@ -32,6 +33,7 @@ type options struct {
 	clientStall time.Duration
 	frames      time.Duration // between those of a subscription
 	api         api
+	uploads     catalog.UploadLimits
 	slow        time.Duration // operations that take longer are logged; 0 for none
 
 	// Of worker alone.
@@ -51,6 +53,8 @@ func serveOptions(args []string, stdout io.Writer) (options, error) {
 	o.admission.add(flags)
 	flags.DurationVar(&o.clientStall, "client-stall", 10*time.Second, "disconnect a subscriber that takes nothing for so long")
 	flags.DurationVar(&o.frames, "frame-interval", 250*time.Millisecond, "send a subscriber what changed at most so often, and what it finished with at once")
+	flags.Int64Var(&o.uploads.Size, "upload-size", 0, "refuse uploads of more than so many bytes each (default: take any)")
+	flags.DurationVar(&o.uploads.Kept, "keep-uploads", 24*time.Hour, "keep an upload for so long after something came of it, unless a task needs it; then a purge deletes it")
 	flags.DurationVar(&o.slow, "slow-operation", time.Second, "log API operations that take longer; 0 for none")
 	if err := o.parse(flags, args, stdout); err != nil {
 		return o, err
@@ -60,6 +64,8 @@ func serveOptions(args []string, stdout io.Writer) (options, error) {
 		want(o.workers >= 0, "--workers: want 0 or more"),
 		want(o.clientStall > 0, "--client-stall: want more than 0, such as 10s"),
 		want(o.frames > 0, "--frame-interval: want more than 0, such as 250ms"),
+		want(o.uploads.Size >= 0, "--upload-size: want 0 or more bytes"),
+		want(o.uploads.Kept > 0, "--keep-uploads: want more than 0, such as 24h"),
 		want(o.slow >= 0, "--slow-operation: want 0 or more, such as 1s"),
 		o.admission.check(), o.checkCommon())
 }

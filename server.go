@@ -45,6 +45,7 @@ const usage = `ream mirrors, versions and publishes package repositories.
   ream mirror    sync, publish and serve repositories
   ream sync      fetch what upstream has now
   ream publish   make versions ready to be served
+  ream upload    add files of this machine to a repository
   ream diff      show what differs between two versions
   ream copy      add units of a version to another repository
   ream restore   make an older version the newest one again
@@ -178,7 +179,7 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 	settings.Guard, settings.Origins = s.guard, o.admission.origins.all
 	seen := event.Seen{Hub: s.hub, Limited: isLimited, Sees: seesTopic(e.store), Now: e.store.Now}
 	s.api = resolvers.NewHandler(resolvers.Resolver{Store: stores{e.store}, Catalog: e.operations, Hub: seen, Now: e.store.Now}, settings)
-	s.rest = rest.New(e.operations, restStores{e.store}, seen, rest.Options{Log: e.log, Answered: e.observer.exchange, Rate: settings.Rate, Origins: settings.Origins})
+	s.rest = rest.New(e.operations, restStores{e.store}, seen, rest.Options{Log: e.log, Answered: e.observer.exchange, Rate: settings.Rate, MaxUpload: o.uploads.Size, Origins: settings.Origins})
 	sources := e.sources()
 	sources.Hub, sources.Traffic = s.hub.Stats, s.api.Traffic
 	e.observer.metrics.Watch(sources)

@@ -5,6 +5,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"regexp"
 	"time"
@@ -27,6 +28,8 @@ type Blobs interface {
 	Commit(ctx context.Context, staged []blob.Staged) error
 	// Discard drops a finished blob. After a Commit, it does nothing.
 	Discard(staged blob.Staged)
+	// Open opens a blob of size bytes for reading.
+	Open(ctx context.Context, sha256 string, size int64) (io.ReadSeekCloser, error)
 }
 
 // Catalog carries out operations. It is safe for concurrent use.
@@ -39,6 +42,7 @@ type Catalog struct {
 	// KeepReplaced is for how long a publication is kept after distributions
 	// serve another one instead.
 	KeepReplaced time.Duration
+	Uploads      UploadLimits
 }
 
 // The kinds of tasks that the catalog queues and handles.
@@ -50,6 +54,7 @@ const (
 	PurgeKind      task.Kind = "history.purge"
 	ModifyKind     task.Kind = "repository.modify"
 	CopyKind       task.Kind = "repository.copy"
+	UploadKind     task.Kind = "repository.upload"
 
 	DeleteVersionKind task.Kind = "version.delete"
 )
@@ -64,6 +69,7 @@ func (c *Catalog) Handlers() map[task.Kind]task.Handler {
 		PurgeKind:      c.purge,
 		ModifyKind:     c.retaining(c.modify),
 		CopyKind:       c.retaining(c.copy),
+		UploadKind:     c.retaining(c.upload),
 
 		DeleteVersionKind: c.deleteVersion,
 	}
@@ -82,6 +88,7 @@ func Limits(slots int) map[task.Kind]task.Limits {
 		PurgeKind:      {Deadline: 24 * time.Hour, Stall: 30 * time.Minute},
 		ModifyKind:     {Deadline: time.Hour},
 		CopyKind:       {Deadline: 6 * time.Hour, Stall: 30 * time.Minute},
+		UploadKind:     {Deadline: 6 * time.Hour, Stall: 30 * time.Minute},
 
 		DeleteVersionKind: {Deadline: time.Hour},
 	}

@@ -25,6 +25,7 @@ type Operation struct {
 	Modify  *ModifyRequest  `json:"modify,omitzero"`
 	Copy    *CopyRequest    `json:"copy,omitzero"`
 	Restore *RestoreRequest `json:"restore,omitzero"`
+	Upload  *UploadRequest  `json:"upload,omitzero"`
 
 	DeleteVersion *DeleteVersionRequest `json:"deleteVersion,omitzero"`
 }
@@ -43,6 +44,9 @@ type plan struct {
 	tasks []task.New
 	group string // the name of the tasks' group; empty for one task of its own
 	limit int    // how many of the group may run at once; 0 for no limit
+	// then is told of the task, if there is only one, in the transaction that
+	// queues it; it may be nil.
+	then func(context.Context, *db.Tx, task.ID) error
 }
 
 // request returns the only field that is set, with its name.
@@ -62,6 +66,8 @@ func (o Operation) request() (name string, r request, err error) {
 		return "copy", o.Copy, nil
 	case o.Restore != nil:
 		return "restore", o.Restore, nil
+	case o.Upload != nil:
+		return "uploadFiles", o.Upload, nil
 	case o.DeleteVersion != nil:
 		return "deleteVersion", o.DeleteVersion, nil
 	}
@@ -84,6 +90,9 @@ func (o Operation) queue(ctx context.Context, tx *db.Tx) (string, error) {
 	}
 	if p.group == "" {
 		id, err := tx.Enqueue(ctx, p.tasks[0])
+		if err == nil && p.then != nil {
+			err = p.then(ctx, tx, id)
+		}
 		return id.String(), err
 	}
 	for i := range p.tasks {

@@ -66,6 +66,9 @@ func (c *Catalog) purge(ctx context.Context, run *task.Run) error {
 	if err := c.DB.PurgeRest(ctx, cutoff); err != nil {
 		return err
 	}
+	if err := c.purgeUploads(ctx, run); err != nil {
+		return err
+	}
 	purged, err := c.DB.PurgeEntries(ctx, c.DB.Now().Add(-auditKept))
 	if purged > 0 {
 		run.Progress.Report("purge.audit", "Deleting entries of the audit log", task.Items, int64(purged), int64(purged))

@@ -51,6 +51,7 @@ func Main(ctx context.Context, name string, args []string, env Env) int {
 		"restore":  restoreVersion,
 		"sync":     syncRepositories,
 		"token":    tokens,
+		"upload":   uploadLocalFiles,
 		"watch":    watchWork,
 	}
 	run, ok := commands[name]

@@ -37,7 +37,7 @@ func (db *DB) Room() error {
 		return fmt.Errorf("look at the database's disk: %w", err)
 	}
 	if int64(disk.Bavail)*int64(disk.Bsize) < reserve {
-		return fault.New(fault.Unavailable, "the database's disk is nearly full: free some space and try again")
+		return fault.Wrap(unix.ENOSPC, fault.Unavailable, "the database's disk is nearly full: free some space and try again")
 	}
 	db.roomAt.Store(now)
 	return nil

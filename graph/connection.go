@@ -51,6 +51,8 @@ type (
 	DistributionEdge            = Edge[*content.Distribution]
 	TaskConnection              = Connection[*task.Task]
 	TaskEdge                    = Edge[*task.Task]
+	FileUploadConnection        = Connection[*content.Upload]
+	FileUploadEdge              = Edge[*content.Upload]
 	SyncPreviewChangeConnection = Connection[*content.PreviewChange]
 	SyncPreviewChangeEdge       = Edge[*content.PreviewChange]
 	TaskFailureConnection       = Connection[*task.Failure]

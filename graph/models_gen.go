@@ -486,3 +486,27 @@ type UpdateScheduleInput struct {
 	// True pauses it, false lets it go on with the next of its times.
 	Paused *bool `json:"paused,omitempty"`
 }
+
+// Which files come into a repository.
+type UploadFilesInput struct {
+	// The repository.
+	Repository string `json:"repository"`
+	// The files: 1 to 10,000, all of which come into one version.
+	Files []*UploadedFileInput `json:"files"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// A file for a repository: exactly one of `file` and `upload` is given.
+type UploadedFileInput struct {
+	// Where it goes to in the repository. What lies there is replaced.
+	Path string `json:"path"`
+	// A file of this request, which is then a multipart one.
+	File *Upload `json:"file,omitempty"`
+	// The id of a file that was uploaded before, of which all has come: upload-12.
+	Upload *string `json:"upload,omitempty"`
+	// What its SHA-256 must be; not checked if left out.
+	Sha256 *content.Digest `json:"sha256,omitempty"`
+}

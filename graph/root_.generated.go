@@ -24,6 +24,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 type ResolverRoot interface {
 	AuditEntry() AuditEntryResolver
 	Distribution() DistributionResolver
+	FileUpload() FileUploadResolver
 	Mutation() MutationResolver
 	Principal() PrincipalResolver
 	Progress() ProgressResolver
@@ -95,6 +96,8 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("UpdateRemoteInput", ec.unmarshalInputUpdateRemoteInput),
 			graphql.NewInputUnmarshaler("UpdateRepositoryInput", ec.unmarshalInputUpdateRepositoryInput),
 			graphql.NewInputUnmarshaler("UpdateScheduleInput", ec.unmarshalInputUpdateScheduleInput),
+			graphql.NewInputUnmarshaler("UploadFilesInput", ec.unmarshalInputUploadFilesInput),
+			graphql.NewInputUnmarshaler("UploadedFileInput", ec.unmarshalInputUploadedFileInput),
 		)
 	}
 	first := true
@@ -187,7 +190,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "access.graphqls" "operation.graphqls" "preview.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "schedule.graphqls" "upstream.graphqls" "version.graphqls" "work.graphqls"
+//go:embed "access.graphqls" "operation.graphqls" "preview.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "schedule.graphqls" "upload.graphqls" "upstream.graphqls" "version.graphqls" "work.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -267,6 +270,7 @@ type Subscription
 	{Name: "remote.graphqls", Input: sourceData("remote.graphqls"), BuiltIn: false},
 	{Name: "repository.graphqls", Input: sourceData("repository.graphqls"), BuiltIn: false},
 	{Name: "schedule.graphqls", Input: sourceData("schedule.graphqls"), BuiltIn: false},
+	{Name: "upload.graphqls", Input: sourceData("upload.graphqls"), BuiltIn: false},
 	{Name: "upstream.graphqls", Input: sourceData("upstream.graphqls"), BuiltIn: false},
 	{Name: "version.graphqls", Input: sourceData("version.graphqls"), BuiltIn: false},
 	{Name: "work.graphqls", Input: sourceData("work.graphqls"), BuiltIn: false},
@@ -379,6 +383,52 @@ func (ec *executionContext) childFields_DistributionEdge(ctx context.Context, fi
 		return ec.fieldContext_DistributionEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type DistributionEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_FileUpload(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "id":
+		return ec.fieldContext_FileUpload_id(ctx, field)
+	case "name":
+		return ec.fieldContext_FileUpload_name(ctx, field)
+	case "size":
+		return ec.fieldContext_FileUpload_size(ctx, field)
+	case "received":
+		return ec.fieldContext_FileUpload_received(ctx, field)
+	case "sha256":
+		return ec.fieldContext_FileUpload_sha256(ctx, field)
+	case "complete":
+		return ec.fieldContext_FileUpload_complete(ctx, field)
+	case "createdAt":
+		return ec.fieldContext_FileUpload_createdAt(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_FileUpload_expiresAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FileUpload", field.Name)
+}
+
+func (ec *executionContext) childFields_FileUploadConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_FileUploadConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_FileUploadConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_FileUploadConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_FileUploadConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FileUploadConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_FileUploadEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_FileUploadEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_FileUploadEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type FileUploadEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Label(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

@@ -75,7 +75,7 @@ func NewHandler(r Resolver, o Options) *Handler {
 	s := newServer(r, o, o.Observe.around(t))
 	s.AroundResponses(o.Observe.aroundResponses)
 	h := &Handler{inner: s, guard: o.Guard, present: presenter(o.Log), rate: o.Rate, traffic: t, streams: map[*openStream]struct{}{}}
-	requests := HTTPOptions{MaxBody: int64(orNone(o.Limits.Body)), ReadTimeout: o.Limits.Duration, MaxBatch: orNone(o.Limits.Batch), Rate: o.Rate, WriteTimeout: o.WriteTimeout, traffic: t}
+	requests := HTTPOptions{MaxBody: int64(orNone(o.Limits.Body)), ReadTimeout: o.Limits.Duration, MaxBatch: orNone(o.Limits.Batch), Rate: o.Rate, WriteTimeout: o.WriteTimeout, Files: r.Catalog, traffic: t}
 	s.AddTransport(NewWebsocket(WebsocketOptions{
 		Enter:            h.enter,
 		Init:             h.introduce,

@@ -26,6 +26,9 @@ type HTTPOptions struct {
 	KeepAlive    time.Duration // how long a stream of events may be silent; 15 s
 	WriteTimeout time.Duration // how long a client may take for an event; 10 s
 
+	// Files takes the files of multipart requests, which are refused if it is nil.
+	Files FileReceiver
+
 	traffic *traffic
 }
 
@@ -59,6 +62,7 @@ func (t httpTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.G
 		reply.refuse(refused)
 		return
 	}
+	defer t.stream.abandon(r.Context(), in)
 	streams := accepted.namesEvents()
 	if !acceptable && !streams {
 		reply.refuse(refuse(http.StatusNotAcceptable, "the answer comes as %s or %s: accept one of them", mediaResponse, mediaJSON))

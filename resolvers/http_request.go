@@ -18,6 +18,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"ream/content"
 	"ream/fault"
 )
 
@@ -73,6 +74,7 @@ func mutationByGet() *refusal {
 type incoming struct {
 	requests []*graphql.RawParams // at least one
 	batch    bool                 // they came in a list, and so are answered
+	files    []content.UploadID   // that came with them
 }
 
 // read reads the GraphQL requests that an HTTP request carries.
@@ -98,6 +100,9 @@ func (o HTTPOptions) read(w http.ResponseWriter, r *http.Request) (incoming, *re
 
 func (o HTTPOptions) readBody(w http.ResponseWriter, r *http.Request) (in incoming, refused *refusal) {
 	media, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err == nil && media == mediaMultipart && o.Files != nil {
+		return o.readMultipart(w, r, parameters["boundary"])
+	}
 	charset := parameters["charset"]
 	if err != nil || media != mediaJSON || charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return in, refuse(http.StatusUnsupportedMediaType, "send the request as JSON in UTF-8, with Content-Type: %s", mediaJSON)

@@ -48,6 +48,7 @@ type Store interface {
 	Distributions
 	Tasks
 	Schedules
+	Uploads
 	Principals
 }
 
@@ -129,6 +130,11 @@ type Tasks interface {
 	Samples(context.Context) ([]*task.Sample, error)
 }
 
+// Uploads reads the uploads of an owner that came into no version yet.
+type Uploads interface {
+	Uploads(ctx context.Context, owner string, p page.Request) (*page.Of[*content.Upload], error)
+}
+
 // Schedules reads schedules.
 type Schedules interface {
 	Schedules(context.Context, page.Request) (*page.Of[*task.Schedule], error)
@@ -202,6 +208,8 @@ type ScheduleEditor interface {
 type VersionEditor interface {
 	Modify(context.Context, catalog.ModifyRequest) (*task.Task, error)
 	Copy(context.Context, catalog.CopyRequest) (*task.Task, error)
+	UploadFiles(context.Context, catalog.UploadRequest) (*task.Task, error)
+	FileReceiver
 	Restore(context.Context, catalog.RestoreRequest) (*task.Task, error)
 	DeleteVersion(context.Context, catalog.DeleteVersionRequest) (*task.Task, error)
 }

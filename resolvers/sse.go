@@ -48,6 +48,7 @@ func (sseTransport) Supports(r *http.Request) bool {
 // any other failure is an event, for EventSource shows nothing else to pages.
 func (t sseTransport) Do(w http.ResponseWriter, r *http.Request, exec graphql.GraphExecutor) {
 	in, refused := t.read(w, r)
+	defer t.abandon(r.Context(), in)
 	if refused == nil && in.batch {
 		refused = refuse(http.StatusBadRequest, "a batch is not answered as events: accept %s", mediaJSON)
 	}

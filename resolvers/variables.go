@@ -11,6 +11,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 
 	"ream/fault"
+	"ream/graph"
 )
 
 // checkVariables holds variables to their types as GraphQL holds what stands in
@@ -124,6 +125,10 @@ func scalar(name string, value any) string {
 	case "Boolean":
 		if _, ok := value.(bool); !ok {
 			return "want true or false"
+		}
+	case "Upload":
+		if _, ok := value.(graph.Upload); !ok {
+			return "want a file of a multipart request"
 		}
 	case "ID":
 		if _, ok := integer(value); !ok {

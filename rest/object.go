@@ -204,3 +204,13 @@ func (o *object) selector() catalog.Selector {
 	}
 	return s
 }
+
+// id takes the id of a noun, which must be there.
+func id[K ~int64](o *object, name, noun string) K {
+	text := o.text(name)
+	key, err := content.ParseID[K](noun, text)
+	if err != nil {
+		o.fail(name, "want the id of a %s: %s-12", noun, noun)
+	}
+	return key
+}

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,6 +46,12 @@ var kinds = map[fault.Kind]known{
 	fault.Internal:        {http.StatusInternalServerError, "Tell the operator the request's id: the log has the rest."},
 }
 
+// remedies are for statuses that say more than their kind of fault.
+var remedies = map[int]string{
+	http.StatusInsufficientStorage: "Free some space; nothing that had come is lost: ask how much that is, and go on from there.",
+	statusWrongChecksum:            "Send the bytes again.",
+}
+
 // retrySoon is for how long clients are asked to wait when nothing better is
 // known.
 const retrySoon = time.Second
@@ -87,7 +94,10 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if refused, ok := errors.AsType[refusal](err); ok {
 		p.Status, wait = refused.status, max(wait, refused.wait)
 	}
-	p.Title, p.Detail, p.Code = http.StatusText(p.Status), detail, string(kind)
+	if remedy, ok := remedies[p.Status]; ok {
+		p.Remedy = remedy
+	}
+	p.Title, p.Detail, p.Code = cmp.Or(http.StatusText(p.Status), "Checksum Mismatch"), detail, string(kind)
 	header := w.Header()
 	header.Del("Etag")
 	header.Del("Vary")

@@ -37,6 +37,8 @@ type Catalog interface {
 	CancelGroup(context.Context, task.GroupID) (*task.Group, error)
 	RetryTask(context.Context, task.ID) (*task.Task, error)
 	RetryGroup(context.Context, task.GroupID) (*task.Group, error)
+	Uploads
+	UploadFiles(context.Context, catalog.UploadRequest) (*task.Task, error)
 	// RecordOutcome makes sure that the audit log has the operation under way,
 	// which ended with an error, or with nil.
 	RecordOutcome(ctx context.Context, outcome error) error
@@ -78,13 +80,14 @@ type Exchange struct {
 
 // Options are the settings of a Handler. Zero values stand for the defaults.
 type Options struct {
-	Log      *slog.Logger
-	MaxWait  time.Duration                   // how long a client may wait for work; 60 s
-	MaxWaits int                             // how many clients may wait at once; 10,000
-	Rate     *quota.Rate                     // how often a client may ask, shared with what else it asks; as often as it wants if nil
-	Now      func() time.Time                // time.Now
-	Origins  []string                        // of pages that may change something, besides the server's own
-	Answered func(context.Context, Exchange) // is told of each request; nobody is if nil
+	Log       *slog.Logger
+	MaxWait   time.Duration                   // how long a client may wait for work; 60 s
+	MaxWaits  int                             // how many clients may wait at once; 10,000
+	Rate      *quota.Rate                     // how often a client may ask, shared with what else it asks; as often as it wants if nil
+	Now       func() time.Time                // time.Now
+	MaxUpload int64                           // bytes that an upload may have; any number if 0
+	Origins   []string                        // of pages that may change something, besides the server's own
+	Answered  func(context.Context, Exchange) // is told of each request; nobody is if nil
 }
 
 // Handler answers requests below Prefix. Requests that pages of other sites
@@ -133,6 +136,8 @@ func New(c Catalog, s Stores, hub Hub, o Options) *Handler {
 	for _, r := range h.routes() {
 		h.mux.Handle(r.pattern, r)
 	}
+	h.mux.HandleFunc(Prefix+"uploads", h.uploads)
+	h.mux.HandleFunc(Prefix+"uploads/{id}", h.oneUpload)
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, fault.New(fault.NotFound, "there is nothing at this path: %sopenapi.json lists what there is", Prefix))
 	})

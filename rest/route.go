@@ -37,6 +37,7 @@ func (h *Handler) routes() []route {
 		{h, Prefix + "publish", http.MethodPost, either, operation(h, "publish", true, publishRequest, h.catalog.Publish)},
 		{h, Prefix + "mirror", http.MethodPost, []string{mediaGroup, mediaJSON}, operation(h, "mirror", true, mirrorRequest, h.catalog.Mirror)},
 		{h, Prefix + "purge", http.MethodPost, either, operation(h, "purge", false, purgeRequest, h.catalog.Purge)},
+		{h, Prefix + "uploadFiles", http.MethodPost, []string{mediaTask, mediaJSON}, operation(h, "uploadFiles", true, uploadRequest, h.catalog.UploadFiles)},
 		{h, Prefix + "cancel", http.MethodPost, either, operation(h, "cancel", true, workID, h.cancel)},
 		{h, Prefix + "retry", http.MethodPost, either, operation(h, "retry", true, workID, h.retry)},
 		{h, Prefix + "tasks/{id}", http.MethodGet, []string{mediaTask, mediaJSON}, h.task},

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -27,6 +28,8 @@ type stub struct {
 	err       error // what operations end with
 	snapshots chan event.Snapshot
 	panics    bool
+	upload    *content.Upload
+	received  string
 	unknown   bool                  // whether the task has no preview
 	kinds     []content.PreviewKind // that were asked for
 
@@ -65,6 +68,34 @@ func (s *stub) Mirror(context.Context, catalog.MirrorRequest) (*task.Group, erro
 
 func (s *stub) Purge(context.Context, catalog.PurgeRequest) (task.Work, error) {
 	return s.task, s.err
+}
+
+func (s *stub) UploadFiles(context.Context, catalog.UploadRequest) (*task.Task, error) {
+	return s.task, s.err
+}
+
+func (s *stub) CreateUpload(context.Context, catalog.UploadInput) (*content.Upload, error) {
+	return s.upload, s.err
+}
+
+func (s *stub) Upload(context.Context, content.UploadID) (*content.Upload, error) {
+	return s.upload, s.err
+}
+
+func (s *stub) Receive(_ context.Context, _ content.UploadID, _ int64, from io.Reader, check func() error) (*content.Upload, error) {
+	text, err := io.ReadAll(from)
+	if err == nil && check != nil {
+		err = check()
+	}
+	s.received += string(text)
+	if err == nil {
+		err = s.err
+	}
+	return s.upload, err
+}
+
+func (s *stub) DropUpload(context.Context, content.UploadID) (*content.Upload, error) {
+	return s.upload, s.err
 }
 
 func (s *stub) CancelTask(context.Context, task.ID) (*task.Task, error) {

@@ -2186,6 +2186,247 @@ func (v *LabelInput) GetKey() string { return v.Key }
 // GetValue returns LabelInput.Value, and is useful for accessing the field via an interface.
 func (v *LabelInput) GetValue() string { return v.Value }
 
+// MadeResponse is returned by Made on success.
+type MadeResponse struct {
+	// A task by its id; null if there is none.
+	Task MadeTask `json:"task"`
+}
+
+// GetTask returns MadeResponse.Task, and is useful for accessing the field via an interface.
+func (v *MadeResponse) GetTask() MadeTask { return v.Task }
+
+// MadeTask includes the requested fields of the GraphQL type Task.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type MadeTask struct {
+	// What it made, in that order.
+	Created []MadeTaskCreatedCreatedResource `json:"-"`
+}
+
+// GetCreated returns MadeTask.Created, and is useful for accessing the field via an interface.
+func (v *MadeTask) GetCreated() []MadeTaskCreatedCreatedResource { return v.Created }
+
+func (v *MadeTask) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*MadeTask
+		Created []json.RawMessage `json:"created"`
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.MadeTask = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	{
+		dst := &v.Created
+		src := firstPass.Created
+		*dst = make(
+			[]MadeTaskCreatedCreatedResource,
+			len(src))
+		for i, src := range src {
+			dst := &(*dst)[i]
+			if len(src) != 0 && string(src) != "null" {
+				err = __unmarshalMadeTaskCreatedCreatedResource(
+					src, dst)
+				if err != nil {
+					return fmt.Errorf(
+						"unable to unmarshal MadeTask.Created: %w", err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+type __premarshalMadeTask struct {
+	Created []json.RawMessage `json:"created"`
+}
+
+func (v *MadeTask) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *MadeTask) __premarshalJSON() (*__premarshalMadeTask, error) {
+	var retval __premarshalMadeTask
+
+	{
+
+		dst := &retval.Created
+		src := v.Created
+		*dst = make(
+			[]json.RawMessage,
+			len(src))
+		for i, src := range src {
+			dst := &(*dst)[i]
+			var err error
+			*dst, err = __marshalMadeTaskCreatedCreatedResource(
+				&src)
+			if err != nil {
+				return nil, fmt.Errorf(
+					"unable to marshal MadeTask.Created: %w", err)
+			}
+		}
+	}
+	return &retval, nil
+}
+
+// MadeTaskCreatedCreatedResource includes the requested fields of the GraphQL interface CreatedResource.
+//
+// MadeTaskCreatedCreatedResource is implemented by the following types:
+// MadeTaskCreatedDistribution
+// MadeTaskCreatedPublication
+// MadeTaskCreatedRepositoryVersion
+// The GraphQL type's documentation follows.
+//
+// What a task can have made.
+type MadeTaskCreatedCreatedResource interface {
+	implementsGraphQLInterfaceMadeTaskCreatedCreatedResource()
+	// GetTypename returns the receiver's concrete GraphQL type-name (see interface doc for possible values).
+	GetTypename() string
+}
+
+func (v *MadeTaskCreatedDistribution) implementsGraphQLInterfaceMadeTaskCreatedCreatedResource() {}
+func (v *MadeTaskCreatedPublication) implementsGraphQLInterfaceMadeTaskCreatedCreatedResource()  {}
+func (v *MadeTaskCreatedRepositoryVersion) implementsGraphQLInterfaceMadeTaskCreatedCreatedResource() {
+}
+
+func __unmarshalMadeTaskCreatedCreatedResource(b []byte, v *MadeTaskCreatedCreatedResource) error {
+	if string(b) == "null" {
+		return nil
+	}
+
+	var tn struct {
+		TypeName string `json:"__typename"`
+	}
+	err := json.Unmarshal(b, &tn)
+	if err != nil {
+		return err
+	}
+
+	switch tn.TypeName {
+	case "Distribution":
+		*v = new(MadeTaskCreatedDistribution)
+		return json.Unmarshal(b, *v)
+	case "Publication":
+		*v = new(MadeTaskCreatedPublication)
+		return json.Unmarshal(b, *v)
+	case "RepositoryVersion":
+		*v = new(MadeTaskCreatedRepositoryVersion)
+		return json.Unmarshal(b, *v)
+	case "":
+		return fmt.Errorf(
+			"response was missing CreatedResource.__typename")
+	default:
+		return fmt.Errorf(
+			`unexpected concrete type for MadeTaskCreatedCreatedResource: "%v"`, tn.TypeName)
+	}
+}
+
+func __marshalMadeTaskCreatedCreatedResource(v *MadeTaskCreatedCreatedResource) ([]byte, error) {
+
+	var typename string
+	switch v := (*v).(type) {
+	case *MadeTaskCreatedDistribution:
+		typename = "Distribution"
+
+		result := struct {
+			TypeName string `json:"__typename"`
+			*MadeTaskCreatedDistribution
+		}{typename, v}
+		return json.Marshal(result)
+	case *MadeTaskCreatedPublication:
+		typename = "Publication"
+
+		result := struct {
+			TypeName string `json:"__typename"`
+			*MadeTaskCreatedPublication
+		}{typename, v}
+		return json.Marshal(result)
+	case *MadeTaskCreatedRepositoryVersion:
+		typename = "RepositoryVersion"
+
+		result := struct {
+			TypeName string `json:"__typename"`
+			*MadeTaskCreatedRepositoryVersion
+		}{typename, v}
+		return json.Marshal(result)
+	case nil:
+		return []byte("null"), nil
+	default:
+		return nil, fmt.Errorf(
+			`unexpected concrete type for MadeTaskCreatedCreatedResource: "%T"`, v)
+	}
+}
+
+// MadeTaskCreatedDistribution includes the requested fields of the GraphQL type Distribution.
+// The GraphQL type's documentation follows.
+//
+// A path below /content/ and what is served there: a publication, or the newest one of a repository.
+type MadeTaskCreatedDistribution struct {
+	Typename string `json:"__typename"`
+}
+
+// GetTypename returns MadeTaskCreatedDistribution.Typename, and is useful for accessing the field via an interface.
+func (v *MadeTaskCreatedDistribution) GetTypename() string { return v.Typename }
+
+// MadeTaskCreatedPublication includes the requested fields of the GraphQL type Publication.
+// The GraphQL type's documentation follows.
+//
+// A version made ready to be served: its metadata and the path of every artifact. Immutable.
+type MadeTaskCreatedPublication struct {
+	Typename string `json:"__typename"`
+}
+
+// GetTypename returns MadeTaskCreatedPublication.Typename, and is useful for accessing the field via an interface.
+func (v *MadeTaskCreatedPublication) GetTypename() string { return v.Typename }
+
+// MadeTaskCreatedRepositoryVersion includes the requested fields of the GraphQL type RepositoryVersion.
+// The GraphQL type's documentation follows.
+//
+// An immutable set of units.
+type MadeTaskCreatedRepositoryVersion struct {
+	Typename string `json:"__typename"`
+	// 1, 2, … within the repository. The number of one that was deleted is not used again.
+	Number int `json:"number"`
+	// The repository in whose line it stands.
+	Repository MadeTaskCreatedRepositoryVersionRepository `json:"repository"`
+}
+
+// GetTypename returns MadeTaskCreatedRepositoryVersion.Typename, and is useful for accessing the field via an interface.
+func (v *MadeTaskCreatedRepositoryVersion) GetTypename() string { return v.Typename }
+
+// GetNumber returns MadeTaskCreatedRepositoryVersion.Number, and is useful for accessing the field via an interface.
+func (v *MadeTaskCreatedRepositoryVersion) GetNumber() int { return v.Number }
+
+// GetRepository returns MadeTaskCreatedRepositoryVersion.Repository, and is useful for accessing the field via an interface.
+func (v *MadeTaskCreatedRepositoryVersion) GetRepository() MadeTaskCreatedRepositoryVersionRepository {
+	return v.Repository
+}
+
+// MadeTaskCreatedRepositoryVersionRepository includes the requested fields of the GraphQL type Repository.
+// The GraphQL type's documentation follows.
+//
+// A name, a format and a line of immutable versions.
+type MadeTaskCreatedRepositoryVersionRepository struct {
+	// Unique among repositories.
+	Name string `json:"name"`
+}
+
+// GetName returns MadeTaskCreatedRepositoryVersionRepository.Name, and is useful for accessing the field via an interface.
+func (v *MadeTaskCreatedRepositoryVersionRepository) GetName() string { return v.Name }
+
 // What to mirror and where to serve it.
 type MirrorInput struct {
 	// Which repositories to mirror: three tasks for each.
@@ -4841,6 +5082,84 @@ func (v *TokensTokensTokenConnectionPageInfo) GetHasNextPage() bool { return v.H
 // GetEndCursor returns TokensTokensTokenConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
 func (v *TokensTokensTokenConnectionPageInfo) GetEndCursor() string { return v.EndCursor }
 
+// UnfinishedUpload includes the GraphQL fields of FileUpload requested by the fragment UnfinishedUpload.
+// The GraphQL type's documentation follows.
+//
+// A file that you sent by tus, in one piece or in many, at `/api/v1/uploads`, and that came into no version yet. Nobody else sees it.
+type UnfinishedUpload struct {
+	// Opaque to programs, readable to people: upload-12. Its place is `/api/v1/uploads/upload-12`.
+	Id string `json:"id"`
+	// How many bytes it is going to have.
+	Size int64 `json:"size"`
+	// How many bytes have come. They are not lost.
+	Received int64 `json:"received"`
+	// What you said that the SHA-256 is going to be, or what it is, once all has come; null if neither is known.
+	Sha256 string `json:"sha256"`
+}
+
+// GetId returns UnfinishedUpload.Id, and is useful for accessing the field via an interface.
+func (v *UnfinishedUpload) GetId() string { return v.Id }
+
+// GetSize returns UnfinishedUpload.Size, and is useful for accessing the field via an interface.
+func (v *UnfinishedUpload) GetSize() int64 { return v.Size }
+
+// GetReceived returns UnfinishedUpload.Received, and is useful for accessing the field via an interface.
+func (v *UnfinishedUpload) GetReceived() int64 { return v.Received }
+
+// GetSha256 returns UnfinishedUpload.Sha256, and is useful for accessing the field via an interface.
+func (v *UnfinishedUpload) GetSha256() string { return v.Sha256 }
+
+// UnfinishedUploadsResponse is returned by UnfinishedUploads on success.
+type UnfinishedUploadsResponse struct {
+	// Your uploads that came into no version yet, oldest first.
+	Uploads UnfinishedUploadsUploadsFileUploadConnection `json:"uploads"`
+}
+
+// GetUploads returns UnfinishedUploadsResponse.Uploads, and is useful for accessing the field via an interface.
+func (v *UnfinishedUploadsResponse) GetUploads() UnfinishedUploadsUploadsFileUploadConnection {
+	return v.Uploads
+}
+
+// UnfinishedUploadsUploadsFileUploadConnection includes the requested fields of the GraphQL type FileUploadConnection.
+// The GraphQL type's documentation follows.
+//
+// A page of uploads.
+type UnfinishedUploadsUploadsFileUploadConnection struct {
+	// The uploads without their cursors.
+	Nodes []UnfinishedUpload `json:"nodes"`
+	// Where this page lies in the list.
+	PageInfo UnfinishedUploadsUploadsFileUploadConnectionPageInfo `json:"pageInfo"`
+}
+
+// GetNodes returns UnfinishedUploadsUploadsFileUploadConnection.Nodes, and is useful for accessing the field via an interface.
+func (v *UnfinishedUploadsUploadsFileUploadConnection) GetNodes() []UnfinishedUpload { return v.Nodes }
+
+// GetPageInfo returns UnfinishedUploadsUploadsFileUploadConnection.PageInfo, and is useful for accessing the field via an interface.
+func (v *UnfinishedUploadsUploadsFileUploadConnection) GetPageInfo() UnfinishedUploadsUploadsFileUploadConnectionPageInfo {
+	return v.PageInfo
+}
+
+// UnfinishedUploadsUploadsFileUploadConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
+// The GraphQL type's documentation follows.
+//
+// Where a page lies in its list.
+type UnfinishedUploadsUploadsFileUploadConnectionPageInfo struct {
+	// Whether items come after this page.
+	HasNextPage bool `json:"hasNextPage"`
+	// The cursor of the page's last item; null if it is empty.
+	EndCursor string `json:"endCursor"`
+}
+
+// GetHasNextPage returns UnfinishedUploadsUploadsFileUploadConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
+func (v *UnfinishedUploadsUploadsFileUploadConnectionPageInfo) GetHasNextPage() bool {
+	return v.HasNextPage
+}
+
+// GetEndCursor returns UnfinishedUploadsUploadsFileUploadConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
+func (v *UnfinishedUploadsUploadsFileUploadConnectionPageInfo) GetEndCursor() string {
+	return v.EndCursor
+}
+
 // How a path differs between two versions.
 type UnitChangeKind string
 
@@ -4858,6 +5177,166 @@ var AllUnitChangeKind = []UnitChangeKind{
 	UnitChangeKindRemoved,
 	UnitChangeKindReplaced,
 }
+
+// Which files come into a repository.
+type UploadFilesInput struct {
+	// The repository.
+	Repository string `json:"repository"`
+	// The files: 1 to 10,000, all of which come into one version.
+	Files []UploadedFileInput `json:"files"`
+	// Before or after other work.
+	Priority Priority `json:"priority"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey string `json:"idempotencyKey,omitempty"`
+}
+
+// GetRepository returns UploadFilesInput.Repository, and is useful for accessing the field via an interface.
+func (v *UploadFilesInput) GetRepository() string { return v.Repository }
+
+// GetFiles returns UploadFilesInput.Files, and is useful for accessing the field via an interface.
+func (v *UploadFilesInput) GetFiles() []UploadedFileInput { return v.Files }
+
+// GetPriority returns UploadFilesInput.Priority, and is useful for accessing the field via an interface.
+func (v *UploadFilesInput) GetPriority() Priority { return v.Priority }
+
+// GetIdempotencyKey returns UploadFilesInput.IdempotencyKey, and is useful for accessing the field via an interface.
+func (v *UploadFilesInput) GetIdempotencyKey() string { return v.IdempotencyKey }
+
+// UploadFilesResponse is returned by UploadFiles on success.
+type UploadFilesResponse struct {
+	// Makes a new version of a repository: its newest one with files that you send with this request, or have uploaded before. It makes none if nothing changes.
+	UploadFiles UploadFilesUploadFilesTask `json:"uploadFiles"`
+}
+
+// GetUploadFiles returns UploadFilesResponse.UploadFiles, and is useful for accessing the field via an interface.
+func (v *UploadFilesResponse) GetUploadFiles() UploadFilesUploadFilesTask { return v.UploadFiles }
+
+// UploadFilesUploadFilesTask includes the requested fields of the GraphQL type Task.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type UploadFilesUploadFilesTask struct {
+	WorkTask `json:"-"`
+}
+
+// GetTypename returns UploadFilesUploadFilesTask.Typename, and is useful for accessing the field via an interface.
+func (v *UploadFilesUploadFilesTask) GetTypename() string { return v.WorkTask.Typename }
+
+// GetId returns UploadFilesUploadFilesTask.Id, and is useful for accessing the field via an interface.
+func (v *UploadFilesUploadFilesTask) GetId() string { return v.WorkTask.Id }
+
+// GetName returns UploadFilesUploadFilesTask.Name, and is useful for accessing the field via an interface.
+func (v *UploadFilesUploadFilesTask) GetName() string { return v.WorkTask.Name }
+
+// GetState returns UploadFilesUploadFilesTask.State, and is useful for accessing the field via an interface.
+func (v *UploadFilesUploadFilesTask) GetState() TaskState { return v.WorkTask.State }
+
+// GetFinished returns UploadFilesUploadFilesTask.Finished, and is useful for accessing the field via an interface.
+func (v *UploadFilesUploadFilesTask) GetFinished() bool { return v.WorkTask.Finished }
+
+// GetCounts returns UploadFilesUploadFilesTask.Counts, and is useful for accessing the field via an interface.
+func (v *UploadFilesUploadFilesTask) GetCounts() Counts { return v.WorkTask.Counts }
+
+// GetProgress returns UploadFilesUploadFilesTask.Progress, and is useful for accessing the field via an interface.
+func (v *UploadFilesUploadFilesTask) GetProgress() Progress { return v.WorkTask.Progress }
+
+// GetStartedAt returns UploadFilesUploadFilesTask.StartedAt, and is useful for accessing the field via an interface.
+func (v *UploadFilesUploadFilesTask) GetStartedAt() time.Time { return v.WorkTask.StartedAt }
+
+// GetFinishedAt returns UploadFilesUploadFilesTask.FinishedAt, and is useful for accessing the field via an interface.
+func (v *UploadFilesUploadFilesTask) GetFinishedAt() time.Time { return v.WorkTask.FinishedAt }
+
+func (v *UploadFilesUploadFilesTask) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*UploadFilesUploadFilesTask
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.UploadFilesUploadFilesTask = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	err = json.Unmarshal(
+		b, &v.WorkTask)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+type __premarshalUploadFilesUploadFilesTask struct {
+	Typename string `json:"__typename"`
+
+	Id string `json:"id"`
+
+	Name string `json:"name"`
+
+	State TaskState `json:"state"`
+
+	Finished bool `json:"finished"`
+
+	Counts Counts `json:"counts"`
+
+	Progress Progress `json:"progress"`
+
+	StartedAt time.Time `json:"startedAt"`
+
+	FinishedAt time.Time `json:"finishedAt"`
+}
+
+func (v *UploadFilesUploadFilesTask) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *UploadFilesUploadFilesTask) __premarshalJSON() (*__premarshalUploadFilesUploadFilesTask, error) {
+	var retval __premarshalUploadFilesUploadFilesTask
+
+	retval.Typename = v.WorkTask.Typename
+	retval.Id = v.WorkTask.Id
+	retval.Name = v.WorkTask.Name
+	retval.State = v.WorkTask.State
+	retval.Finished = v.WorkTask.Finished
+	retval.Counts = v.WorkTask.Counts
+	retval.Progress = v.WorkTask.Progress
+	retval.StartedAt = v.WorkTask.StartedAt
+	retval.FinishedAt = v.WorkTask.FinishedAt
+	return &retval, nil
+}
+
+// A file for a repository: exactly one of `file` and `upload` is given.
+type UploadedFileInput struct {
+	// Where it goes to in the repository. What lies there is replaced.
+	Path string `json:"path"`
+	// A file of this request, which is then a multipart one.
+	File string `json:"file,omitempty"`
+	// The id of a file that was uploaded before, of which all has come: upload-12.
+	Upload string `json:"upload,omitempty"`
+	// What its SHA-256 must be; not checked if left out.
+	Sha256 string `json:"sha256,omitempty"`
+}
+
+// GetPath returns UploadedFileInput.Path, and is useful for accessing the field via an interface.
+func (v *UploadedFileInput) GetPath() string { return v.Path }
+
+// GetFile returns UploadedFileInput.File, and is useful for accessing the field via an interface.
+func (v *UploadedFileInput) GetFile() string { return v.File }
+
+// GetUpload returns UploadedFileInput.Upload, and is useful for accessing the field via an interface.
+func (v *UploadedFileInput) GetUpload() string { return v.Upload }
+
+// GetSha256 returns UploadedFileInput.Sha256, and is useful for accessing the field via an interface.
+func (v *UploadedFileInput) GetSha256() string { return v.Sha256 }
 
 // Version includes the requested fields of the GraphQL type RepositoryVersion.
 // The GraphQL type's documentation follows.
@@ -5219,6 +5698,14 @@ type __FollowInput struct {
 // GetId returns __FollowInput.Id, and is useful for accessing the field via an interface.
 func (v *__FollowInput) GetId() string { return v.Id }
 
+// __MadeInput is used internally by genqlient
+type __MadeInput struct {
+	Id string `json:"id"`
+}
+
+// GetId returns __MadeInput.Id, and is useful for accessing the field via an interface.
+func (v *__MadeInput) GetId() string { return v.Id }
+
 // __MirrorInput is used internally by genqlient
 type __MirrorInput struct {
 	Input MirrorInput `json:"input"`
@@ -5334,6 +5821,22 @@ func (v *__TokensInput) GetActive() bool { return v.Active }
 
 // GetAfter returns __TokensInput.After, and is useful for accessing the field via an interface.
 func (v *__TokensInput) GetAfter() string { return v.After }
+
+// __UnfinishedUploadsInput is used internally by genqlient
+type __UnfinishedUploadsInput struct {
+	After string `json:"after,omitempty"`
+}
+
+// GetAfter returns __UnfinishedUploadsInput.After, and is useful for accessing the field via an interface.
+func (v *__UnfinishedUploadsInput) GetAfter() string { return v.After }
+
+// __UploadFilesInput is used internally by genqlient
+type __UploadFilesInput struct {
+	Input UploadFilesInput `json:"input"`
+}
+
+// GetInput returns __UploadFilesInput.Input, and is useful for accessing the field via an interface.
+func (v *__UploadFilesInput) GetInput() UploadFilesInput { return v.Input }
 
 // The mutation executed by Cancel.
 const Cancel_Operation = `
@@ -6058,6 +6561,48 @@ func FollowForwardData(interfaceChan interface{}, jsonRawMsg json.RawMessage) er
 	return nil
 }
 
+// The query executed by Made.
+const Made_Operation = `
+query Made ($id: ID!) {
+	task(id: $id) {
+		created {
+			__typename
+			... on RepositoryVersion {
+				number
+				repository {
+					name
+				}
+			}
+		}
+	}
+}
+`
+
+func Made(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	id string,
+) (data_ *MadeResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "Made",
+		Query:  Made_Operation,
+		Variables: &__MadeInput{
+			Id: id,
+		},
+	}
+
+	data_ = &MadeResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
 // The mutation executed by Mirror.
 const Mirror_Operation = `
 mutation Mirror ($input: MirrorInput!) {
@@ -6711,6 +7256,114 @@ func Tokens(
 	}
 
 	data_ = &TokensResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The query executed by UnfinishedUploads.
+const UnfinishedUploads_Operation = `
+query UnfinishedUploads ($after: String) {
+	uploads(first: 100, after: $after) {
+		nodes {
+			... UnfinishedUpload
+		}
+		pageInfo {
+			hasNextPage
+			endCursor
+		}
+	}
+}
+fragment UnfinishedUpload on FileUpload {
+	id
+	size
+	received
+	sha256
+}
+`
+
+func UnfinishedUploads(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	after string,
+) (data_ *UnfinishedUploadsResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "UnfinishedUploads",
+		Query:  UnfinishedUploads_Operation,
+		Variables: &__UnfinishedUploadsInput{
+			After: after,
+		},
+	}
+
+	data_ = &UnfinishedUploadsResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The mutation executed by UploadFiles.
+const UploadFiles_Operation = `
+mutation UploadFiles ($input: UploadFilesInput!) {
+	uploadFiles(input: $input) {
+		... Work
+	}
+}
+fragment Work on Work {
+	__typename
+	id
+	name
+	state
+	finished
+	counts {
+		waiting
+		running
+		completed
+		failed
+		canceling
+		canceled
+		skipped
+		total
+		finished
+	}
+	progress {
+		itemsDone
+		itemsTotal
+		bytesDone
+		bytesTotal
+		bytesPerSecond
+		remainingSeconds
+	}
+	startedAt
+	finishedAt
+}
+`
+
+func UploadFiles(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	input UploadFilesInput,
+) (data_ *UploadFilesResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "UploadFiles",
+		Query:  UploadFiles_Operation,
+		Variables: &__UploadFilesInput{
+			Input: input,
+		},
+	}
+
+	data_ = &UploadFilesResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(
