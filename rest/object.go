@@ -205,6 +205,37 @@ func (o *object) selector() catalog.Selector {
 	return s
 }
 
+func (o *object) texts(name string) (all []string) {
+	o.take(name, &all, "an array of strings")
+	return all
+}
+
+// digest takes a SHA-256; empty if it is not there.
+func (o *object) digest(name string) content.Digest {
+	text := o.text(name)
+	if text == "" {
+		return ""
+	}
+	d, err := content.ParseDigest(text)
+	if err != nil {
+		o.fail(name, "%v", err)
+	}
+	return d
+}
+
+// ids takes the ids of a noun.
+func ids[K ~int64](o *object, name, noun string) []K {
+	texts := o.texts(name)
+	keys := make([]K, len(texts))
+	for i, text := range texts {
+		var err error
+		if keys[i], err = content.ParseID[K](noun, text); err != nil {
+			o.fail(name, "there is no %s %.80q: ids look like %s-12", noun, printable(text), noun)
+		}
+	}
+	return keys
+}
+
 // id takes the id of a noun, which must be there.
 func id[K ~int64](o *object, name, noun string) K {
 	text := o.text(name)

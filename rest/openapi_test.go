@@ -39,7 +39,7 @@ func TestDocumentNamesEveryRoute(t *testing.T) {
 		for _, status := range []string{"200", "202"} {
 			response := operation.Responses.Value(status)
 			if response == nil {
-				if status == "200" || r.method == "POST" {
+				if status == "200" || r.method == "POST" && !atOnce[strings.TrimPrefix(r.pattern, Prefix)] {
 					t.Errorf("%s: there is no answer %s", r.pattern, status)
 				}
 				continue

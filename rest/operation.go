@@ -11,26 +11,31 @@ import (
 	"ream/task"
 )
 
-// operation answers a request with the work that it causes, or is about. It is
-// the mutation of that name, for operators, also for those who are limited to some
-// repositories if these will do, and is recorded like it.
+// operation answers a request with the work that it causes, or is about.
 func operation[Q any, W task.Work](h *Handler, name string, limited bool, read func(*object) (Q, error), carryOut func(context.Context, Q) (W, error)) answerer {
+	return mutation(h, name, limited, read, carryOut, func(w http.ResponseWriter, r *http.Request, work W) error { return h.queued(w, r, work) })
+}
+
+// mutation carries out the mutation of that name, for operators, also for those
+// who are limited to some repositories if these will do, and records it like that.
+func mutation[Q, R any](h *Handler, name string, limited bool, read func(*object) (Q, error), carryOut func(context.Context, Q) (R, error),
+	answer func(http.ResponseWriter, *http.Request, R) error) answerer {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		in, err := readBody(w, r)
 		if err != nil {
 			return err
 		}
 		ctx := access.WithAction(r.Context(), access.NewAction(name, in.given()))
-		work, err := func() (work W, err error) {
+		result, err := func() (result R, err error) {
 			if err := access.CallerOf(ctx).Check(access.Operator, limited, name); err != nil {
-				return work, err
+				return result, err
 			}
 			if in.key, err = idempotencyKey(r.Header); err != nil {
-				return work, err
+				return result, err
 			}
 			request, err := read(in)
 			if err != nil {
-				return work, err
+				return result, err
 			}
 			return carryOut(ctx, request)
 		}()
@@ -40,7 +45,7 @@ func operation[Q any, W task.Work](h *Handler, name string, limited bool, read f
 		if err != nil {
 			return err
 		}
-		return h.queued(w, r, work)
+		return answer(w, r, result)
 	}
 }
 

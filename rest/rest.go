@@ -37,6 +37,7 @@ type Catalog interface {
 	CancelGroup(context.Context, task.GroupID) (*task.Group, error)
 	RetryTask(context.Context, task.ID) (*task.Task, error)
 	RetryGroup(context.Context, task.GroupID) (*task.Group, error)
+	Versions
 	Uploads
 	UploadFiles(context.Context, catalog.UploadRequest) (*task.Task, error)
 	// RecordOutcome makes sure that the audit log has the operation under way,
@@ -59,6 +60,8 @@ type Store interface {
 	TasksOf(context.Context, task.Relation, []int64, task.Filter, page.Request) ([]*page.Of[*task.Task], error)
 	Created(context.Context, []task.ID) ([][]task.Created, error)
 	Failures(context.Context, []task.ID, page.Request) ([]*page.Of[*task.Failure], error)
+	VersionsByID(context.Context, []content.VersionID) ([]*content.Version, error)
+	Diff(ctx context.Context, from, to *content.Version, kinds []content.ChangeKind, p page.Request) (*page.Of[*content.UnitChange], error)
 	Previews(context.Context, []task.ID) ([]*content.Preview, error)
 	PreviewChanges(context.Context, []task.ID, []content.PreviewKind, page.Request) ([]*page.Of[*content.PreviewChange], error)
 }

@@ -32,12 +32,19 @@ type answerer func(http.ResponseWriter, *http.Request) error
 // routes are all there are.
 func (h *Handler) routes() []route {
 	either := []string{mediaTask, mediaGroup, mediaJSON}
+	alone := []string{mediaTask, mediaJSON}
 	return []route{
 		{h, Prefix + "sync", http.MethodPost, either, operation(h, "sync", true, syncRequest, h.catalog.Sync)},
 		{h, Prefix + "publish", http.MethodPost, either, operation(h, "publish", true, publishRequest, h.catalog.Publish)},
 		{h, Prefix + "mirror", http.MethodPost, []string{mediaGroup, mediaJSON}, operation(h, "mirror", true, mirrorRequest, h.catalog.Mirror)},
 		{h, Prefix + "purge", http.MethodPost, either, operation(h, "purge", false, purgeRequest, h.catalog.Purge)},
-		{h, Prefix + "uploadFiles", http.MethodPost, []string{mediaTask, mediaJSON}, operation(h, "uploadFiles", true, uploadRequest, h.catalog.UploadFiles)},
+		{h, Prefix + "uploadFiles", http.MethodPost, alone, operation(h, "uploadFiles", true, uploadRequest, h.catalog.UploadFiles)},
+		{h, Prefix + "modifyRepository", http.MethodPost, alone, operation(h, "modifyRepository", true, modifyRequest, h.catalog.Modify)},
+		{h, Prefix + "copyUnits", http.MethodPost, alone, operation(h, "copyUnits", true, copyRequest, h.catalog.Copy)},
+		{h, Prefix + "restoreVersion", http.MethodPost, alone, operation(h, "restoreVersion", true, restoreRequest, h.catalog.Restore)},
+		{h, Prefix + "deleteVersion", http.MethodPost, alone, operation(h, "deleteVersion", true, deleteVersionRequest, h.catalog.DeleteVersion)},
+		{h, Prefix + "promote", http.MethodPost, []string{mediaJSON}, mutation(h, "promote", false, promoteRequest, h.promote, h.switched)},
+		{h, Prefix + "rollback", http.MethodPost, []string{mediaJSON}, mutation(h, "rollback", false, rollbackRequest, h.catalog.Rollback, h.switched)},
 		{h, Prefix + "cancel", http.MethodPost, either, operation(h, "cancel", true, workID, h.cancel)},
 		{h, Prefix + "retry", http.MethodPost, either, operation(h, "retry", true, workID, h.retry)},
 		{h, Prefix + "tasks/{id}", http.MethodGet, []string{mediaTask, mediaJSON}, h.task},
@@ -45,6 +52,7 @@ func (h *Handler) routes() []route {
 		{h, Prefix + "tasks/{id}/preview", http.MethodGet, []string{mediaJSON}, h.preview},
 		{h, Prefix + "task-groups/{id}", http.MethodGet, []string{mediaGroup, mediaJSON}, h.group},
 		{h, Prefix + "task-groups/{id}/tasks", http.MethodGet, []string{mediaJSON}, h.members},
+		{h, Prefix + "diff", http.MethodGet, []string{mediaJSON}, h.diff},
 		{h, Prefix + "openapi.json", http.MethodGet, []string{mediaJSON}, h.openAPI},
 	}
 }

@@ -74,6 +74,45 @@ func (s *stub) UploadFiles(context.Context, catalog.UploadRequest) (*task.Task, 
 	return s.task, s.err
 }
 
+func (s *stub) Modify(context.Context, catalog.ModifyRequest) (*task.Task, error) {
+	return s.task, s.err
+}
+
+func (s *stub) Copy(context.Context, catalog.CopyRequest) (*task.Task, error) {
+	return s.task, s.err
+}
+
+func (s *stub) Restore(context.Context, catalog.RestoreRequest) (*task.Task, error) {
+	return s.task, s.err
+}
+
+func (s *stub) DeleteVersion(context.Context, catalog.DeleteVersionRequest) (*task.Task, error) {
+	return s.task, s.err
+}
+
+func (s *stub) Promote(context.Context, content.DistributionID, content.DistributionID, content.PublicationID) (*content.Distribution, error) {
+	return &content.Distribution{ID: 3, Path: "prod", PublicationID: 5}, s.err
+}
+
+func (s *stub) Rollback(context.Context, content.DistributionID) (*content.Distribution, error) {
+	return &content.Distribution{ID: 3, Path: "prod", PublicationID: 4}, s.err
+}
+
+func (s *stub) VersionsByID(_ context.Context, ids []content.VersionID) ([]*content.Version, error) {
+	versions := make([]*content.Version, len(ids))
+	for i, id := range ids {
+		if id < 90 {
+			versions[i] = &content.Version{ID: id}
+		}
+	}
+	return versions, s.err
+}
+
+func (s *stub) Diff(_ context.Context, from, to *content.Version, _ []content.ChangeKind, _ page.Request) (*page.Of[*content.UnitChange], error) {
+	change := &content.UnitChange{Path: "a", Before: &content.Unit{ID: content.UnitID(from.ID), SHA256: content.Digest(strings.Repeat("ab", 32)), Size: 7}}
+	return &page.Of[*content.UnitChange]{Items: []page.Item[*content.UnitChange]{{Key: "a", Node: change}}}, s.err
+}
+
 func (s *stub) CreateUpload(context.Context, catalog.UploadInput) (*content.Upload, error) {
 	return s.upload, s.err
 }

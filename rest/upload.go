@@ -29,7 +29,7 @@ func (o *object) uploadedFiles() []catalog.UploadedFile {
 	files := make([]catalog.UploadedFile, len(all))
 	for i, fields := range all {
 		one := &object{inside: o.path(fmt.Sprintf("%s.%d", name, i)), fields: fields}
-		files[i] = catalog.UploadedFile{Path: one.text("path"), Upload: id[content.UploadID](one, "upload", "upload")}
+		files[i] = catalog.UploadedFile{Path: one.text("path"), Upload: id[content.UploadID](one, "upload", "upload"), SHA256: one.digest("sha256")}
 		if err := one.done(); err != nil && o.err == nil {
 			o.err = err
 		}
