@@ -273,7 +273,9 @@ func TestTus(t *testing.T) {
 		}
 		var told []string
 		for _, e := range query[struct {
-			AuditEntries struct{ Nodes []struct{ Operation, Code string } }
+			AuditEntries struct {
+				Nodes []struct{ Operation, Code string }
+			}
 		}](p, `{ auditEntries(first: 100) { nodes { operation code } } }`, nil).AuditEntries.Nodes {
 			told = append(told, e.Operation+" "+e.Code)
 		}
@@ -342,7 +344,9 @@ func TestMultipartRequests(t *testing.T) {
 			t.Errorf("without the header: got %d %s", status, text)
 		}
 		status, text := p.multipart(operations, places, files, header, "1")
-		var answer struct{ Data struct{ UploadFiles struct{ ID string } } }
+		var answer struct {
+			Data struct{ UploadFiles struct{ ID string } }
+		}
 		if err := json.Unmarshal([]byte(text), &answer); err != nil || status != 200 || answer.Data.UploadFiles.ID == "" {
 			t.Fatalf("got %d %s", status, text)
 		}
