@@ -88,7 +88,7 @@ func (d *Disk) Open(_ context.Context, sha256 string, size int64) (io.ReadSeekCl
 	if !isDigest(sha256) {
 		return nil, missing(sha256)
 	}
-	f, err := openRegular(d.path(sha256))
+	f, err := openRegular(d.path(sha256), os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, missing(sha256)
 	}

@@ -70,7 +70,7 @@ func (s *staging) create() (*Writer, error) {
 const spread = 16
 
 func createFile(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	return openRegular(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
 // own returns the directory of this process, which it makes if need be: a disk

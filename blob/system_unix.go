@@ -60,11 +60,11 @@ func rename(from, to string) error {
 	}
 }
 
-// openRegular is os.Open for regular files. It does not try to wait for one as
-// for a socket, which would take five system calls more.
-func openRegular(path string) (*os.File, error) {
+// openRegular is os.OpenFile for regular files. It does not try to wait for one
+// as for a socket, which would take five system calls more.
+func openRegular(path string, flags int, mode uint32) (*os.File, error) {
 	for {
-		fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, mode)
 		if err == nil {
 			return os.NewFile(uintptr(fd), path), nil
 		}
