@@ -12,9 +12,9 @@ import (
 
 // member is a unit as a repository has it.
 type member struct {
-	ID   content.UnitID `db:"id" json:"id"`
-	Path string         `db:"path" json:"path"`
-	Size int64          `db:"size" json:"-"`
+	ID   content.UnitID `db:"id"`
+	Path string         `db:"path"`
+	Size int64          `db:"size"`
 }
 
 func bytesOf(ms []member) (n int64) {
@@ -69,13 +69,38 @@ func (tx *Tx) memberChanges(ctx context.Context, r *content.Repository, added, r
 	return joining, leaving, nil
 }
 
+// span is units that were stored one after the other, which those that a sync
+// adds mostly were.
+type span struct {
+	First content.UnitID `json:"lo"`
+	Last  content.UnitID `json:"hi"`
+}
+
+// inSpans is the units u of spans x.
+const inSpans = `u.id BETWEEN x.lo AND x.hi`
+
+func (d *dialect) spans() string { return d.rows("x", "lo bigint", "hi bigint") + ` CROSS JOIN unit u` }
+
+// spansOf are the spans of units that are in order.
+func spansOf(ids []content.UnitID) []span {
+	var spans []span
+	for _, id := range ids {
+		if n := len(spans); n > 0 && spans[n-1].Last == id-1 {
+			spans[n-1].Last = id
+		} else {
+			spans = append(spans, span{id, id})
+		}
+	}
+	return spans
+}
+
 // members reads units, all of which must exist.
 func (tx *Tx) members(ctx context.Context, ids []content.UnitID) ([]member, error) {
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	found := make([]member, 0, len(ids))
 	for chunk := range slices.Chunk(ids, bulk) {
 		var rows []member
-		if err := tx.sel(ctx, &rows, `SELECT id, path, size FROM unit WHERE `+tx.d.in("id"), list(tx.d, chunk)); err != nil {
+		if err := tx.sel(ctx, &rows, `SELECT u.id, u.path, u.size FROM `+tx.d.spans()+` WHERE `+inSpans, encode(spansOf(chunk))); err != nil {
 			return nil, err
 		}
 		if len(rows) != len(chunk) {
@@ -123,10 +148,15 @@ func (tx *Tx) leave(ctx context.Context, v *content.Version, leaving []member) e
 
 // join starts memberships with a version.
 func (tx *Tx) join(ctx context.Context, v *content.Version, joining []member) error {
-	for chunk := range slices.Chunk(joining, bulk) {
+	ids := make([]content.UnitID, len(joining))
+	for i, m := range joining {
+		ids[i] = m.ID
+	}
+	slices.Sort(ids)
+	for chunk := range slices.Chunk(ids, bulk) {
 		if _, err := tx.exec(ctx, `INSERT INTO membership(repository_id, path, unit_id, added)
-			SELECT CAST(? AS bigint), path, id, CAST(? AS int) FROM `+tx.d.rows("x", "path text", "id bigint"),
-			v.RepositoryID, v.Number, encode(chunk)); err != nil {
+			SELECT CAST(? AS bigint), u.path, u.id, CAST(? AS int) FROM `+tx.d.spans()+` WHERE `+inSpans,
+			v.RepositoryID, v.Number, encode(spansOf(chunk))); err != nil {
 			return err
 		}
 	}
