@@ -195,7 +195,17 @@ func TestPagesAskForAToken(t *testing.T) {
 	b.until(shows("form", "does not accept this token"))
 	b.do(chromedp.SendKeys("input[type=password]", strings.Repeat("\b", len("ream_wrong"))+secret+"\r"))
 	b.until(shows("h1", "Work") + ` && ` + shows("main", "No groups yet"))
-	b.press("Overview")
+	b.do(chromedp.Navigate(p.address + "/playground"))
+	for _, operation := range []struct{ name, text, answer string }{
+		{"Look", "query Look { queue { counts { total } } }", `"total": 0`},
+		{"Watch", "subscription Watch { queue { counts { all: total } } }", `"all": 0`},
+	} {
+		b.until(`document.querySelector('.CodeMirror .cm-keyword')`)
+		eval[bool](b, `(`+operations+`.setValue(`+quoted(operation.text)+`), true)`)
+		b.execute(operation.name)
+		b.until(answer + `.getValue().includes(` + quoted(operation.answer) + `)`)
+	}
+	b.do(chromedp.Navigate(p.address + "/"))
 	b.until(shows("[data-tile=Running]", "0"))
 	if _, err := chromedp.RunResponse(b.ctx, chromedp.Click(`//button[.="Sign out"]`)); err != nil {
 		t.Fatal(err)

@@ -10,7 +10,10 @@
   socket.protocol = endpoint.protocol === 'https:' ? 'wss:' : 'ws:';
 
   const examples = await fetch(root.dataset.examples).then((answer) => answer.ok ? answer.text() : '');
-  const fetcher = GraphiQL.createFetcher({ url: endpoint.href, subscriptionUrl: socket.href });
+  // Whoever signed in on the pages is known here as well. The headers' editor goes before.
+  const token = sessionStorage.getItem('ream.token') ?? localStorage.getItem('ream.token');
+  const credentials = token ? { Authorization: `Bearer ${token}` } : {};
+  const fetcher = GraphiQL.createFetcher({ url: endpoint.href, subscriptionUrl: socket.href, headers: credentials, wsConnectionParams: credentials });
 
   ReactDOM.createRoot(root).render(React.createElement(GraphiQL, {
     fetcher,
