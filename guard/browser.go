@@ -70,9 +70,11 @@ func Pages(origins []string, next http.Handler, refuse Refuse) http.Handler {
 	// Pages send no cookies: a token that they have goes into Authorization.
 	return cors.New(cors.Options{
 		AllowedOrigins: origins,
-		AllowedMethods: []string{http.MethodGet, http.MethodPost},
-		AllowedHeaders: []string{"Authorization", "Content-Type", "Accept", "Prefer"},
-		ExposedHeaders: []string{"Content-Location", "Location", "Link", "Preference-Applied", "Retry-After", "WWW-Authenticate"},
+		AllowedMethods: []string{http.MethodGet, http.MethodPost, http.MethodHead, http.MethodPatch, http.MethodDelete},
+		AllowedHeaders: []string{"Authorization", "Content-Type", "Accept", "Prefer", "GraphQL-Require-Preflight",
+			"Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Checksum"},
+		ExposedHeaders: []string{"Content-Location", "Location", "Link", "Preference-Applied", "Retry-After", "WWW-Authenticate",
+			"Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Upload-Length", "Upload-Offset", "Upload-Expires"},
 		MaxAge:         600,
 	}).Handler(protected)
 }

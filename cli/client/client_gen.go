@@ -5180,7 +5180,7 @@ var AllUnitChangeKind = []UnitChangeKind{
 
 // Which files come into a repository.
 type UploadFilesInput struct {
-	// The repository.
+	// repository-3: whose newest version is the base of the new one.
 	Repository string `json:"repository"`
 	// The files: 1 to 10,000, all of which come into one version.
 	Files []UploadedFileInput `json:"files"`
