@@ -3,11 +3,13 @@ package main_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -137,5 +139,63 @@ func TestFullDiskOfTemporaryFiles(t *testing.T) {
 	up.set(func() { up.manifest = "" })
 	if got := p.sync("r", true); got.State != "COMPLETED" {
 		t.Errorf("with room again: got %+v %+v", got, got.Error)
+	}
+}
+
+// TestUploadOntoAFullDisk goes on with an upload once there is room again.
+func TestUploadOntoAFullDisk(t *testing.T) {
+	t.Parallel()
+	t.Run("with the database on it", func(t *testing.T) {
+		t.Parallel()
+		disk := smallDisk(t, 260)
+		uploadOntoAFullDisk(t, start(t, "--data", disk), disk, 160<<20) // of the rest the database keeps 64 for itself
+	})
+	t.Run("with the storage alone on it", func(t *testing.T) {
+		t.Parallel()
+		database, disk := dbtest.PostgresAddress(t), smallDisk(t, 200)
+		uploadOntoAFullDisk(t, start(t, "--data", disk, "--database", database), disk, 150<<20)
+	})
+}
+
+func uploadOntoAFullDisk(t *testing.T, p *program, disk string, full int) {
+	p.empty("own")
+	other := filepath.Join(disk, "other")
+	if err := os.WriteFile(other, make([]byte, full), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	whole := randomFiles(1, 70<<20)["0/file-0"] // two parts and a bit, of which one fits
+	at := p.tus("POST", "/api/v1/uploads", nil, "Upload-Length", fmt.Sprint(len(whole))).Header.Get("Location")
+	if at == "" {
+		t.Fatal("no upload was begun")
+	}
+	offset := func() int {
+		n, err := strconv.Atoi(p.tus("HEAD", at, nil).Header.Get("Upload-Offset"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	got := p.tus("PATCH", at, bytes.NewReader(whole), "Upload-Offset", "0")
+	if text, _ := io.ReadAll(got.Body); got.StatusCode != http.StatusInsufficientStorage || !strings.Contains(string(text), "full: free some space and try again") {
+		t.Fatalf("onto a full disk: got %s %s", got.Status, text)
+	}
+	came := offset()
+	if came != 32<<20 {
+		t.Errorf("%d bytes came, want the first part", came)
+	}
+	if err := os.Remove(other); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.tus("PATCH", at, bytes.NewReader(whole[came:]), "Upload-Offset", fmt.Sprint(came)); got.StatusCode != http.StatusNoContent || offset() != len(whole) {
+		t.Errorf("with room: got %s", got.Status)
+	}
+	uploaded := query[struct{ UploadFiles struct{ ID string } }](p, `mutation($u: ID!) { uploadFiles(input: {repository: "repository-1", files: [{path: "a", upload: $u}]}) { id } }`,
+		map[string]any{"u": strings.TrimPrefix(at, "/api/v1/uploads/")}).UploadFiles.ID
+	if last := p.follow(uploaded); last.State != "COMPLETED" {
+		t.Fatalf("got %+v %+v", last, last.Error)
+	}
+	p.serve("own")
+	if got := p.get("/content/own/a"); !bytes.Equal(got, whole) {
+		t.Errorf("got %d bytes", len(got))
 	}
 }

@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"ream/blob/blobtest"
 )
 
 // empty creates a repository without a remote.
@@ -389,4 +391,11 @@ func TestMultipartRequests(t *testing.T) {
 			t.Errorf("got %d versions, the newest with %d units", versions, units)
 		}
 	})
+}
+
+// TestUploadIntoS3 is the story of a directory with a bucket for the storage.
+func TestUploadIntoS3(t *testing.T) {
+	t.Parallel()
+	s3 := blobtest.StartS3(t)
+	uploadADirectory(t, start(t, "--data", t.TempDir(), "--storage", s3.Location(s3.Bucket(t))))
 }

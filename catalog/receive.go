@@ -142,7 +142,7 @@ func (c *Catalog) Receive(ctx context.Context, id content.UploadID, offset int64
 	if check != nil {
 		most = u.Size // all or nothing
 	}
-	come := &coming{Reader: from}
+	come := &coming{Reader: from, room: c.DB.Room}
 	for more := true; more; {
 		if more, err = c.receivePart(ctx, u, h, come, most, check); err != nil {
 			return nil, err
@@ -151,13 +151,18 @@ func (c *Catalog) Receive(ctx context.Context, id content.UploadID, offset int64
 	return u, nil
 }
 
-// coming is what comes from a client. It remembers why that ended.
+// coming is what comes from a client, as long as there is room for it. It
+// remembers why that ended, if it was not for want of room.
 type coming struct {
 	io.Reader
-	err error
+	room func() error
+	err  error
 }
 
 func (c *coming) Read(p []byte) (n int, err error) {
+	if err := c.room(); err != nil {
+		return 0, err
+	}
 	n, c.err = c.Reader.Read(p)
 	return n, c.err
 }
@@ -165,9 +170,6 @@ func (c *coming) Read(p []byte) (n int, err error) {
 // receivePart takes a part of up to most bytes, makes it safe, and reports
 // whether more may come.
 func (c *Catalog) receivePart(ctx context.Context, u *content.Upload, h hash.Hash, from *coming, most int64, check func() error) (more bool, err error) {
-	if err := c.DB.Room(); err != nil {
-		return false, err
-	}
 	w, err := c.Blobs.Create()
 	if err != nil {
 		return false, err
@@ -211,14 +213,12 @@ func (c *Catalog) ReceiveFile(ctx context.Context, name string, from io.Reader) 
 	if len(name) > content.MaxPath {
 		name = "" // it is of use to nobody
 	}
-	if err := c.DB.Room(); err != nil {
-		return nil, err
-	}
 	w, err := c.Blobs.Create()
 	if err != nil {
 		return nil, err
 	}
 	defer w.Abort()
+	from = &coming{Reader: from, room: c.DB.Room}
 	if c.Uploads.Size > 0 {
 		from = io.LimitReader(from, c.Uploads.Size+1)
 	}
