@@ -261,6 +261,9 @@ func (s *sending) send(ctx context.Context, one *localFile) error {
 		if u.Received > before {
 			failed = 0
 		}
+		if refused, ok := errors.AsType[*client.UploadError](err); ok && refused.Status == http.StatusNotFound && known {
+			u, known, err = client.Upload{}, false, errExpired // begin anew
+		}
 		if failed++; failed > uploadTries || !mayPass(err) || ctx.Err() != nil {
 			return err
 		}
@@ -292,6 +295,9 @@ func (s *sending) resume(ctx context.Context, u client.Upload, one *localFile, f
 	}
 	return u, err
 }
+
+// errExpired is that an upload was given up before it ended.
+var errExpired = errors.New("the upload has expired again and again")
 
 // mayPass reports whether what the server or the network failed at may succeed later.
 func mayPass(err error) bool {

@@ -64,11 +64,11 @@ func (q *queries) UploadsByID(ctx context.Context, owner string, ids []content.U
 	return inOrder(ids, rows, uploadRow.item), nil
 }
 
-// Uploads returns a page of the uploads of an owner that no version was asked
-// for with yet, oldest first.
+// Uploads returns a page of the uploads of an owner that have not expired, and
+// that no version was asked for with yet, oldest first.
 func (q *queries) Uploads(ctx context.Context, owner string, req page.Request) (*page.Of[*content.Upload], error) {
 	l := listing{columns: uploadColumns, from: "upload", key: "id"}
-	l.and(`owner = ? AND batch IS NULL`, owner)
+	l.and(`owner = ? AND batch IS NULL AND expires_at > ?`, owner, micros(q.now()))
 	return paged(ctx, q, l, req, uploadRow.item)
 }
 
