@@ -75,7 +75,7 @@ func Pages(origins []string, next http.Handler, refuse Refuse) http.Handler {
 			"Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Checksum"},
 		ExposedHeaders: []string{"Content-Location", "Location", "Link", "Preference-Applied", "Retry-After", "WWW-Authenticate",
 			"Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Upload-Length", "Upload-Offset", "Upload-Expires"},
-		MaxAge:         600,
+		MaxAge: 600,
 	}).Handler(protected)
 }
 
