@@ -53,9 +53,10 @@ type arrival struct {
 type batch struct {
 	staged []blob.Staged
 	bytes  int64
-	// Their artifacts are staged here, or were recorded before.
+	// Their artifacts are staged here, were recorded before, or come on demand.
 	landed []*content.Unit // fetched for them: most are new
 	found  []*content.Unit // already there: most are recorded as well
+	later  []content.Source // of those that come on demand, which are among the found
 }
 
 // has reports whether there are so many times what a batch needs.
@@ -132,9 +133,9 @@ func (k *keeper) lose(digest content.Digest) (next wanted, waits bool) {
 	return a.waiting[0], true
 }
 
-// add takes units whose artifacts have landed, or were found. It blocks and
-// fails as land does.
-func (k *keeper) add(landed, found []*content.Unit) error {
+// add takes units whose artifacts have landed, or were found, or can be got
+// later where sources say. It blocks and fails as land does.
+func (k *keeper) add(landed, found []*content.Unit, later ...content.Source) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.room(); err != nil {
@@ -142,6 +143,7 @@ func (k *keeper) add(landed, found []*content.Unit) error {
 	}
 	k.next.landed = append(k.next.landed, landed...)
 	k.next.found = append(k.next.found, found...)
+	k.next.later = append(k.next.later, later...)
 	k.grown()
 	return nil
 }
@@ -210,6 +212,9 @@ func (k *keeper) keep(ctx context.Context, b batch) error {
 	}
 	if err := k.c.DB.InTx(ctx, func(tx *db.Tx) error {
 		if err := tx.AddArtifacts(ctx, artifacts); err != nil {
+			return err
+		}
+		if err := tx.AddSources(ctx, b.later); err != nil {
 			return err
 		}
 		return tx.AddUnits(ctx, b.found, b.landed)

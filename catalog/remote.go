@@ -126,8 +126,8 @@ func checkRemote(r *content.Remote) error {
 	switch {
 	case u.Path == "" || strings.HasSuffix(u.Path, "/"):
 		return fault.Input("url", "it names a directory: want the URL of the PULP_MANIFEST itself")
-	case r.Policy != content.Immediate:
-		return fault.Input("policy", "want IMMEDIATE")
+	case r.Policy != content.Immediate && r.Policy != content.OnDemand:
+		return fault.Input("policy", "want IMMEDIATE or ON_DEMAND")
 	case r.Connections < 1 || r.Connections > 64:
 		return fault.Input("connections", "want 1 to 64")
 	case r.BytesPerSecond != 0 && r.BytesPerSecond < leastBytesPerSecond:

@@ -255,7 +255,7 @@ func TestRemoteInput(t *testing.T) {
 		{"password in the URL", func(in *catalog.RemoteInput) { in.URL = "http://me:hunter2@host/a" }, "url", "use username and password"},
 		{"directory", func(in *catalog.RemoteInput) { in.URL = "http://host/a/" }, "url", "it names a directory"},
 		{"file", func(in *catalog.RemoteInput) { in.URL = "file:///etc/passwd" }, "url", "it is not below a directory that the operator allowed: see --allow-file"},
-		{"policy", func(in *catalog.RemoteInput) { in.Policy = "NEVER" }, "policy", "want IMMEDIATE"},
+		{"policy", func(in *catalog.RemoteInput) { in.Policy = "NEVER" }, "policy", "want IMMEDIATE or ON_DEMAND"},
 		{"no connections", func(in *catalog.RemoteInput) { in.Connections = 0 }, "connections", "want 1 to 64"},
 		{"many connections", func(in *catalog.RemoteInput) { in.Connections = 65 }, "connections", "want 1 to 64"},
 		{"few bytes", func(in *catalog.RemoteInput) { in.BytesPerSecond = 1023 }, "bytesPerSecond", "want 1024 or more, or 0 for no limit"},

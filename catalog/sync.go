@@ -66,7 +66,7 @@ func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
 	if synced == fingerprint && version == up.repository.LatestID {
 		return nil
 	}
-	s := &syncing{c: c, run: run, source: up.source, base: up.base, connections: up.remote.Connections, skips: args.OnError == content.Skip,
+	s := &syncing{c: c, run: run, source: up.source, base: up.base, remote: up.remote, connections: up.remote.Connections, skips: args.OnError == content.Skip,
 		keeper: newKeeper(c), failures: failures}
 	if err := s.fetchAll(ctx, up.manifest); err != nil {
 		return err
@@ -187,6 +187,7 @@ type syncing struct {
 	run         *task.Run
 	source      *fetch.Source
 	base        *url.URL
+	remote      *content.Remote
 	connections int
 	skips       bool // whether files that fail are left out
 	keeper      *keeper
@@ -266,7 +267,8 @@ func (s *syncing) wantAll(ctx context.Context, m fetchedManifest, missing chan<-
 }
 
 // want does so for units that are looked up at once. Those whose artifacts are
-// there, or already asked for, need no more.
+// there, or already asked for, need no more, nor do those that are to be fetched
+// on demand.
 func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted) error {
 	digests := make([]content.Digest, len(all))
 	for i, w := range all {
@@ -278,8 +280,15 @@ func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted)
 		return err
 	}
 	var found []*content.Unit
+	var later []content.Source
 	for _, w := range all {
 		size, ok := known[w.SHA256]
+		if !ok && s.remote.Policy == content.OnDemand {
+			later = append(later, content.Source{SHA256: w.SHA256, RemoteID: s.remote.ID, Path: w.Path})
+			found = append(found, w.Unit)
+			s.done(0)
+			continue
+		}
 		if !ok {
 			var first bool
 			if first, size = s.keeper.expect(w); first {
@@ -301,7 +310,7 @@ func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted)
 			}
 		}
 	}
-	if err := s.keeper.add(nil, found); err != nil {
+	if err := s.keeper.add(nil, found, later...); err != nil {
 		return err
 	}
 	return ctx.Err()
@@ -388,9 +397,11 @@ func (s *syncing) download(ctx context.Context, u *content.Unit) (blob.Staged, e
 	return w.Finish()
 }
 
+func (s *syncing) address(path string) string { return address(s.base, path) }
+
 // address is where a file lies upstream: beside the manifest.
-func (s *syncing) address(path string) string {
-	u := *s.base
+func address(manifest *url.URL, path string) string {
+	u := *manifest
 	u.RawQuery, u.Fragment, u.RawPath = "", "", ""
 	u.Path = u.Path[:strings.LastIndex(u.Path, "/")+1] + path
 	return u.String()
@@ -443,6 +454,9 @@ func (s *syncing) report() {
 	files, bytes := s.files, s.bytes
 	s.mu.Unlock()
 	s.run.Progress.Report("sync.files", "Files", task.Items, files, s.total)
+	if s.remote.Policy == content.OnDemand {
+		return
+	}
 	s.run.Progress.Report("sync.bytes", "Bytes", task.Bytes, bytes, s.inBytes)
 }
 

@@ -16,8 +16,11 @@ const File Format = "FILE"
 // Policy says when a remote's bytes are fetched.
 type Policy string
 
-// Immediate fetches every artifact during the sync.
-const Immediate Policy = "IMMEDIATE"
+// The policies.
+const (
+	Immediate Policy = "IMMEDIATE" // every artifact during the sync
+	OnDemand  Policy = "ON_DEMAND" // each when a client asks for it first
+)
 
 // Label is a key and value that people give a repository to select it by.
 type Label struct {
@@ -79,6 +82,13 @@ type Artifact struct {
 	CreatedAt time.Time
 }
 
+// Source is where the bytes of an artifact can be got.
+type Source struct {
+	SHA256   Digest
+	RemoteID RemoteID
+	Path     string // below the directory of the remote's metadata
+}
+
 // Publication is a version made ready to be served: its metadata files and
 // the path of every artifact.
 type Publication struct {
@@ -97,6 +107,7 @@ type PublishedFile struct {
 	SHA256     Digest
 	Size       int64
 	ModifiedAt time.Time // what clients see as Last-Modified
+	Stored     bool      // whether the bytes are here
 }
 
 // Distribution serves a publication, or the newest one of a repository,

@@ -29,6 +29,16 @@ func (q *queries) FindArtifacts(ctx context.Context, digests []content.Digest) (
 	return sizes, nil
 }
 
+// Stored tells of each digest whether its bytes are here.
+func (q *queries) Stored(ctx context.Context, digests []content.Digest) ([]bool, error) {
+	sizes, err := q.FindArtifacts(ctx, digests)
+	stored := make([]bool, len(digests))
+	for i, d := range digests {
+		_, stored[i] = sizes[d]
+	}
+	return stored, err
+}
+
 // AddArtifacts records artifacts; those that are recorded already stay.
 func (tx *Tx) AddArtifacts(ctx context.Context, artifacts []content.Artifact) error {
 	type row struct {

@@ -168,11 +168,14 @@ func (q *queries) PublishedFile(ctx context.Context, id content.PublicationID, p
 	if content.CheckPath(path) != nil {
 		return nil, none
 	}
-	var row publishedRow
+	var row struct {
+		publishedRow
+		Stored bool `db:"stored"`
+	}
 	name := treePath(path)
 	// Directly behind a name comes what is in the directory of that name.
-	found, err := q.found(ctx, &row, `SELECT path, sha256, size, modified_at FROM published_file
-		WHERE publication_id = ? AND path >= ? AND path < ? ORDER BY path LIMIT 1`, id, name, name+behind)
+	found, err := q.found(ctx, &row, `SELECT path, sha256, size, modified_at, EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = f.sha256) AS stored
+		FROM published_file f WHERE publication_id = ? AND path >= ? AND path < ? ORDER BY path LIMIT 1`, id, name, name+behind)
 	switch {
 	case err != nil:
 		return nil, err
@@ -181,7 +184,7 @@ func (q *queries) PublishedFile(ctx context.Context, id content.PublicationID, p
 	case row.Path != name:
 		return &content.PublishedFile{Path: path, IsDir: true}, nil
 	}
-	return &content.PublishedFile{Path: path, SHA256: row.SHA256, Size: row.Size, ModifiedAt: fromMicros(row.Modified)}, nil
+	return &content.PublishedFile{Path: path, SHA256: row.SHA256, Size: row.Size, ModifiedAt: fromMicros(row.Modified), Stored: row.Stored}, nil
 }
 
 // PublishedDir returns up to limit names directly below a directory of a

@@ -161,7 +161,8 @@ func (tx *Tx) UpdateRemote(ctx context.Context, r *content.Remote) error {
 }
 
 // DeleteRemote deletes a remote. It fails with fault.Conflict while a
-// repository uses it, and with fault.NotFound if there is no such remote.
+// repository uses it or has files that are to be fetched from it alone, and
+// with fault.NotFound if there is no such remote.
 func (tx *Tx) DeleteRemote(ctx context.Context, id content.RemoteID) error {
 	r, err := tx.LockRemote(ctx, id)
 	if err != nil {
@@ -173,6 +174,9 @@ func (tx *Tx) DeleteRemote(ctx context.Context, id content.RemoteID) error {
 		return err
 	case used:
 		return fault.New(fault.Conflict, "remote %q is used by repository %q: give that another remote first", r.Name, user)
+	}
+	if err := tx.keepOnlySource(ctx, r); err != nil {
+		return err
 	}
 	tx.touched.catalog = true
 	_, err = tx.exec(ctx, `DELETE FROM remote WHERE id = ?`, id)
