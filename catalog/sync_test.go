@@ -64,7 +64,7 @@ func newMirroring(t *testing.T, d *db.DB) *mirroring {
 		t.Fatal(err)
 	}
 	m.blobs = blobs
-	m.syncing = &syncing{c: c, run: &task.Run{Progress: m}, source: source, base: base, connections: 4, keeper: newKeeper(c), failures: &failures{record: m.record}}
+	m.syncing = &syncing{c: c, run: &task.Run{Progress: m}, source: source, base: base, remote: &content.Remote{ID: 1, Policy: content.Immediate}, connections: 4, keeper: newKeeper(c), failures: &failures{record: m.record}}
 	return m
 }
 

@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 
 	"ream/fault"
 )
@@ -23,12 +25,15 @@ var (
 func (d *download) broken(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errTooLong):
-		return fault.New(fault.Unavailable, "%s: it takes longer than %v", d.name, d.s.settings.Total)
+		return fault.Wrap(os.ErrDeadlineExceeded, fault.Unavailable, "%s: it takes longer than %v", d.name, d.s.settings.Total)
 	case errors.Is(cause, errStalled):
 		err = cause
 	}
 	// What upstream says may be in the error, and repeat what it was sent.
 	cause := errors.New(d.s.scrub.Replace(err.Error()))
+	if timeout, ok := errors.AsType[net.Error](err); errors.Is(err, errStalled) || ok && timeout.Timeout() {
+		cause = fmt.Errorf("%w: %w", cause, os.ErrDeadlineExceeded)
+	}
 	if errors.Is(err, errPrivate) {
 		return fault.Wrap(cause, fault.Forbidden, "%s: %v, and the operator does not allow it: see --private-upstreams", d.name, errPrivate)
 	}

@@ -153,7 +153,7 @@ func (d *download) receive(ctx context.Context, body io.Reader, total int64) err
 	if err := d.checkSize(d.got); err != nil {
 		return err
 	}
-	if sum := d.digest(); d.req.SHA256 != "" && !strings.EqualFold(sum, d.req.SHA256) {
+	if sum := d.digest(); d.req.SHA256 != "" && d.req.Length == 0 && !strings.EqualFold(sum, d.req.SHA256) {
 		return d.lie("its SHA-256 is %s, but the metadata says %s", sum, d.req.SHA256)
 	}
 	return nil
@@ -161,7 +161,7 @@ func (d *download) receive(ctx context.Context, body io.Reader, total int64) err
 
 // limit is how many bytes may come; -1 for any number.
 func (d *download) limit() int64 {
-	switch size, most := d.req.Size, d.req.MaxBytes; {
+	switch size, most := d.req.want(), d.req.MaxBytes; {
 	case most > 0 && (size < 0 || most < size):
 		return most
 	case size >= 0:
@@ -172,7 +172,7 @@ func (d *download) limit() int64 {
 
 // checkSize compares a size, which may be cut off at one byte too many.
 func (d *download) checkSize(n int64) error {
-	switch size := d.req.Size; {
+	switch size := d.req.want(); {
 	case d.req.MaxBytes > 0 && n > d.req.MaxBytes:
 		return fault.New(fault.BadInput, "%s: it has more than %d bytes", d.name, d.req.MaxBytes)
 	case size >= 0 && n > size:

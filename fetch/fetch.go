@@ -135,6 +135,31 @@ type Request struct {
 	Size     int64  // that it must have; -1 if unknown
 	SHA256   string // that it must have; empty if unknown
 	MaxBytes int64  // that it may have; 0 for any number
+
+	// Of a file whose Size is known, only Length bytes from Offset on, if Length
+	// is not 0. Its digest cannot be checked then.
+	Offset, Length int64
+
+	Attempts int           // in all, if that is fewer than the source's; 0 for those
+	Patience time.Duration // if upstream asks to wait for longer, nothing is tried again; any time if 0
+}
+
+// want is the size of what is asked for; -1 if unknown.
+func (r Request) want() int64 {
+	if r.Length > 0 {
+		return r.Length
+	}
+	return r.Size
+}
+
+// ErrNoParts is in the error of a request for a part of a file that upstream
+// only gives as a whole.
+var ErrNoParts = errors.New("it gives no parts of files")
+
+// Place is where a file can be downloaded.
+type Place struct {
+	Source *Source
+	URL    string
 }
 
 // Result is what was downloaded.

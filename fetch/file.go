@@ -37,7 +37,16 @@ func (d *download) openFile() (io.ReadCloser, int64, error) {
 		f.Close()
 		return nil, 0, fault.New(fault.BadInput, "%s: it is no regular file", d.name)
 	}
-	return f, info.Size(), nil
+	if d.req.Length == 0 {
+		return f, info.Size(), nil
+	}
+	if _, err = f.Seek(d.req.Offset, io.SeekStart); err == nil && info.Size() != d.req.Size {
+		err = d.lie("it has %d bytes, but the metadata says %d", info.Size(), d.req.Size)
+	}
+	if err != nil {
+		f.Close()
+	}
+	return f, d.req.Length, err
 }
 
 var errDirectory = errors.New("it is not below a directory that the operator allowed: see --allow-file")

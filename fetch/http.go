@@ -91,8 +91,13 @@ func (d *download) ask(h http.Header) {
 	if d.lied { // a cache on the way may keep what is wrong
 		h.Set("Cache-Control", "no-cache")
 	}
+	switch from := d.req.Offset + d.got; {
+	case d.req.Length > 0:
+		h.Set("Range", fmt.Sprintf("bytes=%d-%d", from, d.req.Offset+d.req.Length-1))
+	case d.got > 0:
+		h.Set("Range", fmt.Sprintf("bytes=%d-", from))
+	}
 	if d.got > 0 {
-		h.Set("Range", fmt.Sprintf("bytes=%d-", d.got))
 		h.Set("If-Range", d.validator)
 	}
 }
@@ -116,6 +121,11 @@ func (b *slotBody) Close() error {
 // is not wanted.
 func (d *download) accept(response *http.Response) (total int64, err error) {
 	switch s := response.StatusCode; {
+	case s == http.StatusOK && d.req.Length > 0:
+		return 0, fault.Wrap(ErrNoParts, fault.Unavailable, "%s: %v", d.name, ErrNoParts)
+	case s == http.StatusPartialContent && d.req.Length > 0 && d.got == 0:
+		d.validator = validator(response.Header)
+		return d.req.Length, d.checkPart(response.Header)
 	case s == http.StatusOK:
 		if err := d.restart(); err != nil {
 			return 0, err
@@ -127,7 +137,10 @@ func (d *download) accept(response *http.Response) (total int64, err error) {
 		return response.ContentLength, nil
 	case s == http.StatusPartialContent && d.got > 0:
 		start, total, ok := contentRange(response.Header.Get("Content-Range"))
-		if v := validator(response.Header); ok && start == d.got && (v == "" || v == d.validator) && isEncoded(response.Header) == d.encoded {
+		if v := validator(response.Header); ok && start == d.req.Offset+d.got && (v == "" || v == d.validator) && isEncoded(response.Header) == d.encoded {
+			if d.req.Length > 0 {
+				return d.req.Length, d.checkPart(response.Header)
+			}
 			return total, nil
 		}
 		d.validator = ""
@@ -142,6 +155,19 @@ func (d *download) accept(response *http.Response) (total int64, err error) {
 	default:
 		return 0, fault.New(fault.Unavailable, "%s: %s", d.name, statusLine(s))
 	}
+}
+
+// checkPart makes sure that what comes is the rest of the part that was asked
+// for, of a file of the right size.
+func (d *download) checkPart(h http.Header) error {
+	if isEncoded(h) {
+		return fault.Wrap(ErrNoParts, fault.Unavailable, "%s: it gives parts of an encoded file", d.name)
+	}
+	want := fmt.Sprintf("bytes %d-%d/%d", d.req.Offset+d.got, d.req.Offset+d.req.Length-1, d.req.Size)
+	if got := h.Get("Content-Range"); got != want {
+		return d.lie("it gives another part than asked for: %.80q, not %q", got, want)
+	}
+	return nil
 }
 
 // statusLine is a status with its usual text: upstream's own may say anything.

@@ -112,6 +112,10 @@ func (s *Source) Get(ctx context.Context, req Request, sink Sink) (Result, error
 		return Result{}, err
 	}
 	d := newDownload(s, u, req, sink)
+	attempts := s.attempts
+	if req.Attempts > 0 {
+		attempts = min(attempts, req.Attempts)
+	}
 	for attempt := 1; ; attempt++ {
 		had := d.got
 		err := d.attempt(ctx)
@@ -128,7 +132,7 @@ func (s *Source) Get(ctx context.Context, req Request, sink Sink) (Result, error
 		if d.validator != "" && d.got-had >= progress {
 			attempt = 1
 		}
-		last := attempt >= s.attempts
+		last := attempt >= attempts || req.Patience > 0 && passing.after > req.Patience
 		switch {
 		case passing.lie != nil && (d.lied || last):
 			return Result{}, passing.lie
