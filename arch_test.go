@@ -45,7 +45,8 @@ var rooms = map[string][]string{
 	"resolvers": {"graph", "catalog", "access", "content", "task", "event", "fault", "page", "media", "quota", "trail"},
 	"guard":     {"access", "fault", "quota"},
 	"rest":      {"access", "catalog", "content", "task", "event", "fault", "page", "media", "trail", "quota"},
-	"origin":    {"content", "blob", "fault"},
+	"demand":    {"blob", "content", "fault", "fetch"},
+	"origin":    {"content", "blob", "demand", "fault"},
 	"cli":       {},
 
 	// For tests alone.

@@ -123,7 +123,7 @@ func (e *engine) takeBack(ctx context.Context) error {
 	if n > 0 {
 		e.log.Info("tasks of the last run recovered", "tasks", n)
 	}
-	return err
+	return errors.Join(err, e.store.DropLeases(ctx))
 }
 
 // work fires schedules and runs tasks until ctx ends and what runs has ended

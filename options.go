@@ -34,6 +34,7 @@ type options struct {
 	frames      time.Duration // between those of a subscription
 	api         api
 	uploads     catalog.UploadLimits
+	onDemand    onDemand
 	slow        time.Duration // operations that take longer are logged; 0 for none
 
 	// Of worker alone.
@@ -51,6 +52,7 @@ func serveOptions(args []string, stdout io.Writer) (options, error) {
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to listen on")
 	flags.IntVar(&o.workers, "workers", 8, "how many tasks to run at once; 0 for none")
 	o.admission.add(flags)
+	o.onDemand.add(flags)
 	flags.DurationVar(&o.clientStall, "client-stall", 10*time.Second, "disconnect a subscriber that takes nothing for so long")
 	flags.DurationVar(&o.frames, "frame-interval", 250*time.Millisecond, "send a subscriber what changed at most so often, and what it finished with at once")
 	flags.Int64Var(&o.uploads.Size, "upload-size", 0, "refuse uploads of more than so many bytes each (default: take any)")
@@ -62,6 +64,7 @@ func serveOptions(args []string, stdout io.Writer) (options, error) {
 	return o, errors.Join(
 		o.api.check(),
 		want(o.workers >= 0, "--workers: want 0 or more"),
+		o.onDemand.check(),
 		want(o.clientStall > 0, "--client-stall: want more than 0, such as 10s"),
 		want(o.frames > 0, "--frame-interval: want more than 0, such as 250ms"),
 		want(o.uploads.Size >= 0, "--upload-size: want 0 or more bytes"),

@@ -23,6 +23,7 @@ import (
 
 	"ream/cli"
 	"ream/db"
+	"ream/demand"
 	"ream/event"
 	"ream/guard"
 	"ream/origin"
@@ -151,6 +152,7 @@ func serve(ctx context.Context, o options, stderr io.Writer, ready func(address 
 type server struct {
 	*engine
 	hub     *event.Hub
+	demand  *demand.Fetcher
 	guard   *guard.Guard
 	api     *resolvers.Handler
 	rest    *rest.Handler
@@ -163,7 +165,8 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 	if s.guard, err = o.newGuard(e); err != nil {
 		return nil, err
 	}
-	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log, Redirect: e.redirect, Sees: sees(e.store), KeepReplaced: o.replaced, Now: o.now})
+	s.demand = o.onDemand.fetcher(e)
+	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log, Redirect: e.redirect, Demand: s.demand, Sees: sees(e.store), KeepReplaced: o.replaced, Now: o.now})
 	e.store.OnChange(func(c db.Changes) {
 		s.hub.Changed(topics(c)...)
 		s.hub.Ended(ended(c)...)
@@ -364,6 +367,7 @@ func (s *server) run(ctx context.Context, listener, local net.Listener, ready fu
 	s.rest.EndWaits()
 	err = errors.Join(err, httpServer.Shutdown(stopping))
 	endRequests() // those that took longer than the grace period
+	s.demand.Close()
 	s.api.Wait()
 	err = errors.Join(err, <-worked)
 	endBackground()

@@ -55,6 +55,16 @@ func (w *Writer) Reset() error {
 	return nil
 }
 
+// Reader opens the blob for reading beside, also while it grows, and after it
+// was finished, committed or dropped. The caller closes it.
+func (w *Writer) Reader() (*os.File, error) {
+	f, err := os.Open(w.f.Name())
+	if err != nil {
+		return nil, fmt.Errorf("read a blob that is written: %w", err)
+	}
+	return f, nil
+}
+
 // SHA256 is the digest of what was written so far.
 func (w *Writer) SHA256() string { return hex.EncodeToString(w.hash.Sum(nil)) }
 

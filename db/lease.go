@@ -21,8 +21,23 @@ func (db *DB) LeaseFetch(ctx context.Context, digest content.Digest, holder stri
 	return leased, err
 }
 
+// KeepFetched records an artifact that was made durable, and ends the lease by
+// which holder fetched it, if it still is.
+func (db *DB) KeepFetched(ctx context.Context, a content.Artifact, holder string) error {
+	return db.InTx(ctx, func(tx *Tx) error {
+		if err := tx.AddArtifacts(ctx, []content.Artifact{a}); err != nil {
+			return err
+		}
+		return tx.endLease(ctx, a.SHA256, holder)
+	})
+}
+
 // EndLease gives a lease back. It does nothing if it is somebody else's.
-func (tx *Tx) EndLease(ctx context.Context, digest content.Digest, holder string) error {
+func (db *DB) EndLease(ctx context.Context, digest content.Digest, holder string) error {
+	return db.InTx(ctx, func(tx *Tx) error { return tx.endLease(ctx, digest, holder) })
+}
+
+func (tx *Tx) endLease(ctx context.Context, digest content.Digest, holder string) error {
 	_, err := tx.exec(ctx, `DELETE FROM fetch_lease WHERE sha256 = ? AND holder = ?`, digest, holder)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -35,6 +36,7 @@ type file struct {
 	sha256   string
 	size     int64
 	modified time.Time
+	stored   atomic.Bool // whether the bytes are here; once they are, they stay
 
 	// Each a slice of one, which is what a http.Header holds.
 	contentType, length, etag, digest, lastModified []string
@@ -110,6 +112,7 @@ func newFile(p *content.PublishedFile) (*file, error) {
 		etag:        values[2:3:3],
 		digest:      values[3:4:4],
 	}
+	f.stored.Store(p.Stored)
 	if !p.ModifiedAt.IsZero() {
 		f.modified = p.ModifiedAt
 		values[4] = p.ModifiedAt.UTC().Format(http.TimeFormat)

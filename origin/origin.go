@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ream/content"
+	"ream/demand"
 	"ream/fault"
 )
 
@@ -65,6 +66,10 @@ type Options struct {
 	// large file are sent there.
 	Redirect func(ctx context.Context, sha256, contentType string) (string, error)
 
+	// Demand gets bytes that are not stored yet. If it is nil, all are taken to
+	// be.
+	Demand *demand.Fetcher
+
 	// Sees tells whether the caller of a request may see a repository's content.
 	// What they may not see is answered as if it were not there. Everybody sees
 	// everything if it is nil.
@@ -79,6 +84,7 @@ type Handler struct {
 	pageSize int
 	redirect func(ctx context.Context, sha256, contentType string) (string, error)
 	sees     func(context.Context, content.RepositoryID) (bool, error)
+	demand   *demand.Fetcher
 	served   *served
 	files    *files
 	bodies   *bodies
@@ -111,6 +117,7 @@ func New(lookup Lookup, blobs Blobs, o Options) *Handler {
 		pageSize: o.PageSize,
 		redirect: o.Redirect,
 		sees:     o.Sees,
+		demand:   o.Demand,
 		served:   newServed(lookup, o.ServedFor, o.KeepReplaced, o.Now),
 		files:    newFiles(lookup, o.Files),
 		bodies:   newBodies(o.Bodies),

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"ream/demand"
 	"ream/fault"
 )
 
@@ -44,6 +45,9 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file) {
 	header["Referrer-Policy"] = noReferrer
 	if match := r.Header["If-None-Match"]; len(match) == 1 && match[0] == f.etag[0] && r.Header["If-Match"] == nil && r.Header["If-Unmodified-Since"] == nil {
 		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	if h.demand != nil && !f.stored.Load() && h.serveDemanded(w, r, f) {
 		return
 	}
 	if h.redirect != nil && mayRedirect(r, f) {
@@ -166,6 +170,10 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		header.Del(name)
 	}
 	header["Cache-Control"] = revalidate
+	if upstream, ok := errors.AsType[*demand.UpstreamError](err); ok {
+		h.failUpstream(w, upstream)
+		return
+	}
 	status := http.StatusInternalServerError
 	switch fault.KindOf(err) {
 	case fault.NotFound:

@@ -68,10 +68,21 @@ func leases(l library) {
 	lease("the own", "a", -time.Second, true)
 	lease("one that ran out", "b", time.Hour, true)
 	lease("one that was lost", "a", time.Hour, false)
-	l.tx(func(tx *db.Tx) error { return tx.EndLease(l.ctx(), digest(1), "a") })
+	end := func(holder string) {
+		l.t.Helper()
+		if err := l.EndLease(l.ctx(), digest(1), holder); err != nil {
+			l.t.Fatal(err)
+		}
+	}
+	end("a")
 	lease("one that somebody else tried to end", "a", time.Hour, false)
-	l.tx(func(tx *db.Tx) error { return tx.EndLease(l.ctx(), digest(1), "b") })
+	end("b")
 	lease("one that was ended", "a", time.Hour, true)
+	if err := l.KeepFetched(l.ctx(), content.Artifact{SHA256: digest(1), Size: 1}, "a"); err != nil {
+		l.t.Fatal(err)
+	}
+	equal(l.t, "stored", must(l.Stored(l.ctx(), []content.Digest{digest(1)}))(l.t), []bool{true})
+	lease("one whose fetch is over", "b", time.Hour, true)
 	equal(l.t, "of another digest", must(l.LeaseFetch(l.ctx(), digest(2), "b", time.Hour))(l.t), true)
 	if err := l.DropLeases(l.ctx()); err != nil {
 		l.t.Fatal(err)
