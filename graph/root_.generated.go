@@ -42,6 +42,7 @@ type ResolverRoot interface {
 	Task() TaskResolver
 	TaskGroup() TaskGroupResolver
 	Token() TokenResolver
+	Unit() UnitResolver
 	Worker() WorkerResolver
 }
 
@@ -1273,6 +1274,8 @@ func (ec *executionContext) childFields_Unit(ctx context.Context, field graphql.
 		return ec.fieldContext_Unit_sha256(ctx, field)
 	case "size":
 		return ec.fieldContext_Unit_size(ctx, field)
+	case "stored":
+		return ec.fieldContext_Unit_stored(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Unit", field.Name)
 }

@@ -47,6 +47,7 @@ type loaders struct {
 	currentTasks *loader[content.RepositoryID, *task.Task]
 	nextSyncs    *loader[*content.Repository, *time.Time]
 
+	stored       *loader[content.Digest, bool]
 	ahead        *loader[task.ID, int]
 	reservations *loader[task.ID, []*task.Reservation]
 	holders      *loader[string, []*task.Task]
@@ -88,6 +89,7 @@ func newLoaders(s Store) *loaders {
 		currentTasks: newLoader(&lookups, s.CurrentTasks),
 		nextSyncs:    newLoader(&lookups, nextSyncs(s)),
 
+		stored:       newLoader(&lookups, s.Stored),
 		ahead:        newLoader(&lookups, s.Ahead),
 		reservations: newLoader(&lookups, s.Reservations),
 		holders:      newLoader(&lookups, s.Holders),

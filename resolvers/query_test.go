@@ -22,9 +22,9 @@ func TestOneQuestionPerLevel(t *testing.T) {
 		{
 			"lists in lists",
 			`{repositories(first: 10){nodes{
-				versions(first: 10){totalCount nodes{units(first: 5){totalCount nodes{path}}}}
+				versions(first: 10){totalCount nodes{units(first: 5){totalCount nodes{path stored}}}}
 				version(number: 3){id} publications(first: 2){nodes{version{id}}}}}}`,
-			map[string]int{"Repositories": 1, "Versions": 1, "VersionUnits": 1, "VersionsByNumber": 1, "RepositoryPublications": 1, "VersionsByID": 1},
+			map[string]int{"Repositories": 1, "Versions": 1, "VersionUnits": 1, "Stored": 1, "VersionsByNumber": 1, "RepositoryPublications": 1, "VersionsByID": 1},
 		},
 		{
 			"tasks in lists",

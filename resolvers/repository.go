@@ -165,13 +165,20 @@ func (r *subscriptionResolver) Repositories(ctx context.Context, labels *string,
 	})
 }
 
+func (r *unitResolver) Stored(ctx context.Context, obj *content.Unit) (bool, error) {
+	return loadersOf(ctx).stored.load(ctx, obj.SHA256)
+}
+
 func (r *Resolver) Repository() graph.RepositoryResolver { return &repositoryResolver{r} }
 
 func (r *Resolver) RepositoryVersion() graph.RepositoryVersionResolver {
 	return &repositoryVersionResolver{r}
 }
 
+func (r *Resolver) Unit() graph.UnitResolver { return &unitResolver{r} }
+
 type (
 	repositoryResolver        struct{ *Resolver }
 	repositoryVersionResolver struct{ *Resolver }
+	unitResolver              struct{ *Resolver }
 )

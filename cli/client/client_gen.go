@@ -2597,12 +2597,15 @@ var AllOnError = []OnError{
 type Policy string
 
 const (
-	// During the sync.
+	// During the sync. One after the policy was ON_DEMAND fetches what upstream's metadata name and is not stored, also if nothing else changed.
 	PolicyImmediate Policy = "IMMEDIATE"
+	// When a client asks for a file first; a sync reads the metadata alone. A file that upstream gives otherwise than its metadata say is never served as a whole.
+	PolicyOnDemand Policy = "ON_DEMAND"
 )
 
 var AllPolicy = []Policy{
 	PolicyImmediate,
+	PolicyOnDemand,
 }
 
 // PreviewChange includes the GraphQL fields of SyncPreviewChange requested by the fragment PreviewChange.
