@@ -1,0 +1,436 @@
+package demand_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"ream/content"
+	"ream/db"
+	"ream/db/dbtest"
+	"ream/demand"
+	"ream/fault"
+)
+
+func isUpstream(err error) bool {
+	_, ok := errors.AsType[*demand.UpstreamError](err)
+	return ok
+}
+
+// TestManyAtOnce has many clients who ask for one file at once.
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		for _, size := range []int{1, small, small + 1, 3 << 20} {
+			file := fileOf(1, size)
+			up := newUpstream(t, gives(file))
+			k := newDesk(t, d, demand.Options{}, up)
+			var all sync.WaitGroup
+			for range 100 {
+				all.Go(func() { k.gets(file) })
+			}
+			all.Wait()
+			k.awaitStored(file)
+			k.gets(file)
+			if n := len(up.asked()); n != 1 {
+				t.Errorf("%d bytes: upstream was asked %d times", size, n)
+			}
+		}
+	})
+}
+
+// TestSmallIsVerifiedFirst holds the end of a small file and that of a large
+// one back: of the small one, nobody may see a byte.
+func TestSmallIsVerifiedFirst(t *testing.T) {
+	t.Parallel()
+	d := dbtest.SQLite(t)
+	file := fileOf(2, small)
+	g := newGate(t, file, len(file)-1)
+	k := newDesk(t, d, demand.Options{}, newUpstream(t, g.ServeHTTP))
+	read := make(chan error, 1)
+	r := k.Open(t.Context(), digest(file), int64(len(file)))
+	defer r.Close()
+	go func() {
+		_, err := r.Read(make([]byte, 1))
+		read <- err
+	}()
+	<-g.reached
+	select {
+	case err := <-read:
+		t.Fatalf("a byte was read before the file was verified, %v", err)
+	default:
+	}
+	g.release()
+	if err := <-read; err != nil || !k.holds(file) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestLargeIsStreamed has clients who read what has arrived, one who leaves,
+// and one who comes later. The end is held back.
+func TestLargeIsStreamed(t *testing.T) {
+	t.Parallel()
+	d := dbtest.SQLite(t)
+	file := fileOf(3, 2<<20)
+	g := newGate(t, file, len(file)-1)
+	up := newUpstream(t, g.ServeHTTP)
+	k := newDesk(t, d, demand.Options{}, up)
+	readers := make([]*demand.Reader, 10)
+	for i := range readers {
+		readers[i] = k.Open(t.Context(), digest(file), int64(len(file)))
+		defer readers[i].Close()
+		got := make([]byte, 1<<20)
+		if _, err := io.ReadFull(readers[i], got); err != nil || !bytes.Equal(got, file[:len(got)]) {
+			t.Fatalf("the first bytes: got %v", err)
+		}
+	}
+	readers[0].Close()
+	// All but one byte has come. The end is for those who are patient.
+	end := k.Open(t.Context(), digest(file), int64(len(file)))
+	defer end.Close()
+	if _, err := end.Seek(-10, io.SeekEnd); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		got, err := io.ReadAll(end)
+		if err == nil && !bytes.Equal(got, file[len(file)-10:]) {
+			err = fmt.Errorf("got %x", got)
+		}
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		t.Fatalf("the end was read before the file was verified, %v", err)
+	default:
+	}
+	g.release()
+	for _, r := range readers[1:] {
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, file[1<<20:]) {
+			t.Errorf("the rest: got %d bytes, %v", len(got), err)
+		}
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	k.gets(file)
+	k.awaitStored(file)
+	if n := len(up.asked()); n != 1 {
+		t.Errorf("upstream was asked %d times", n)
+	}
+}
+
+// TestLies has upstreams that do not give the file that the metadata say.
+func TestLies(t *testing.T) {
+	t.Parallel()
+	d := dbtest.SQLite(t)
+	for _, size := range []int{100, 1 << 20} {
+		file := fileOf(4, size)
+		wrongEnd := bytes.Clone(file)
+		wrongEnd[size-1]++
+		wrongStart := bytes.Clone(file)
+		wrongStart[0]++
+		for name, steps := range map[string][]http.HandlerFunc{
+			"wrong at the end":   {gives(wrongEnd)},
+			"wrong at the start": {gives(wrongStart)},
+			"short":              {gives(file[:size-1])},
+			"long":               {gives(append(bytes.Clone(file), 0))},
+			"short, unannounced": {func(w http.ResponseWriter, _ *http.Request) {
+				http.NewResponseController(w).Flush()
+				w.Write(file[:size-1])
+			}},
+			"long, unannounced": {func(w http.ResponseWriter, _ *http.Request) {
+				http.NewResponseController(w).Flush()
+				w.Write(file)
+				w.Write([]byte("more"))
+			}},
+			"breaks off":  {breaks(file, size-1)},
+			"flips":       {gives(wrongEnd), gives(wrongStart)},
+			"not there":   {status(http.StatusNotFound)},
+			"not allowed": {status(http.StatusForbidden)},
+			"fails":       {status(http.StatusInternalServerError)},
+		} {
+			t.Run(fmt.Sprintf("%s of %d", name, size), func(t *testing.T) {
+				t.Parallel()
+				k := newDesk(t, d, demand.Options{}, newUpstream(t, steps...))
+				var all sync.WaitGroup
+				for range 20 {
+					all.Go(func() {
+						if got, err := k.read(file); len(got) >= size || !isUpstream(err) || size < small && len(got) > 0 {
+							t.Errorf("got %d bytes, %v", len(got), err)
+						}
+					})
+				}
+				all.Wait()
+				k.Close()
+				if b, err := k.blobs.Open(t.Context(), digest(file), int64(size)); !fault.Is(err, fault.NotFound) {
+					t.Errorf("the storage has %v, %v", b, err)
+				}
+			})
+		}
+	}
+	t.Run("size", func(t *testing.T) {
+		t.Parallel()
+		file := fileOf(5, 1000)
+		k := newDesk(t, d, demand.Options{}, newUpstream(t, gives(file)))
+		k.gets(file)
+		r := k.Open(t.Context(), digest(file), 999)
+		defer r.Close()
+		if _, err := io.ReadAll(r); !isUpstream(err) {
+			t.Errorf("of a file that is stored with another size: got %v", err)
+		}
+		if _, err := k.Stored(t.Context(), digest(file), 998); !isUpstream(err) {
+			t.Errorf("whether it is stored with another size: got %v", err)
+		}
+	})
+}
+
+// TestBeginsAnew has an upstream that breaks off and cannot go on. Who has read
+// of what it gave first is not given the rest of what it gave then.
+func TestBeginsAnew(t *testing.T) {
+	t.Parallel()
+	file := fileOf(6, 2<<20)
+	g := newGate(t, file, 1<<20)
+	k := newDesk(t, dbtest.SQLite(t), demand.Options{}, newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		defer panic(http.ErrAbortHandler)
+		w.Write(file[:1<<20])
+		http.NewResponseController(w).Flush()
+		g.reached <- struct{}{}
+		<-g.open
+	}, gives(file)))
+	early, late := k.Open(t.Context(), digest(file), int64(len(file))), k.Open(t.Context(), digest(file), int64(len(file)))
+	defer early.Close()
+	defer late.Close()
+	if _, err := io.ReadFull(early, make([]byte, 1000)); err != nil {
+		t.Fatal(err)
+	}
+	g.release()
+	if _, err := io.ReadAll(early); !isUpstream(err) {
+		t.Errorf("who had read: got %v", err)
+	}
+	if got, err := io.ReadAll(late); err != nil || !bytes.Equal(got, file) {
+		t.Errorf("who had not: got %d bytes, %v", len(got), err)
+	}
+	k.gets(file)
+}
+
+func TestSeveralSources(t *testing.T) {
+	t.Parallel()
+	d := dbtest.SQLite(t)
+	for _, size := range []int{100, 1 << 20} {
+		file, other := fileOf(7, size), fileOf(8, size)
+		bad, good := newUpstream(t, status(http.StatusServiceUnavailable)), newUpstream(t, gives(file), gives(other))
+		lying := newUpstream(t, gives(other))
+		k := newDesk(t, d, demand.Options{}, bad, lying, good)
+		for got, err := k.read(file); !bytes.Equal(got, file); got, err = k.read(file) {
+			if size < small || !isUpstream(err) { // of a large file, it may have read of the lie
+				t.Fatalf("got %d bytes, %v", len(got), err)
+			}
+		}
+		k.awaitStored(file)
+		// Those that failed are asked last for a while.
+		before := len(bad.asked())
+		k.gets(other)
+		if n := len(bad.asked()); n != before {
+			t.Errorf("the one that is away was asked %d times more", n-before)
+		}
+	}
+	k := newDesk(t, d, demand.Options{})
+	if _, err := k.read(fileOf(9, 100)); !isUpstream(err) {
+		t.Errorf("without a source: got %v", err)
+	}
+}
+
+// TestRecovery has an upstream that fails and is back soon.
+func TestRecovery(t *testing.T) {
+	t.Parallel()
+	file := fileOf(10, 100)
+	up := newUpstream(t, status(404), gives(file))
+	k := newDesk(t, dbtest.SQLite(t), demand.Options{Forget: time.Hour}, up)
+	for range 3 {
+		if _, err := k.read(file); !isUpstream(err) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if n := len(up.asked()); n != 1 {
+		t.Errorf("upstream was asked %d times at once", n)
+	}
+	up = newUpstream(t, status(404), gives(file))
+	k = newDesk(t, dbtest.SQLite(t), demand.Options{Forget: time.Millisecond}, up)
+	if _, err := k.read(file); !isUpstream(err) {
+		t.Fatalf("got %v", err)
+	}
+	for t.Context().Err() == nil {
+		if got, err := k.read(file); err == nil {
+			if !bytes.Equal(got, file) {
+				t.Errorf("got %q", got)
+			}
+			break
+		}
+	}
+}
+
+// TestSeveralProcesses has two fetchers of one database and storage that are
+// asked for one file at once.
+func TestSeveralProcesses(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		for _, size := range []int{100, 2 << 20} {
+			file := fileOf(11, size)
+			up := newUpstream(t, gives(file))
+			a := newDesk(t, d, demand.Options{}, up)
+			var all sync.WaitGroup
+			for _, k := range []*desk{a, a.another()} {
+				for range 20 {
+					all.Go(func() { k.gets(file) })
+				}
+			}
+			all.Wait()
+			a.awaitStored(file)
+			if n := len(up.asked()); n != 1 {
+				t.Errorf("%d bytes: upstream was asked %d times", size, n)
+			}
+		}
+	})
+}
+
+// TestKilledProcess has a lease that nobody renews any more.
+func TestKilledProcess(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		file := fileOf(12, 100)
+		if leased, err := d.LeaseFetch(t.Context(), content.Digest(digest(file)), "who was killed", 50*time.Millisecond); err != nil || !leased {
+			t.Fatalf("got %t, %v", leased, err)
+		}
+		up := newUpstream(t, gives(file))
+		newDesk(t, d, demand.Options{}, up).gets(file)
+		if n := len(up.asked()); n != 1 {
+			t.Errorf("upstream was asked %d times", n)
+		}
+	})
+}
+
+// TestLongFetchKeepsItsLease has a fetch that takes longer than its lease.
+func TestLongFetchKeepsItsLease(t *testing.T) {
+	t.Parallel()
+	d := dbtest.SQLite(t)
+	file := fileOf(13, 100)
+	g := newGate(t, file, 50)
+	o := demand.Options{Lease: 300 * time.Millisecond}
+	a := newDesk(t, d, o, newUpstream(t, g.ServeHTTP))
+	done := make(chan struct{})
+	go func() { defer close(done); a.gets(file) }()
+	<-g.reached
+	for began := time.Now(); time.Since(began) < 2*o.Lease; {
+		if leased, err := d.LeaseFetch(t.Context(), content.Digest(digest(file)), "another", o.Lease); err != nil || leased {
+			t.Fatalf("another one got the lease: %t, %v", leased, err)
+		}
+		time.Sleep(10 * time.Millisecond) // to let time pass is what this is about
+	}
+	g.release()
+	<-done
+}
+
+// TestTooMany has more files that are asked for than may be fetched at once.
+func TestTooMany(t *testing.T) {
+	t.Parallel()
+	first, second := fileOf(14, 100), fileOf(15, 100)
+	g := newGate(t, first, 50)
+	k := newDesk(t, dbtest.SQLite(t), demand.Options{Fetches: 1, Busy: time.Millisecond, Forget: time.Millisecond}, newUpstream(t, g.ServeHTTP, gives(second)))
+	done := make(chan struct{})
+	go func() { defer close(done); k.gets(first) }()
+	<-g.reached
+	if _, err := k.read(second); !fault.Is(err, fault.Unavailable) || isUpstream(err) {
+		t.Errorf("got %v", err)
+	}
+	g.release()
+	<-done
+	for t.Context().Err() == nil {
+		if _, err := k.read(second); err == nil {
+			return
+		}
+	}
+}
+
+// TestClose ends a fetch in the middle: whoever comes next can begin at once.
+func TestClose(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		file := fileOf(16, 1<<20)
+		g := newGate(t, file, 1<<19)
+		k := newDesk(t, d, demand.Options{Lease: time.Hour}, newUpstream(t, g.ServeHTTP))
+		read := make(chan error, 1)
+		go func() { _, err := k.read(file); read <- err }()
+		<-g.reached
+		k.Close()
+		if err := <-read; !fault.Is(err, fault.Unavailable) {
+			t.Errorf("got %v", err)
+		}
+		if _, err := k.read(file); !fault.Is(err, fault.Unavailable) {
+			t.Errorf("after the end: got %v", err)
+		}
+		if leased, err := d.LeaseFetch(t.Context(), content.Digest(digest(file)), "another", time.Hour); err != nil || !leased {
+			t.Errorf("the lease: got %t, %v", leased, err)
+		}
+		if k.holds(file) {
+			t.Error("half a file is stored")
+		}
+	})
+}
+
+func TestParts(t *testing.T) {
+	t.Parallel()
+	d := dbtest.SQLite(t)
+	file := fileOf(17, 1<<20)
+	for _, tt := range []struct {
+		name           string
+		steps          []http.HandlerFunc
+		size           int // of the file
+		offset, length int
+		want           []string // the ranges that upstream is asked for
+	}{
+		{"large", []http.HandlerFunc{gives(file)}, len(file), 1000, 500, []string{"bytes=1000-1499"}},
+		{"as large as a small file", []http.HandlerFunc{gives(file)}, len(file), 0, small, []string{fmt.Sprintf("bytes=0-%d", small-1)}},
+		{"larger than a small file", []http.HandlerFunc{gives(file)}, len(file), 0, small + 1, []string{""}},
+		{"the end", []http.HandlerFunc{gives(file)}, len(file), len(file) - 100, 100, []string{""}},
+		{"of a small file", []http.HandlerFunc{gives(file[:small])}, small, 1000, 500, []string{""}},
+		{"of an upstream without parts", []http.HandlerFunc{func(w http.ResponseWriter, _ *http.Request) { w.Write(file) }}, len(file), 1000, 500, []string{"bytes=1000-1499", ""}},
+		{"of an upstream that failed", []http.HandlerFunc{status(500), gives(file)}, len(file), 1000, 500, []string{"bytes=1000-1499", "bytes=1000-1499"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			up := newUpstream(t, tt.steps...)
+			k := newDesk(t, d, demand.Options{}, up)
+			// Each has a file of its own, so that it does not find another's.
+			r := k.Open(t.Context(), digest(file[:tt.size]), int64(tt.size))
+			defer r.Close()
+			r.Only(int64(tt.offset), int64(tt.length))
+			if _, err := r.Seek(int64(tt.offset), io.SeekStart); err != nil {
+				t.Fatal(err)
+			}
+			got := make([]byte, tt.length)
+			if _, err := io.ReadFull(r, got); err != nil || !bytes.Equal(got, file[tt.offset:tt.offset+tt.length]) {
+				t.Errorf("got %v", err)
+			}
+			if asked := up.asked(); !slices.Equal(asked, tt.want) {
+				t.Errorf("asked for %q, want %q", asked, tt.want)
+			}
+		})
+	}
+	t.Run("wrong", func(t *testing.T) {
+		t.Parallel()
+		k := newDesk(t, d, demand.Options{}, newUpstream(t, gives(file[:len(file)-1])))
+		r := k.Open(t.Context(), digest(file), int64(len(file)))
+		defer r.Close()
+		r.Only(0, 10)
+		if n, err := r.Read(make([]byte, 10)); n > 0 || !isUpstream(err) {
+			t.Errorf("got %d, %v", n, err)
+		}
+	})
+}
