@@ -175,6 +175,16 @@ func TestLies(t *testing.T) {
 			})
 		}
 	}
+	t.Run("of nothing", func(t *testing.T) {
+		t.Parallel()
+		k := newDesk(t, d, demand.Options{}, newUpstream(t, gives(nil)))
+		r := k.Open(t.Context(), digest([]byte("something")), 0)
+		defer r.Close()
+		if n, err := r.Read(make([]byte, 1)); n > 0 || !isUpstream(err) {
+			t.Errorf("got %d, %v", n, err)
+		}
+		k.gets(nil)
+	})
 	t.Run("size", func(t *testing.T) {
 		t.Parallel()
 		file := fileOf(5, 1000)

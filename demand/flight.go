@@ -111,14 +111,14 @@ type view struct {
 	err      error
 	file     *os.File
 	attempt  int
-	readable int64 // from the start
+	readable int64 // from the start; -1 if nothing may be said yet
 	changed  <-chan struct{}
 }
 
 func (fl *flight) view() view {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
-	v := view{state: fl.state, err: fl.err, file: fl.file, attempt: fl.attempt, changed: fl.changed}
+	v := view{state: fl.state, err: fl.err, file: fl.file, attempt: fl.attempt, readable: -1, changed: fl.changed}
 	switch {
 	case fl.state == stored || fl.state == verified && !fl.small:
 		v.readable = fl.size

@@ -1,7 +1,9 @@
 package origin
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -30,8 +32,8 @@ func (h *Handler) serveDemanded(w http.ResponseWriter, r *http.Request, f *file)
 	header["Repr-Digest"] = f.digest
 	b := h.demand.Open(r.Context(), f.sha256, f.size)
 	defer b.Close()
-	if f.size == 0 && r.Method == http.MethodGet {
-		// No byte will be read, but the digest has to be that of nothing.
+	if f.size == 0 && f.sha256 != digestOfNothing && r.Method == http.MethodGet {
+		// No byte would be read, so that nobody would notice.
 		if _, err := b.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			h.fail(w, r, err)
 			return true
@@ -43,6 +45,9 @@ func (h *Handler) serveDemanded(w http.ResponseWriter, r *http.Request, f *file)
 	h.serveRemote(w, r, f, b)
 	return true
 }
+
+// digestOfNothing is that of an empty file, which need not be fetched.
+var digestOfNothing = fmt.Sprintf("%x", sha256.Sum256(nil))
 
 // onlyRange returns the part of a file that a request wants, if it is one with
 // a beginning and an end, and whatever else the request says cannot make it
