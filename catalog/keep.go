@@ -54,8 +54,8 @@ type batch struct {
 	staged []blob.Staged
 	bytes  int64
 	// Their artifacts are staged here, were recorded before, or come on demand.
-	landed []*content.Unit // fetched for them: most are new
-	found  []*content.Unit // already there: most are recorded as well
+	landed []*content.Unit  // fetched for them: most are new
+	found  []*content.Unit  // already there: most are recorded as well
 	later  []content.Source // of those that come on demand, which are among the found
 }
 
