@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// content measures how fast Ream syncs many small files, and how fast it finds
-// out that nothing changed.
+// content measures how fast Ream syncs many small files, how fast it finds out
+// that nothing changed, and what many clients of a file on demand cost.
 func content(ctx context.Context, b *bench) error {
 	const (
 		count       = 10_000
@@ -56,7 +56,7 @@ func content(ctx context.Context, b *bench) error {
 		b.add(row{measure: fmt.Sprintf("… its processor time, %s", d), unit: inSeconds, ream: cpu, peer: "curl", than: peerCPU})
 		b.add(row{measure: fmt.Sprintf("… its peak memory, %s", d), unit: inBytes, ream: memory, peer: "limit", than: sample{150e6}, goals: []goal{atMost(1)}})
 		b.add(row{measure: fmt.Sprintf("sync again, nothing changed, %s", d), unit: inSeconds, ream: again, peer: "limit", than: sample{0.2}, goals: []goal{atMost(1)}})
-		return nil
+		return b.onDemand(ctx, d)
 	})
 }
 
