@@ -13,7 +13,7 @@ import (
 // fetched on demand. A remote that cannot be used as it is set is passed over,
 // unless there is no other.
 func (c *Catalog) Places(ctx context.Context, digest content.Digest) ([]fetch.Place, error) {
-	sources, err := c.DB.Sources(ctx, digest)
+	sources, err := c.DB.ArtifactSources(ctx, digest)
 	if err != nil {
 		return nil, err
 	}

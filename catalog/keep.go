@@ -133,9 +133,9 @@ func (k *keeper) lose(digest content.Digest) (next wanted, waits bool) {
 	return a.waiting[0], true
 }
 
-// add takes units whose artifacts have landed, or were found, or can be got
-// later where sources say. It blocks and fails as land does.
-func (k *keeper) add(landed, found []*content.Unit, later ...content.Source) error {
+// add takes units whose artifacts have landed, or were found. It blocks and
+// fails as land does.
+func (k *keeper) add(landed, found []*content.Unit) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.room(); err != nil {
@@ -143,6 +143,19 @@ func (k *keeper) add(landed, found []*content.Unit, later ...content.Source) err
 	}
 	k.next.landed = append(k.next.landed, landed...)
 	k.next.found = append(k.next.found, found...)
+	k.grown()
+	return nil
+}
+
+// leave takes units whose artifacts are left to be fetched on demand, and where
+// these can be got. It blocks and fails as land does.
+func (k *keeper) leave(units []*content.Unit, later []content.Source) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.room(); err != nil {
+		return err
+	}
+	k.next.found = append(k.next.found, units...)
 	k.next.later = append(k.next.later, later...)
 	k.grown()
 	return nil

@@ -279,13 +279,13 @@ func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted)
 	if err != nil {
 		return err
 	}
-	var found []*content.Unit
+	var found, left []*content.Unit
 	var later []content.Source
 	for _, w := range all {
 		size, ok := known[w.SHA256]
 		if !ok && s.remote.Policy == content.OnDemand {
 			later = append(later, content.Source{SHA256: w.SHA256, RemoteID: s.remote.ID, Path: w.Path})
-			found = append(found, w.Unit)
+			left = append(left, w.Unit)
 			s.done(0)
 			continue
 		}
@@ -310,7 +310,10 @@ func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted)
 			}
 		}
 	}
-	if err := s.keeper.add(nil, found, later...); err != nil {
+	if err := s.keeper.add(nil, found); err != nil {
+		return err
+	}
+	if err := s.keeper.leave(left, later); err != nil {
 		return err
 	}
 	return ctx.Err()

@@ -53,6 +53,8 @@ func TestOperationsAsk(t *testing.T) {
 			"CreateRemote":     `{"input":{"name":"files","url":"http://h/files/PULP_MANIFEST","policy":"IMMEDIATE","connections":16}}`,
 			"CreateRepository": `{"input":{"name":"files","format":"FILE","remote":"remote-1","labels":[]}}`,
 			"Mirror":           `{"input":{"repositories":{"names":["files"]},"path":"p","mirror":true,"onError":"FAIL","priority":"NORMAL"}}`}, "group-7\n"},
+		{[]string{"mirror", "http://h/files/", "--on-demand", "--no-wait"}, map[string]string{
+			"CreateRemote": `{"input":{"name":"files","url":"http://h/files/PULP_MANIFEST","policy":"ON_DEMAND","connections":16}}`}, "group-7\n"},
 		{[]string{"sync", "--all", "--max-running", "3", "--no-wait"}, map[string]string{
 			"Sync": `{"input":{"repositories":{"all":true},"mirror":true,"priority":"NORMAL","maxRunning":3}}`}, "group-7\n"},
 		{[]string{"retry", "group-5", "--no-wait"}, map[string]string{

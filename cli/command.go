@@ -76,9 +76,14 @@ the end: a remote and a repository are created for it if there are none.`)
 	addOnly, onError := f.Bool("add-only", false, "keep what upstream dropped"), f.onError()
 	name := f.String("name", "", "the repository's `name`, for one URL; made from the URL if left out")
 	path := f.String("path", "", "where to serve it, for one repository: the `path` below /content/; its name if left out")
+	onDemand := f.Bool("on-demand", false, "for a new remote: fetch a file when a client asks for it first")
 	words, err := f.parse(args)
 	if err != nil {
 		return err
+	}
+	policy := client.PolicyImmediate
+	if *onDemand {
+		policy = client.PolicyOnDemand
 	}
 	origins, err := originsOf(words, *name)
 	if err != nil {
@@ -96,7 +101,7 @@ the end: a remote and a repository are created for it if there are none.`)
 		return err
 	}
 	for _, o := range origins {
-		if err := o.ensure(ctx, c, nil); err != nil {
+		if err := o.ensure(ctx, c, policy, nil); err != nil {
 			return err
 		}
 	}

@@ -143,7 +143,7 @@ func mirrorAll(ctx context.Context, c *client.Client, source string, env Env) (g
 	}
 	for _, one := range all {
 		o := origin{name: one.name, url: source + "/" + one.name + "/" + manifestName}
-		if err := o.ensure(ctx, c, []client.LabelInput{{Key: "demo"}}); err != nil {
+		if err := o.ensure(ctx, c, client.PolicyImmediate, []client.LabelInput{{Key: "demo"}}); err != nil {
 			return "", err
 		}
 	}

@@ -87,8 +87,9 @@ func namesOf(all []origin) []string {
 	return names
 }
 
-// ensure makes sure that there is a repository that syncs from the URL.
-func (o origin) ensure(ctx context.Context, c *client.Client, labels []client.LabelInput) error {
+// ensure makes sure that there is a repository that syncs from the URL, by a
+// policy if its remote is new.
+func (o origin) ensure(ctx context.Context, c *client.Client, policy client.Policy, labels []client.LabelInput) error {
 	if o.url == "" {
 		return nil
 	}
@@ -111,7 +112,7 @@ func (o origin) ensure(ctx context.Context, c *client.Client, labels []client.La
 	}
 	id := remote.Remote.Id
 	if id == "" {
-		created, err := client.CreateRemote(ctx, c, client.CreateRemoteInput{Name: o.name, Url: o.url, Policy: client.PolicyImmediate, Connections: 16})
+		created, err := client.CreateRemote(ctx, c, client.CreateRemoteInput{Name: o.name, Url: o.url, Policy: policy, Connections: 16})
 		if err != nil {
 			return fmt.Errorf("create the remote %q: %w", o.name, err)
 		}

@@ -9,17 +9,17 @@ import (
 	"ream/fault"
 )
 
-// maxSources bounds how many places of the same bytes are looked at.
-const maxSources = 20
+// maxPlaces bounds how many places of the same bytes are looked at.
+const maxPlaces = 20
 
-// Sources returns some places where the bytes with a digest can be got, the
+// ArtifactSources returns some places where the bytes with a digest can be got, the
 // newest remote first.
-func (q *queries) Sources(ctx context.Context, digest content.Digest) ([]content.Source, error) {
+func (q *queries) ArtifactSources(ctx context.Context, digest content.Digest) ([]content.Source, error) {
 	var rows []struct {
 		RemoteID content.RemoteID `db:"remote_id"`
 		Path     string           `db:"path"`
 	}
-	if err := q.sel(ctx, &rows, `SELECT remote_id, path FROM artifact_source WHERE sha256 = ? ORDER BY remote_id DESC, path LIMIT ?`, digest, maxSources); err != nil {
+	if err := q.sel(ctx, &rows, `SELECT remote_id, path FROM artifact_source WHERE sha256 = ? ORDER BY remote_id DESC, path LIMIT ?`, digest, maxPlaces); err != nil {
 		return nil, err
 	}
 	sources := make([]content.Source, len(rows))
