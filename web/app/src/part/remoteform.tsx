@@ -14,6 +14,7 @@ export function RemoteForm({ remote, onDone, onCancel }: { remote?: RemoteSettin
   const client = useApolloClient();
   const [name, setName] = useState(remote?.name ?? '');
   const [url, setUrl] = useState(remote?.url ?? '');
+  const [onDemand, setOnDemand] = useState(remote?.policy === 'ON_DEMAND');
   const [username, setUsername] = useState(remote?.username ?? '');
   const [password, setPassword] = useState('');
   const [token, setToken] = useState('');
@@ -27,7 +28,7 @@ export function RemoteForm({ remote, onDone, onCancel }: { remote?: RemoteSettin
   const secret = (text: string) => (text !== '' ? text : forget ? '' : undefined);
   const { busy, error, submit } = useForm(async () => {
     const input = {
-      name, url: url.trim(), username: forget && username === remote?.username ? '' : username, password: secret(password), token: secret(token),
+      name, url: url.trim(), policy: onDemand ? 'ON_DEMAND' as const : 'IMMEDIATE' as const, username: forget && username === remote?.username ? '' : username, password: secret(password), token: secret(token),
       caCert, verifyTls, proxyUrl, connections: Number(connections), bytesPerSecond: Number(rate), retries: Number(retries),
     };
     await (remote
@@ -41,6 +42,7 @@ export function RemoteForm({ remote, onDone, onCancel }: { remote?: RemoteSettin
       <Stack maw="36rem">
         <TextInput label="Name" required autoFocus value={name} error={problem('name')} onChange={(event) => setName(event.currentTarget.value)} />
         <TextInput label="URL" description="Of the PULP_MANIFEST" type="url" required value={url} error={problem('url')} onChange={(event) => setUrl(event.currentTarget.value)} />
+        <Checkbox label="Fetch a file when somebody asks for it first" description="A sync reads only what there is; else it fetches every file" checked={onDemand} onChange={(event) => setOnDemand(event.currentTarget.checked)} />
         <TextInput label="User name" autoComplete="off" value={username} error={problem('username')} onChange={(event) => setUsername(event.currentTarget.value)} />
         <PasswordInput label="Password" description={remote?.hasPassword ? 'One is set; empty leaves it as it is' : 'It is stored encrypted and never shown'} autoComplete="new-password"
           value={password} error={problem('password')} onChange={(event) => setPassword(event.currentTarget.value)} />
