@@ -39,11 +39,22 @@ type desk struct {
 // of one database are like several processes.
 func newDesk(t *testing.T, d *db.DB, o demand.Options, upstreams ...*upstream) *desk {
 	t.Helper()
+	return newDeskOn(t, d, newDisk(t), o, upstreams...)
+}
+
+func newDisk(t *testing.T) *blob.Disk {
+	t.Helper()
 	blobs, err := blob.NewDisk(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { blobs.Close() })
+	return blobs
+}
+
+// newDeskOn is newDesk with a storage that tests share.
+func newDeskOn(t *testing.T, d *db.DB, blobs *blob.Disk, o demand.Options, upstreams ...*upstream) *desk {
+	t.Helper()
 	networks, err := fetch.ParseNetworks("all")
 	if err != nil {
 		t.Fatal(err)
