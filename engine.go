@@ -131,6 +131,7 @@ func (e *engine) takeBack(ctx context.Context) error {
 func (e *engine) work(ctx context.Context) error {
 	var group errgroup.Group
 	group.Go(func() error { return e.scheduler.Run(ctx) })
+	group.Go(func() error { e.operations.KeepCounting(ctx); return nil })
 	if e.worker != nil {
 		group.Go(func() error { return e.worker.Run(ctx) })
 	}

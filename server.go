@@ -53,6 +53,8 @@ const usage = `ream mirrors, versions and publishes package repositories.
   ream delete    delete a version that is not in use
   ream promote   serve what another distribution serves
   ream rollback  serve what was served before
+  ream clean     remove from the storage what nothing names
+  ream verify    compare what is stored with its digests, and mend it
   ream watch     follow a task or a group of tasks
   ream cancel    cancel a task or a group of tasks
   ream retry     do unsuccessful work again

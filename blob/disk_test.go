@@ -69,7 +69,11 @@ func TestDisk(t *testing.T) {
 					t.Fatalf("open the storage: %v", err)
 				}
 				t.Cleanup(func() { d.Close() })
-				return blobtest.Opened{Storage: d, Staging: filepath.Join(dir, "tmp")}
+				return blobtest.Opened{
+					Storage: d, Staging: filepath.Join(dir, "tmp"),
+					Spoil:       func(t *testing.T, sha256, body string) { blobtest.SpoilDisk(t, dir, sha256, body) },
+					Quarantined: func(t *testing.T) map[string]string { return blobtest.QuarantinedOnDisk(t, dir) },
+				}
 			})
 		})
 	}

@@ -58,9 +58,14 @@ func TestS3(t *testing.T) {
 	server := blobtest.StartS3(t)
 	t.Run("Suite", func(t *testing.T) {
 		blobtest.Run(t, func(t *testing.T) blobtest.Opened {
-			o := server.Options(t, server.Bucket(t))
+			bucket := server.Bucket(t)
+			o := server.Options(t, bucket)
 			o.Part = part
-			return blobtest.Opened{Storage: newS3(t, o), Staging: o.Staging}
+			return blobtest.Opened{
+				Storage: newS3(t, o), Staging: o.Staging,
+				Spoil:       func(t *testing.T, sha256, body string) { server.Spoil(t, bucket, sha256, body) },
+				Quarantined: func(t *testing.T) map[string]string { return server.Quarantined(t, bucket) },
+			}
 		})
 	})
 	for name, test := range map[string]func(*testing.T, *blobtest.S3){

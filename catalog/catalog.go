@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"regexp"
 	"time"
@@ -30,6 +31,13 @@ type Blobs interface {
 	Discard(staged blob.Staged)
 	// Open opens a blob of size bytes for reading.
 	Open(ctx context.Context, sha256 string, size int64) (io.ReadSeekCloser, error)
+	// Stored tells what is stored, by digest, from the first behind after on.
+	Stored(ctx context.Context, after string) iter.Seq2[blob.Stored, error]
+	// Remove removes those of some blobs that were last committed longer ago than
+	// olderThan, and returns them. The database must not name any of them.
+	Remove(ctx context.Context, digests []string, olderThan time.Duration) (removed []string, err error)
+	// Verify compares a blob with its digest, and moves it aside if it is damaged.
+	Verify(ctx context.Context, sha256 string, size int64) (blob.Condition, error)
 }
 
 // Catalog carries out operations. It is safe for concurrent use.
@@ -57,6 +65,8 @@ const (
 	UploadKind     task.Kind = "repository.upload"
 
 	DeleteVersionKind task.Kind = "version.delete"
+	CleanKind         task.Kind = "storage.clean"
+	VerifyKind        task.Kind = "storage.verify"
 )
 
 // Handlers are what a worker runs for the catalog's tasks.
@@ -72,6 +82,8 @@ func (c *Catalog) Handlers() map[task.Kind]task.Handler {
 		UploadKind:     c.retaining(c.upload),
 
 		DeleteVersionKind: c.deleteVersion,
+		CleanKind:         c.clean,
+		VerifyKind:        c.verify,
 	}
 }
 
@@ -91,6 +103,8 @@ func Limits(slots int) map[task.Kind]task.Limits {
 		UploadKind:     {Deadline: 6 * time.Hour, Stall: 30 * time.Minute},
 
 		DeleteVersionKind: {Deadline: time.Hour},
+		CleanKind:         {Deadline: 24 * time.Hour, Stall: 30 * time.Minute},
+		VerifyKind:        {Slots: max(1, slots/2), Deadline: 24 * time.Hour, Stall: 30 * time.Minute},
 	}
 }
 

@@ -24,6 +24,7 @@ func (b *brokenFile) Unwrap() error { return b.err }
 // failures records the files that a sync fails to get, batch after batch.
 type failures struct {
 	record func(context.Context, []task.Failure) error
+	drop   func(context.Context) error
 
 	mu   sync.Mutex
 	next []task.Failure
@@ -42,11 +43,21 @@ func (c *Catalog) newFailures(ctx context.Context, run *task.Run) (*failures, er
 	}
 	f := &failures{record: func(ctx context.Context, all []task.Failure) error {
 		return change(ctx, func(tx *db.Tx) error { return tx.AddFailures(ctx, run.Task.ID, all) })
+	}, drop: func(ctx context.Context) error {
+		return change(ctx, func(tx *db.Tx) error { return tx.DropFailures(ctx, run.Task.ID) })
 	}}
 	if run.Task.Attempt <= 1 {
 		return f, nil
 	}
-	return f, change(ctx, func(tx *db.Tx) error { return tx.DropFailures(ctx, run.Task.ID) })
+	return f, f.drop(ctx)
+}
+
+// restart begins the list anew.
+func (f *failures) restart(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.next = nil
+	return f.drop(ctx)
 }
 
 // add records a failure, soon. It blocks while others are recorded, which keeps

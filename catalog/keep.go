@@ -57,6 +57,7 @@ type batch struct {
 	landed []*content.Unit  // fetched for them: most are new
 	found  []*content.Unit  // already there: most are recorded as well
 	later  []content.Source // of those that come on demand, which are among the found
+	needed []content.Digest // of those of found that others recorded
 }
 
 // has reports whether there are so many times what a batch needs.
@@ -133,9 +134,9 @@ func (k *keeper) lose(digest content.Digest) (next wanted, waits bool) {
 	return a.waiting[0], true
 }
 
-// add takes units whose artifacts have landed, or were found. It blocks and
-// fails as land does.
-func (k *keeper) add(landed, found []*content.Unit) error {
+// add takes units whose artifacts have landed, or were found; needed are those
+// that others recorded, who may clean them away. It blocks and fails as land does.
+func (k *keeper) add(landed, found []*content.Unit, needed ...content.Digest) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.room(); err != nil {
@@ -143,6 +144,7 @@ func (k *keeper) add(landed, found []*content.Unit) error {
 	}
 	k.next.landed = append(k.next.landed, landed...)
 	k.next.found = append(k.next.found, found...)
+	k.next.needed = append(k.next.needed, needed...)
 	k.grown()
 	return nil
 }
@@ -224,6 +226,9 @@ func (k *keeper) keep(ctx context.Context, b batch) error {
 		artifacts[i] = content.Artifact{SHA256: digests[i], Size: s.Size}
 	}
 	if err := k.c.DB.InTx(ctx, func(tx *db.Tx) error {
+		if err := tx.NeedArtifacts(ctx, b.needed); err != nil {
+			return err
+		}
 		if err := tx.AddArtifacts(ctx, artifacts); err != nil {
 			return err
 		}

@@ -28,6 +28,9 @@ type Operation struct {
 	Upload  *UploadRequest  `json:"upload,omitzero"`
 
 	DeleteVersion *DeleteVersionRequest `json:"deleteVersion,omitzero"`
+
+	CleanOrphans  *CleanOrphansRequest  `json:"cleanOrphans,omitzero"`
+	VerifyContent *VerifyContentRequest `json:"verifyContent,omitzero"`
 }
 
 // request is one operation with its options.
@@ -70,6 +73,10 @@ func (o Operation) request() (name string, r request, err error) {
 		return "uploadFiles", o.Upload, nil
 	case o.DeleteVersion != nil:
 		return "deleteVersion", o.DeleteVersion, nil
+	case o.CleanOrphans != nil:
+		return "cleanOrphans", o.CleanOrphans, nil
+	case o.VerifyContent != nil:
+		return "verifyContent", o.VerifyContent, nil
 	}
 	return "", nil, fault.New(fault.Conflict, "this version of the program does not know the operation: run the newer one")
 }

@@ -82,8 +82,8 @@ func (c *Catalog) versionToPublish(ctx context.Context, args publishArgs) (*cont
 	return version, nil
 }
 
-// writeManifest stores a fresh manifest of the version, as an artifact like
-// any other.
+// writeManifest stores a fresh manifest of the version. It counts once a
+// publication names it.
 func (c *Catalog) writeManifest(ctx context.Context, run *task.Run, v *content.Version) (content.PublishedFile, error) {
 	none := content.PublishedFile{}
 	w, err := c.Blobs.Create()
@@ -115,13 +115,7 @@ func (c *Catalog) writeManifest(ctx context.Context, run *task.Run, v *content.V
 		c.Blobs.Discard(staged)
 		return none, err
 	}
-	digest := content.Digest(staged.SHA256)
-	if err := c.DB.InTx(ctx, func(tx *db.Tx) error {
-		return tx.AddArtifacts(ctx, []content.Artifact{{SHA256: digest, Size: staged.Size}})
-	}); err != nil {
-		return none, err
-	}
-	return content.PublishedFile{Path: file.ManifestName, SHA256: digest, Size: staged.Size}, nil
+	return content.PublishedFile{Path: file.ManifestName, SHA256: content.Digest(staged.SHA256), Size: staged.Size}, nil
 }
 
 type distributeArgs struct {

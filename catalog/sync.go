@@ -66,15 +66,23 @@ func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
 	if synced == fingerprint && version == up.repository.LatestID {
 		return nil
 	}
-	s := &syncing{c: c, run: run, source: up.source, base: up.base, remote: up.remote, connections: up.remote.Connections, skips: args.OnError == content.Skip,
-		keeper: newKeeper(c), failures: failures}
-	if err := s.fetchAll(ctx, up.manifest); err != nil {
-		return err
+	for tries := 1; ; tries++ {
+		s := &syncing{c: c, run: run, source: up.source, base: up.base, remote: up.remote, connections: up.remote.Connections, skips: args.OnError == content.Skip,
+			keeper: newKeeper(c), failures: failures}
+		err := s.fetchAll(ctx, up.manifest)
+		if err == nil {
+			if s.failed != nil {
+				fingerprint = "" // the next sync tries again
+			}
+			err = s.finish(ctx, up.repository, args.Mirror, fingerprint)
+		}
+		if tries == maxCleaned || !errors.Is(err, db.ErrCleaned) {
+			return err
+		}
+		if err := failures.restart(ctx); err != nil {
+			return err
+		}
 	}
-	if s.failed != nil {
-		fingerprint = "" // the next sync tries again
-	}
-	return s.finish(ctx, up.repository, args.Mirror, fingerprint)
 }
 
 // upstream is what a repository's remote has now.
@@ -111,6 +119,10 @@ func (c *Catalog) readUpstream(ctx context.Context, run *task.Run, id content.Re
 	manifest, err := c.fetchManifest(ctx, run, source, remote.URL)
 	return &upstream{repository, remote, source, base, manifest}, err
 }
+
+// maxCleaned is how often a sync goes through its files, if what it found among
+// those that no version named is removed each time. Once is rare already.
+const maxCleaned = 3
 
 // fingerprint tells whether a sync would lead to anything else than the last
 // one. Credentials, headers and the ways to connect may lead to other metadata,
@@ -209,6 +221,9 @@ const lookAt = 1000
 // fetchAll reads the manifest twice: once to check it whole and to know the
 // totals, once to fetch what is not stored yet.
 func (s *syncing) fetchAll(ctx context.Context, m fetchedManifest) error {
+	if _, err := m.f.Seek(0, 0); err != nil {
+		return fmt.Errorf("read the manifest: %w", err)
+	}
 	if err := file.Parse(m.f, func(e file.Entry) error {
 		s.total++
 		s.inBytes += e.Size
@@ -281,6 +296,7 @@ func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted)
 	}
 	var found, left []*content.Unit
 	var later []content.Source
+	var needed []content.Digest
 	for _, w := range all {
 		size, ok := known[w.SHA256]
 		if !ok && s.remote.Policy == content.OnDemand {
@@ -308,9 +324,12 @@ func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted)
 			if fits {
 				found = append(found, w.Unit)
 			}
+			if fits && ok {
+				needed = append(needed, w.SHA256)
+			}
 		}
 	}
-	if err := s.keeper.add(nil, found); err != nil {
+	if err := s.keeper.add(nil, found, needed...); err != nil {
 		return err
 	}
 	if err := s.keeper.leave(left, later); err != nil {

@@ -39,6 +39,7 @@ func Main(ctx context.Context, name string, args []string, env Env) int {
 	}
 	commands := map[string]func(context.Context, []string, Env) error{
 		"cancel":   cancelWork,
+		"clean":    cleanOrphans,
 		"retry":    retryWork,
 		"rollback": rollBack,
 		"copy":     copyUnits,
@@ -52,6 +53,7 @@ func Main(ctx context.Context, name string, args []string, env Env) int {
 		"sync":     syncRepositories,
 		"token":    tokens,
 		"upload":   uploadLocalFiles,
+		"verify":   verifyContent,
 		"watch":    watchWork,
 	}
 	run, ok := commands[name]

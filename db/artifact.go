@@ -11,15 +11,18 @@ import (
 // bulk is how many rows one statement takes.
 const bulk = 2000
 
-// FindArtifacts returns the sizes of those artifacts that are stored.
+type artifactRow struct {
+	SHA256 content.Digest `db:"sha256"`
+	Size   int64          `db:"size"`
+}
+
+// FindArtifacts returns the sizes of those artifacts that are stored, without
+// those whose bytes were found to be wrong.
 func (q *queries) FindArtifacts(ctx context.Context, digests []content.Digest) (map[content.Digest]int64, error) {
 	sizes := make(map[content.Digest]int64, len(digests))
 	for chunk := range slices.Chunk(digests, bulk) {
-		var rows []struct {
-			SHA256 content.Digest `db:"sha256"`
-			Size   int64          `db:"size"`
-		}
-		if err := q.sel(ctx, &rows, `SELECT sha256, size FROM artifact WHERE `+q.d.in("sha256"), list(q.d, chunk)); err != nil {
+		var rows []artifactRow
+		if err := q.sel(ctx, &rows, `SELECT sha256, size FROM artifact WHERE quarantined_at IS NULL AND `+q.d.in("sha256"), list(q.d, chunk)); err != nil {
 			return nil, err
 		}
 		for _, r := range rows {
@@ -39,8 +42,12 @@ func (q *queries) Stored(ctx context.Context, digests []content.Digest) ([]bool,
 	return stored, err
 }
 
-// AddArtifacts records artifacts; those that are recorded already stay.
+// AddArtifacts records artifacts whose bytes are stored; those that are recorded
+// already stay, and are good again if they were not.
 func (tx *Tx) AddArtifacts(ctx context.Context, artifacts []content.Artifact) error {
+	if err := tx.besideCleaning(ctx); err != nil {
+		return err
+	}
 	type row struct {
 		SHA256 content.Digest `json:"sha256"`
 		Size   int64          `json:"size"`
@@ -54,7 +61,7 @@ func (tx *Tx) AddArtifacts(ctx context.Context, artifacts []content.Artifact) er
 	now := micros(tx.now())
 	for chunk := range slices.Chunk(rows, bulk) {
 		if _, err := tx.exec(ctx, `INSERT INTO artifact(sha256, size, created_at) SELECT sha256, size, CAST(? AS bigint) FROM `+
-			tx.d.rows("x", "sha256 text", "size bigint")+` WHERE TRUE ORDER BY sha256 ON CONFLICT (sha256) DO NOTHING`, now, encode(chunk)); err != nil {
+			tx.d.rows("x", "sha256 text", "size bigint")+` WHERE TRUE ORDER BY sha256 ON CONFLICT (sha256) DO UPDATE SET quarantined_at = NULL WHERE artifact.quarantined_at IS NOT NULL`, now, encode(chunk)); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,7 @@ func (db *DB) PurgeTasks(ctx context.Context, after task.ID, cutoff time.Time, l
 	const next = `SELECT t.id, t.created_at, t.finished_at, g.id IS NOT NULL AS kept
 		FROM task t LEFT JOIN task_group g ON g.id = t.group_id WHERE t.id > ? ORDER BY t.id LIMIT ?`
 	return purge(ctx, db, next, after, cutoff, limit, func(tx *Tx, ids []task.ID) (int, error) {
-		for _, table := range []string{"task_report", "task_created", "task_failure", "task_preview", "task_preview_change", "task_unsuccessful"} {
+		for _, table := range []string{"task_report", "task_created", "task_failure", "task_finding", "task_preview", "task_preview_change", "task_unsuccessful"} {
 			if _, err := tx.exec(ctx, `DELETE FROM `+table+` WHERE `+tx.d.in("task_id"), list(tx.d, ids)); err != nil {
 				return 0, err
 			}

@@ -3,7 +3,6 @@ package db
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	"ream/content"
@@ -94,7 +93,7 @@ func spansOf(ids []content.UnitID) []span {
 	return spans
 }
 
-// members reads units, all of which must exist.
+// members reads units. It fails with ErrCleaned if one does not exist.
 func (tx *Tx) members(ctx context.Context, ids []content.UnitID) ([]member, error) {
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	found := make([]member, 0, len(ids))
@@ -104,7 +103,7 @@ func (tx *Tx) members(ctx context.Context, ids []content.UnitID) ([]member, erro
 			return nil, err
 		}
 		if len(rows) != len(chunk) {
-			return nil, fmt.Errorf("%d of %d units from %s to %s do not exist", len(chunk)-len(rows), len(chunk), chunk[0], chunk[len(chunk)-1])
+			return nil, ErrCleaned
 		}
 		found = append(found, rows...)
 	}

@@ -68,10 +68,17 @@ func (q *queries) PublicationOfVersion(ctx context.Context, id content.VersionID
 }
 
 // CreatePublication makes a version ready to be served, with these metadata
-// files. Distributions that follow the repository serve it from the commit on,
+// files, whose bytes are stored. Distributions that follow the repository serve it from the commit on,
 // unless they serve a later version. It fails with fault.Conflict if a unit has
 // the path of a metadata file.
 func (tx *Tx) CreatePublication(ctx context.Context, v *content.Version, metadata []content.PublishedFile) (*content.Publication, error) {
+	artifacts := make([]content.Artifact, len(metadata))
+	for i, f := range metadata {
+		artifacts[i] = content.Artifact{SHA256: f.SHA256, Size: f.Size}
+	}
+	if err := tx.AddArtifacts(ctx, artifacts); err != nil {
+		return nil, err
+	}
 	r, err := tx.LockRepository(ctx, v.RepositoryID)
 	if err != nil {
 		return nil, err
@@ -144,8 +151,8 @@ func (tx *Tx) publishMetadata(ctx context.Context, p *content.Publication, v *co
 	case clash:
 		return fault.New(fault.Conflict, "version %d has a unit at %q, where the publication's metadata belongs", v.Number, taken)
 	}
-	_, err := tx.exec(ctx, `INSERT INTO published_file(publication_id, path, sha256, size, modified_at)
-		SELECT CAST(? AS bigint), path, sha256, size, modified_at FROM `+
+	_, err := tx.exec(ctx, `INSERT INTO published_file(publication_id, path, sha256, size, modified_at, metadata)
+		SELECT CAST(? AS bigint), path, sha256, size, modified_at, TRUE FROM `+
 		tx.d.rows("x", "path text", "sha256 text", "size bigint", "modified_at bigint"), p.ID, encode(rows))
 	return err
 }

@@ -188,6 +188,9 @@ func (q *queries) findUnits(ctx context.Context, keys []unitKey) (missing []unit
 // AddUnits stores those units that are not stored yet, and fills in the IDs of
 // all. Most of those in fresh should be new: they are not looked for before.
 func (tx *Tx) AddUnits(ctx context.Context, units, fresh []*content.Unit) error {
+	if err := tx.besideCleaning(ctx); err != nil {
+		return err
+	}
 	// An ID that a unit has already may be of a transaction that failed.
 	missing, err := tx.findUnits(ctx, keysOf(units))
 	if err != nil {

@@ -72,8 +72,11 @@ func (q *queries) VersionsByNumber(ctx context.Context, keys []content.VersionKe
 // newest version so far, without the removed ones and with the added ones. An
 // added unit takes the place of one with the same path. It fails with
 // fault.Conflict if base, 0 for none, is not the newest version, or if two
-// added units have one path.
+// added units have one path, and with ErrCleaned if a unit does not exist.
 func (tx *Tx) CreateVersion(ctx context.Context, repo *content.Repository, base content.VersionID, added, removed []content.UnitID) (*content.Version, error) {
+	if err := tx.besideCleaning(ctx); err != nil {
+		return nil, err
+	}
 	current, err := tx.LockRepository(ctx, repo.ID)
 	if err != nil {
 		return nil, err

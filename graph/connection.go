@@ -57,6 +57,8 @@ type (
 	SyncPreviewChangeEdge       = Edge[*content.PreviewChange]
 	TaskFailureConnection       = Connection[*task.Failure]
 	TaskFailureEdge             = Edge[*task.Failure]
+	ContentFindingConnection    = Connection[*content.Finding]
+	ContentFindingEdge          = Edge[*content.Finding]
 	TaskGroupConnection         = Connection[*task.Group]
 	TaskGroupEdge               = Edge[*task.Group]
 	TokenConnection             = Connection[*access.Token]

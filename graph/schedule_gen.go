@@ -645,6 +645,52 @@ func (ec *executionContext) fieldContext_ScheduleEdge_node(_ context.Context, fi
 	return fc, nil
 }
 
+func (ec *executionContext) _ScheduledCleanOrphans_graceHours(ctx context.Context, field graphql.CollectedField, obj *ScheduledCleanOrphans) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduledCleanOrphans_graceHours(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.GraceHours, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int32) graphql.Marshaler {
+			return ec.marshalNInt2int32(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduledCleanOrphans_graceHours(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduledCleanOrphans", field, false, false, "Int")
+}
+
+func (ec *executionContext) _ScheduledCleanOrphans_priority(ctx context.Context, field graphql.CollectedField, obj *ScheduledCleanOrphans) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduledCleanOrphans_priority(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Priority, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v task.Priority) graphql.Marshaler {
+			return ec.marshalNPriority2reamᚋtaskᚐPriority(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduledCleanOrphans_priority(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduledCleanOrphans", field, false, false, "Priority")
+}
+
 func (ec *executionContext) _ScheduledMirror_repositories(ctx context.Context, field graphql.CollectedField, obj *ScheduledMirror) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -1086,6 +1132,84 @@ func (ec *executionContext) fieldContext_ScheduledSync_maxRunning(_ context.Cont
 	return graphql.NewScalarFieldContext("ScheduledSync", field, false, false, "Int")
 }
 
+func (ec *executionContext) _ScheduledVerifyContent_repositories(ctx context.Context, field graphql.CollectedField, obj *ScheduledVerifyContent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduledVerifyContent_repositories(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Repositories, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *RepositorySelection) graphql.Marshaler {
+			return ec.marshalORepositorySelection2ᚖreamᚋgraphᚐRepositorySelection(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduledVerifyContent_repositories(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "ScheduledVerifyContent",
+		Field:      field,
+		IsMethod:   false,
+		IsResolver: false,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RepositorySelection(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _ScheduledVerifyContent_priority(ctx context.Context, field graphql.CollectedField, obj *ScheduledVerifyContent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduledVerifyContent_priority(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Priority, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v task.Priority) graphql.Marshaler {
+			return ec.marshalNPriority2reamᚋtaskᚐPriority(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduledVerifyContent_priority(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduledVerifyContent", field, false, false, "Priority")
+}
+
+func (ec *executionContext) _ScheduledVerifyContent_maxRunning(ctx context.Context, field graphql.CollectedField, obj *ScheduledVerifyContent) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_ScheduledVerifyContent_maxRunning(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.MaxRunning, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *int32) graphql.Marshaler {
+			return ec.marshalOInt2ᚖint32(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_ScheduledVerifyContent_maxRunning(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("ScheduledVerifyContent", field, false, false, "Int")
+}
+
 // endregion **************************** field.gotpl *****************************
 
 // region    **************************** input.gotpl *****************************
@@ -1178,7 +1302,7 @@ func (ec *executionContext) unmarshalInputScheduledOperationInput(ctx context.Co
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"sync", "publish", "mirror", "purge"}
+	fieldsInOrder := [...]string{"sync", "publish", "mirror", "purge", "cleanOrphans", "verifyContent"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1213,6 +1337,20 @@ func (ec *executionContext) unmarshalInputScheduledOperationInput(ctx context.Co
 				return it, err
 			}
 			it.Purge = data
+		case "cleanOrphans":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("cleanOrphans"))
+			data, err := ec.unmarshalOCleanOrphansInput2ᚖreamᚋgraphᚐCleanOrphansInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.CleanOrphans = data
+		case "verifyContent":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("verifyContent"))
+			data, err := ec.unmarshalOVerifyContentInput2ᚖreamᚋgraphᚐVerifyContentInput(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.VerifyContent = data
 		}
 	}
 	return it, nil
@@ -1315,6 +1453,13 @@ func (ec *executionContext) _ScheduledOperation(ctx context.Context, sel ast.Sel
 	switch obj := (obj).(type) {
 	case nil:
 		return graphql.Null
+	case ScheduledVerifyContent:
+		return ec._ScheduledVerifyContent(ctx, sel, &obj)
+	case *ScheduledVerifyContent:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ScheduledVerifyContent(ctx, sel, obj)
 	case ScheduledSync:
 		return ec._ScheduledSync(ctx, sel, &obj)
 	case *ScheduledSync:
@@ -1343,6 +1488,13 @@ func (ec *executionContext) _ScheduledOperation(ctx context.Context, sel ast.Sel
 			return graphql.Null
 		}
 		return ec._ScheduledMirror(ctx, sel, obj)
+	case ScheduledCleanOrphans:
+		return ec._ScheduledCleanOrphans(ctx, sel, &obj)
+	case *ScheduledCleanOrphans:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._ScheduledCleanOrphans(ctx, sel, obj)
 	default:
 		if typedObj, ok := obj.(graphql.Marshaler); ok {
 			return typedObj
@@ -1587,6 +1739,44 @@ func (ec *executionContext) _ScheduleEdge(ctx context.Context, sel ast.Selection
 	return out
 }
 
+var scheduledCleanOrphansImplementors = []string{"ScheduledCleanOrphans", "ScheduledOperation"}
+
+func (ec *executionContext) _ScheduledCleanOrphans(ctx context.Context, sel ast.SelectionSet, obj *ScheduledCleanOrphans) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, scheduledCleanOrphansImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ScheduledCleanOrphans")
+		case "graceHours":
+			out.Values[i] = ec._ScheduledCleanOrphans_graceHours(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "priority":
+			out.Values[i] = ec._ScheduledCleanOrphans_priority(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 var scheduledMirrorImplementors = []string{"ScheduledMirror", "ScheduledOperation"}
 
 func (ec *executionContext) _ScheduledMirror(ctx context.Context, sel ast.SelectionSet, obj *ScheduledMirror) graphql.Marshaler {
@@ -1789,6 +1979,49 @@ func (ec *executionContext) _ScheduledSync(ctx context.Context, sel ast.Selectio
 	return out
 }
 
+var scheduledVerifyContentImplementors = []string{"ScheduledVerifyContent", "ScheduledOperation"}
+
+func (ec *executionContext) _ScheduledVerifyContent(ctx context.Context, sel ast.SelectionSet, obj *ScheduledVerifyContent) graphql.Marshaler {
+	fields := graphql.CollectFields(ec.OperationContext, sel, scheduledVerifyContentImplementors)
+
+	out := graphql.NewFieldSet(fields)
+	deferred := graphql.NewDeferredGroup(ctx)
+	for i, field := range fields {
+		switch field.Name {
+		case "__typename":
+			out.Values[i] = graphql.MarshalString("ScheduledVerifyContent")
+		case "repositories":
+			out.Values[i] = ec._ScheduledVerifyContent_repositories(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		case "priority":
+			out.Values[i] = ec._ScheduledVerifyContent_priority(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "maxRunning":
+			out.Values[i] = ec._ScheduledVerifyContent_maxRunning(ctx, field, obj)
+			if out.Values[i] == graphql.RequiredNull {
+				out.Invalids++
+			}
+		default:
+			panic("unknown field " + strconv.Quote(field.Name))
+		}
+	}
+	out.Dispatch(ctx)
+	if out.Invalids > 0 {
+		return graphql.Null
+	}
+
+	if n := len(deferred.Defers); n > 0 {
+		atomic.AddInt32(&ec.Deferred, int32(min(n, math.MaxInt32)))
+		ec.ProcessDeferredGroup(deferred)
+	}
+
+	return out
+}
+
 // endregion **************************** object.gotpl ****************************
 
 // region    ***************************** type.gotpl *****************************
@@ -1878,6 +2111,13 @@ func (ec *executionContext) unmarshalNScheduledOperationInput2ᚖreamᚋgraphᚐ
 func (ec *executionContext) unmarshalNUpdateScheduleInput2reamᚋgraphᚐUpdateScheduleInput(ctx context.Context, v any) (UpdateScheduleInput, error) {
 	res, err := ec.unmarshalInputUpdateScheduleInput(ctx, v)
 	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalORepositorySelection2ᚖreamᚋgraphᚐRepositorySelection(ctx context.Context, sel ast.SelectionSet, v *RepositorySelection) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	return ec._RepositorySelection(ctx, sel, v)
 }
 
 func (ec *executionContext) marshalOSchedule2ᚖreamᚋtaskᚐSchedule(ctx context.Context, sel ast.SelectionSet, v *task.Schedule) graphql.Marshaler {

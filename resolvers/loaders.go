@@ -43,11 +43,13 @@ type loaders struct {
 	groupRetries            pageLoader[task.GroupID, *task.Group]
 	failures                pageLoader[task.ID, *task.Failure]
 	previewChanges          pageLoader[previewOwner, *content.PreviewChange]
+	findings                pageLoader[task.ID, *content.Finding]
 
 	currentTasks *loader[content.RepositoryID, *task.Task]
 	nextSyncs    *loader[*content.Repository, *time.Time]
 
 	stored       *loader[content.Digest, bool]
+	figures      *loader[content.RepositoryID, *content.Figures]
 	ahead        *loader[task.ID, int]
 	reservations *loader[task.ID, []*task.Reservation]
 	holders      *loader[string, []*task.Task]
@@ -85,11 +87,13 @@ func newLoaders(s Store) *loaders {
 		groupRetries:            newPageLoader(&lookups, s.GroupRetries),
 		failures:                newPageLoader(&lookups, s.Failures),
 		previewChanges:          newPageLoader(&lookups, ofPreviewOwners(s.PreviewChanges)),
+		findings:                newPageLoader(&lookups, s.Findings),
 
 		currentTasks: newLoader(&lookups, s.CurrentTasks),
 		nextSyncs:    newLoader(&lookups, nextSyncs(s)),
 
 		stored:       newLoader(&lookups, s.Stored),
+		figures:      newLoader(&lookups, s.Figures),
 		ahead:        newLoader(&lookups, s.Ahead),
 		reservations: newLoader(&lookups, s.Reservations),
 		holders:      newLoader(&lookups, s.Holders),

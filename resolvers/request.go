@@ -59,12 +59,35 @@ func purgeRequest(in graph.PurgeInput) catalog.PurgeRequest {
 	}
 }
 
+func cleanOrphansRequest(in graph.CleanOrphansInput) catalog.CleanOrphansRequest {
+	return catalog.CleanOrphansRequest{
+		GraceHours:     int(in.GraceHours),
+		Priority:       in.Priority,
+		IdempotencyKey: value(in.IdempotencyKey),
+	}
+}
+
+func verifyContentRequest(in graph.VerifyContentInput) (catalog.VerifyContentRequest, error) {
+	maxRunning, err := limit(in.MaxRunning)
+	request := catalog.VerifyContentRequest{
+		Priority:       in.Priority,
+		MaxRunning:     maxRunning,
+		IdempotencyKey: value(in.IdempotencyKey),
+	}
+	if in.Repositories != nil {
+		repositories, wrong := selector(in.Repositories)
+		request.Repositories, err = &repositories, cmp.Or(wrong, err)
+	}
+	return request, err
+}
+
 // operation decodes what a schedule queues; nil if nothing is given.
 func operation(in *graph.ScheduledOperationInput) (*catalog.Operation, error) {
 	if in == nil {
 		return nil, nil
 	}
-	if err := fault.ExactlyOne("operation", "sync, publish, mirror and purge", in.Sync != nil, in.Publish != nil, in.Mirror != nil, in.Purge != nil); err != nil {
+	if err := fault.ExactlyOne("operation", "sync, publish, mirror, purge, cleanOrphans and verifyContent", in.Sync != nil, in.Publish != nil, in.Mirror != nil, in.Purge != nil,
+		in.CleanOrphans != nil, in.VerifyContent != nil); err != nil {
 		return nil, err
 	}
 	var (
@@ -86,6 +109,13 @@ func operation(in *graph.ScheduledOperationInput) (*catalog.Operation, error) {
 		o.Mirror = new(catalog.MirrorRequest)
 		*o.Mirror, err = mirrorRequest(*in.Mirror)
 		name, key = "mirror", in.Mirror.IdempotencyKey
+	case in.CleanOrphans != nil:
+		o.CleanOrphans = new(cleanOrphansRequest(*in.CleanOrphans))
+		name, key = "cleanOrphans", in.CleanOrphans.IdempotencyKey
+	case in.VerifyContent != nil:
+		o.VerifyContent = new(catalog.VerifyContentRequest)
+		*o.VerifyContent, err = verifyContentRequest(*in.VerifyContent)
+		name, key = "verifyContent", in.VerifyContent.IdempotencyKey
 	default:
 		o.Purge = new(purgeRequest(*in.Purge))
 		name, key = "purge", in.Purge.IdempotencyKey

@@ -43,6 +43,7 @@ func (r *Resolver) store(ctx context.Context) Store {
 type Store interface {
 	Remotes
 	Repositories
+	Figures
 	Versions
 	Publications
 	Distributions
@@ -74,6 +75,12 @@ type Repositories interface {
 	RepositoriesByID(context.Context, []content.RepositoryID) ([]*content.Repository, error)
 	RepositoriesByName(ctx context.Context, names []string) ([]*content.Repository, error)
 	CurrentTasks(context.Context, []content.RepositoryID) ([]*task.Task, error)
+}
+
+// Figures reads what was counted of the storage; nil where nothing was.
+type Figures interface {
+	Storage(context.Context) (*content.Storage, error)
+	Figures(context.Context, []content.RepositoryID) ([]*content.Figures, error)
 }
 
 // Versions reads the versions of repositories, and their units. What takes
@@ -127,6 +134,7 @@ type Tasks interface {
 	Failures(context.Context, []task.ID, page.Request) ([]*page.Of[*task.Failure], error)
 	Previews(context.Context, []task.ID) ([]*content.Preview, error)
 	PreviewChanges(context.Context, []task.ID, []content.PreviewKind, page.Request) ([]*page.Of[*content.PreviewChange], error)
+	Findings(context.Context, []task.ID, page.Request) ([]*page.Of[*content.Finding], error)
 	Queue(context.Context) (*task.Queue, error)
 	Samples(context.Context) ([]*task.Sample, error)
 }
@@ -221,6 +229,8 @@ type Operator interface {
 	Publish(context.Context, catalog.PublishRequest) (task.Work, error)
 	Mirror(context.Context, catalog.MirrorRequest) (*task.Group, error)
 	Purge(context.Context, catalog.PurgeRequest) (task.Work, error)
+	CleanOrphans(context.Context, catalog.CleanOrphansRequest) (task.Work, error)
+	VerifyContent(context.Context, catalog.VerifyContentRequest) (task.Work, error)
 	CancelTask(context.Context, task.ID) (*task.Task, error)
 	CancelGroup(context.Context, task.GroupID) (*task.Group, error)
 	RetryTask(context.Context, task.ID) (*task.Task, error)

@@ -85,6 +85,14 @@ func (r *scheduleResolver) Operation(ctx context.Context, obj *task.Schedule) (g
 		return graph.ScheduledPublish{Repositories: selection(o.Publish.Repositories), Version: optional(int32(o.Publish.Version)), Priority: o.Publish.Priority, MaxRunning: optional(int32(o.Publish.MaxRunning))}, nil
 	case o.Mirror != nil:
 		return graph.ScheduledMirror{Repositories: selection(o.Mirror.Repositories), Path: optional(o.Mirror.Path), Mirror: o.Mirror.Mirror, OnError: cmp.Or(o.Mirror.OnError, content.Fail), Priority: o.Mirror.Priority, MaxRunning: optional(int32(o.Mirror.MaxRunning))}, nil
+	case o.CleanOrphans != nil:
+		return graph.ScheduledCleanOrphans{GraceHours: int32(o.CleanOrphans.GraceHours), Priority: o.CleanOrphans.Priority}, nil
+	case o.VerifyContent != nil:
+		v := graph.ScheduledVerifyContent{Priority: o.VerifyContent.Priority, MaxRunning: optional(int32(o.VerifyContent.MaxRunning))}
+		if o.VerifyContent.Repositories != nil {
+			v.Repositories = selection(*o.VerifyContent.Repositories)
+		}
+		return v, nil
 	default:
 		return graph.ScheduledPurge{OlderThanDays: int32(o.Purge.OlderThanDays), Priority: o.Purge.Priority}, nil
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -207,6 +208,18 @@ func (m *memory) Previews(_ context.Context, ids []task.ID) ([]*content.Preview,
 
 func (m *memory) PreviewChanges(_ context.Context, ids []task.ID, kinds []content.PreviewKind, _ page.Request) ([]*page.Of[*content.PreviewChange], error) {
 	return eachOf(ids, &page.Of[*content.PreviewChange]{}), m.ask("PreviewChanges")
+}
+
+func (m *memory) Findings(_ context.Context, ids []task.ID, _ page.Request) ([]*page.Of[*content.Finding], error) {
+	return eachOf(ids, &page.Of[*content.Finding]{}), m.ask("Findings")
+}
+
+func (m *memory) Storage(context.Context) (*content.Storage, error) {
+	return &content.Storage{Artifacts: 3, Bytes: 7, OrphanedArtifacts: 2, OrphanedBytes: 5, QuarantinedArtifacts: 1, CountedAt: time.Unix(0, 0)}, m.ask("Storage")
+}
+
+func (m *memory) Figures(_ context.Context, ids []content.RepositoryID) ([]*content.Figures, error) {
+	return slices.Repeat([]*content.Figures{{Artifacts: 3, OwnBytes: 4, SharedBytes: 5, CountedAt: time.Unix(0, 0)}}, len(ids)), m.ask("Figures")
 }
 
 func (m *memory) Created(_ context.Context, ids []task.ID) ([][]task.Created, error) {

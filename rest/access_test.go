@@ -33,6 +33,7 @@ func TestRoles(t *testing.T) {
 				needs, limited := access.Reader, true
 				if r.method == http.MethodPost {
 					body = map[string]string{"sync": all, "publish": all, "mirror": all, "purge": `{"olderThanDays": 1}`, "cancel": id, "retry": id,
+						"cleanOrphans": `{"graceHours": 1}`, "verifyContent": all,
 						"uploadFiles":      `{"files": [{"path": "a", "upload": "upload-1"}], "repository": "repository-1"}`,
 						"modifyRepository": `{"repository": "repository-1"}`, "copyUnits": `{"repository": "repository-1", "version": "version-1"}`,
 						"restoreVersion": `{"version": "version-1"}`, "deleteVersion": `{"version": "version-1"}`,

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ream/content"
 	"ream/fault"
 	"ream/page"
 	"ream/task"
@@ -53,6 +55,21 @@ func (h *Handler) members(w http.ResponseWriter, r *http.Request) error {
 
 // failures answers with a page of what a task could not get.
 func (h *Handler) failures(w http.ResponseWriter, r *http.Request) error {
+	return ofTask(h, w, r, "/failures", h.store(r.Context()).Failures, func(href string, found []*task.Failure, next *string) any {
+		return failuresView{href, viewed(found, func(f *task.Failure) failureView { return failureView(*f) }), next}
+	})
+}
+
+// findings answers with a page of what a task found to be wrong.
+func (h *Handler) findings(w http.ResponseWriter, r *http.Request) error {
+	return ofTask(h, w, r, "/findings", h.store(r.Context()).Findings, func(href string, found []*content.Finding, next *string) any {
+		return findingsView{href, viewed(found, viewFinding), next}
+	})
+}
+
+// ofTask answers with a page of a list that a task has, as view shows it.
+func ofTask[T any](h *Handler, w http.ResponseWriter, r *http.Request, list string,
+	read func(context.Context, []task.ID, page.Request) ([]*page.Of[T], error), view func(href string, found []T, next *string) any) error {
 	of, err := h.findTask(r)
 	if err != nil {
 		return err
@@ -65,19 +82,27 @@ func (h *Handler) failures(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	pages, err := h.store(r.Context()).Failures(r.Context(), []task.ID{of.ID}, request)
+	pages, err := read(r.Context(), []task.ID{of.ID}, request)
 	if err != nil {
 		return err
 	}
-	found := pages[0]
-	path := taskHref(of.ID) + "/failures"
-	body := failuresView{Href: withQuery(path, query), Failures: make([]failureView, len(found.Items))}
-	for i, item := range found.Items {
-		body.Failures[i] = failureView(*item.Node)
+	path := taskHref(of.ID) + list
+	href := withQuery(path, query)
+	found := make([]T, len(pages[0].Items))
+	for i, item := range pages[0].Items {
+		found[i] = item.Node
 	}
-	body.Next = nextPage(w, found, path, query)
-	write(w, r, http.StatusOK, mediaJSON, body)
+	write(w, r, http.StatusOK, mediaJSON, view(href, found, nextPage(w, pages[0], path, query)))
 	return nil
+}
+
+// viewed are things as their readers see them.
+func viewed[T, V any](found []T, view func(T) V) []V {
+	views := make([]V, len(found))
+	for i, one := range found {
+		views[i] = view(one)
+	}
+	return views
 }
 
 // nextPage is where the page after this one is, which the header Link tells as

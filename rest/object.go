@@ -72,9 +72,9 @@ func (o *object) given() map[string]any {
 
 // take decodes a field, and reports whether it is there.
 func (o *object) take(name string, into any, want string) bool {
-	text, ok := o.fields[name]
+	there, text := o.has(name), o.fields[name]
 	delete(o.fields, name)
-	if !ok || string(text) == "null" {
+	if !there {
 		return false
 	}
 	if json.Unmarshal(text, into) != nil {
@@ -82,6 +82,12 @@ func (o *object) take(name string, into any, want string) bool {
 		return false
 	}
 	return true
+}
+
+// has reports whether a field is there, and is not null.
+func (o *object) has(name string) bool {
+	text, ok := o.fields[name]
+	return ok && string(text) != "null"
 }
 
 func (o *object) fail(name, format string, args ...any) {

@@ -33,6 +33,10 @@ func read(operation string, body []byte) (any, error) {
 		return mirrorRequest(in)
 	case "purge":
 		return purgeRequest(in)
+	case "cleanOrphans":
+		return cleanOrphansRequest(in)
+	case "verifyContent":
+		return verifyContentRequest(in)
 	}
 	return workID(in)
 }
@@ -56,6 +60,10 @@ func TestRequests(t *testing.T) {
 		{"none", "sync", `{"repositories": {"names": []}}`, catalog.SyncRequest{Repositories: catalog.Selector{Names: []string{}}, Mirror: true, OnError: content.Fail, Priority: task.Normal}},
 		{"all of the history", "purge", `{"olderThanDays": 0, "priority": "LOW"}`, catalog.PurgeRequest{Priority: task.Low}},
 		{"the old history", "purge", `{"olderThanDays": 30, "idempotencyKey": "k"}`, catalog.PurgeRequest{OlderThanDays: 30, Priority: task.Normal, IdempotencyKey: "k"}},
+		{"orphans", "cleanOrphans", `{}`, catalog.CleanOrphansRequest{GraceHours: 24, Priority: task.Normal}},
+		{"younger orphans", "cleanOrphans", `{"graceHours": 2, "priority": "LOW"}`, catalog.CleanOrphansRequest{GraceHours: 2, Priority: task.Low}},
+		{"all that is stored", "verifyContent", `{"repositories": null, "maxRunning": 2}`, catalog.VerifyContentRequest{Priority: task.Normal, MaxRunning: 2}},
+		{"what some have", "verifyContent", `{"repositories": {"names": ["files"]}}`, catalog.VerifyContentRequest{Repositories: &files, Priority: task.Normal}},
 		{"work", "cancel", `{"id": "task-12"}`, "task-12"},
 		{"the largest number", "sync", `{"repositories": {"all": true}, "maxRunning": 2147483647}`,
 			catalog.SyncRequest{Repositories: catalog.Selector{All: true}, Mirror: true, OnError: content.Fail, Priority: task.Normal, MaxRunning: math.MaxInt32}},
@@ -98,6 +106,8 @@ func TestBadRequestsNameTheirField(t *testing.T) {
 		{"half a task", "sync", `{"repositories": {"all": true}, "maxRunning": 1.5}`, "maxRunning", "want a whole number"},
 		{"too many tasks", "sync", `{"repositories": {"all": true}, "maxRunning": 2147483648}`, "maxRunning", "want a whole number"},
 		{"version 0", "publish", `{"repositories": {"all": true}, "version": 0}`, "version", "want a whole number of 1 or more, not 0"},
+		{"no grace", "cleanOrphans", `{"graceHours": 0}`, "graceHours", "want a whole number of 1 or more, not 0"},
+		{"of nobody", "verifyContent", `{"repositories": {}}`, "repositories", "exactly one of ids, names, labels and all must be given, not 0"},
 		{"no days", "purge", `{}`, "olderThanDays", "it is missing"},
 		{"null days", "purge", `{"olderThanDays": null}`, "olderThanDays", "it is missing"},
 		{"days to come", "purge", `{"olderThanDays": -1}`, "olderThanDays", "want a whole number of 0 or more, not -1"},

@@ -99,6 +99,34 @@ func purgeRequest(in *object) (catalog.PurgeRequest, error) {
 	return request, in.done()
 }
 
+func cleanOrphansRequest(in *object) (catalog.CleanOrphansRequest, error) {
+	hours, given := in.whole("graceHours", 1)
+	if !given {
+		hours = 24
+	}
+	request := catalog.CleanOrphansRequest{
+		GraceHours:     hours,
+		Priority:       in.priority(),
+		IdempotencyKey: in.idempotencyKey(),
+	}
+	return request, in.done()
+}
+
+func verifyContentRequest(in *object) (catalog.VerifyContentRequest, error) {
+	var repositories *catalog.Selector
+	if in.has("repositories") {
+		repositories = new(in.selector())
+	}
+	delete(in.fields, "repositories") // null is as good as nothing
+	request := catalog.VerifyContentRequest{
+		Repositories:   repositories,
+		Priority:       in.priority(),
+		MaxRunning:     in.number("maxRunning"),
+		IdempotencyKey: in.idempotencyKey(),
+	}
+	return request, in.done()
+}
+
 // workID reads which work a request is about. It needs no idempotency key: to
 // cancel twice is to cancel once, and a retry that is unfinished is answered
 // again.

@@ -33,6 +33,8 @@ type Catalog interface {
 	Publish(context.Context, catalog.PublishRequest) (task.Work, error)
 	Mirror(context.Context, catalog.MirrorRequest) (*task.Group, error)
 	Purge(context.Context, catalog.PurgeRequest) (task.Work, error)
+	CleanOrphans(context.Context, catalog.CleanOrphansRequest) (task.Work, error)
+	VerifyContent(context.Context, catalog.VerifyContentRequest) (task.Work, error)
 	CancelTask(context.Context, task.ID) (*task.Task, error)
 	CancelGroup(context.Context, task.GroupID) (*task.Group, error)
 	RetryTask(context.Context, task.ID) (*task.Task, error)
@@ -64,6 +66,7 @@ type Store interface {
 	Diff(ctx context.Context, from, to *content.Version, kinds []content.ChangeKind, p page.Request) (*page.Of[*content.UnitChange], error)
 	Previews(context.Context, []task.ID) ([]*content.Preview, error)
 	PreviewChanges(context.Context, []task.ID, []content.PreviewKind, page.Request) ([]*page.Of[*content.PreviewChange], error)
+	Findings(context.Context, []task.ID, page.Request) ([]*page.Of[*content.Finding], error)
 }
 
 // Hub tells what changed. The channel gives the present snapshot at once, then

@@ -84,6 +84,8 @@ func TestOperationsAnswerByType(t *testing.T) {
 		{"publish", all, groupType, "/api/v1/task-groups/group-7"},
 		{"mirror", all, groupType, "/api/v1/task-groups/group-7"},
 		{"purge", `{"olderThanDays": 30}`, taskType, "/api/v1/tasks/task-12"},
+		{"cleanOrphans", `{}`, taskType, "/api/v1/tasks/task-12"},
+		{"verifyContent", `{}`, groupType, "/api/v1/task-groups/group-7"},
 		{"cancel", `{"id": "task-12"}`, taskType, "/api/v1/tasks/task-12"},
 		{"cancel", `{"id": "group-7"}`, groupType, "/api/v1/task-groups/group-7"},
 		{"retry", `{"id": "task-12"}`, taskType, "/api/v1/tasks/task-12"},
@@ -224,6 +226,21 @@ func TestOptionsAndHead(t *testing.T) {
 		if head.status != full.status || head.body != "" || head.header.Get("Content-Type") != full.header.Get("Content-Type") || head.header.Get("Content-Length") == "0" {
 			t.Errorf("HEAD of %s: got %d %v %q, GET got %d %v", path, head.status, head.header, head.body, full.status, full.header)
 		}
+	}
+}
+
+func TestFindingsComeInPages(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &stub{task: aTask(task.Completed)}, Options{})
+	got := s.send(t, "GET", Prefix+"tasks/task-12/findings", "")
+	const want = `{"href":"/api/v1/tasks/task-12/findings","findings":[{"path":"a/b","sha256":"aa","size":3,"problem":"DAMAGED","remedy":"FETCHED","message":"fetched again"},` +
+		`{"path":null,"sha256":"bb","size":0,"problem":"MISSING","remedy":"NONE","message":""}],"next":null}`
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, []byte(got.body)); err != nil {
+		t.Fatal(err)
+	}
+	if got.status != 200 || compact.String() != want {
+		t.Errorf("got %d %s, want %s", got.status, got.body, want)
 	}
 }
 

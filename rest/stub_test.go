@@ -137,6 +137,14 @@ func (s *stub) DropUpload(context.Context, content.UploadID) (*content.Upload, e
 	return s.upload, s.err
 }
 
+func (s *stub) CleanOrphans(context.Context, catalog.CleanOrphansRequest) (task.Work, error) {
+	return s.task, s.err
+}
+
+func (s *stub) VerifyContent(context.Context, catalog.VerifyContentRequest) (task.Work, error) {
+	return s.group, s.err
+}
+
 func (s *stub) CancelTask(context.Context, task.ID) (*task.Task, error) {
 	return s.task, s.err
 }
@@ -195,6 +203,17 @@ func (s *stub) PreviewChanges(_ context.Context, _ []task.ID, kinds []content.Pr
 	s.kinds = kinds
 	change := content.PreviewChange{Path: "a/b", Kind: content.WouldAdd, After: &content.PreviewFile{SHA256: content.Digest(strings.Repeat("ab", 32)), Size: 7}, Fetch: true}
 	return []*page.Of[*content.PreviewChange]{{Items: []page.Item[*content.PreviewChange]{{Key: "a/b", Node: &change}}, HasNext: true}}, nil
+}
+
+func (s *stub) Findings(_ context.Context, ids []task.ID, _ page.Request) ([]*page.Of[*content.Finding], error) {
+	pages := make([]*page.Of[*content.Finding], len(ids))
+	for i := range pages {
+		pages[i] = &page.Of[*content.Finding]{Items: []page.Item[*content.Finding]{
+			{Key: "7", Node: &content.Finding{Path: "a/b", SHA256: "aa", Size: 3, Problem: content.Damaged, Remedy: content.Fetched, Message: "fetched again"}},
+			{Key: "8", Node: &content.Finding{SHA256: "bb", Problem: content.Missing, Remedy: content.Unsolved}},
+		}}
+	}
+	return pages, nil
 }
 
 func (s *stub) Subscribe(ctx context.Context, _ event.Topic) (<-chan event.Snapshot, error) {

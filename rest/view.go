@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ream/catalog"
+	"ream/content"
 	"ream/task"
 )
 
@@ -42,6 +43,7 @@ type taskView struct {
 	Created  []string      `json:"created"`  // ids
 	Failures string        `json:"failures"` // where they are
 	Preview  *string       `json:"preview"`  // where it is going to be; nil if the task makes none
+	Findings string        `json:"findings"`
 }
 
 type groupView struct {
@@ -63,6 +65,30 @@ type failuresView struct {
 	Href     string        `json:"href"`
 	Failures []failureView `json:"failures"`
 	Next     *string       `json:"next"` // the page that follows; nil after the last
+}
+
+// findingsView is a page of what a task found to be wrong.
+type findingsView struct {
+	Href     string        `json:"href"`
+	Findings []findingView `json:"findings"`
+	Next     *string       `json:"next"` // the page that follows; nil after the last
+}
+
+type findingView struct {
+	Path    *string         `json:"path"` // nil if none is known
+	SHA256  content.Digest  `json:"sha256"`
+	Size    int64           `json:"size"`
+	Problem content.Problem `json:"problem"`
+	Remedy  content.Remedy  `json:"remedy"`
+	Message string          `json:"message"`
+}
+
+func viewFinding(f *content.Finding) findingView {
+	view := findingView{SHA256: f.SHA256, Size: f.Size, Problem: f.Problem, Remedy: f.Remedy, Message: f.Message}
+	if f.Path != "" {
+		view.Path = &f.Path
+	}
+	return view
 }
 
 type failureView struct {
@@ -115,6 +141,7 @@ func viewTask(t *task.Task, created []task.Created, now time.Time) taskView {
 		RetryOf:  taskLink(t.RetryOf),
 		Created:  make([]string, len(created)),
 		Failures: taskHref(t.ID) + "/failures",
+		Findings: taskHref(t.ID) + "/findings",
 	}
 	if t.Kind == catalog.PreviewKind {
 		v.Preview = new(previewHref(t.ID))

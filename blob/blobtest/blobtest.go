@@ -31,6 +31,7 @@ type Storage interface {
 	Open(ctx context.Context, sha256 string, size int64) (io.ReadSeekCloser, error)
 	Stored(ctx context.Context, after string) iter.Seq2[blob.Stored, error]
 	Remove(ctx context.Context, digests []string, olderThan time.Duration) ([]string, error)
+	Verify(ctx context.Context, sha256 string, size int64) (blob.Condition, error)
 	Clean(ctx context.Context, olderThan time.Duration) error
 	Close() error
 }
@@ -39,6 +40,10 @@ type Storage interface {
 type Opened struct {
 	Storage
 	Staging string
+	// Spoil puts other bytes where a blob lies, and Quarantined lists what was
+	// moved aside, by name.
+	Spoil       func(t *testing.T, sha256, body string)
+	Quarantined func(t *testing.T) map[string]string
 }
 
 // Run tests a kind of storage. Each call of open must return one that is empty.
@@ -54,6 +59,7 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 		"Read":         testRead,
 		"Stored":       testStored,
 		"Remove":       testRemove,
+		"Verify":       testVerify,
 		"Clean":        testClean,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -414,6 +420,53 @@ func testRemove(t *testing.T, o Opened) {
 	Check(t, o, "kept")
 	Store(t, o, "dropped")
 	Check(t, o, "dropped")
+}
+
+// testVerify spoils blobs. What is damaged is moved aside, and what is stored
+// again afterwards is good.
+func testVerify(t *testing.T, o Opened) {
+	Store(t, o, "intact", "spoiled", "longer", "empty")
+	for body, other := range map[string]string{"spoiled": "sp0iled", "longer": "longer!", "empty": ""} {
+		o.Spoil(t, Digest(body), other)
+	}
+	check := func(body string, want blob.Condition) {
+		t.Helper()
+		if got, err := o.Verify(t.Context(), Digest(body), int64(len(body))); got != want || err != nil {
+			t.Errorf("Verify of %q: got %v, %v, want %v", body, got, err, want)
+		}
+	}
+	check("intact", blob.Intact)
+	check("unknown", blob.Missing)
+	if got, err := o.Verify(t.Context(), "no digest", 1); got != blob.Missing || err != nil {
+		t.Errorf("Verify of no digest: got %v, %v", got, err)
+	}
+	for _, body := range []string{"spoiled", "longer", "empty"} {
+		check(body, blob.Damaged)
+		check(body, blob.Missing)
+		CheckMissing(t, o, body)
+	}
+	quarantined := o.Quarantined(t)
+	if len(quarantined) != 3 {
+		t.Errorf("moved aside: got %v, want three", quarantined)
+	}
+	for name, body := range quarantined {
+		if digest, _, _ := strings.Cut(name, "."); body == "sp0iled" && digest != Digest("spoiled") {
+			t.Errorf("moved aside: got %q at %s, want its digest in the name", body, name)
+		}
+	}
+	for stored, err := range o.Stored(t.Context(), "") {
+		if err != nil || stored.SHA256 != Digest("intact") {
+			t.Errorf("stored: got %v, %v, want what is intact alone", stored, err)
+		}
+	}
+	Store(t, o, "spoiled")
+	check("spoiled", blob.Intact)
+	Check(t, o, "spoiled")
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := o.Verify(canceled, Digest("intact"), 6); !errors.Is(err, context.Canceled) {
+		t.Errorf("Verify, canceled: got %v", err)
+	}
 }
 
 func testClean(t *testing.T, o Opened) {

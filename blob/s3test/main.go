@@ -49,8 +49,9 @@ func serve(dir string) error {
 		return err
 	}
 	storage, err := posix.New(filepath.Join(dir, "data"), side, posix.PosixOpts{
-		SideCarDir:    filepath.Join(dir, "meta"),
-		VersioningDir: filepath.Join(dir, "versions"),
+		SideCarDir:          filepath.Join(dir, "meta"),
+		VersioningDir:       filepath.Join(dir, "versions"),
+		CopyObjectThreshold: 5 << 30, // as S3 has it
 	})
 	if err != nil {
 		return err

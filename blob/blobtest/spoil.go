@@ -1,0 +1,71 @@
+package blobtest
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// below is where StartS3's locations have their blobs.
+const below = "some/prefix/"
+
+// SpoilDisk puts other bytes into the file of a blob on disk.
+func SpoilDisk(t testing.TB, dir, sha256, body string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "sha256", sha256[:2], sha256[2:]), []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// QuarantinedOnDisk is what was moved aside on disk, by name.
+func QuarantinedOnDisk(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(dir, "quarantine"))
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, e := range entries {
+		body, err := os.ReadFile(filepath.Join(dir, "quarantine", e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[e.Name()] = string(body)
+	}
+	return found
+}
+
+// Spoil puts other bytes into the object of a blob.
+func (s *S3) Spoil(t testing.TB, bucket, sha256, body string) {
+	t.Helper()
+	key := below + "sha256/" + sha256[:2] + "/" + sha256[2:]
+	if _, err := s.Client.PutObject(t.Context(), bucket, key, strings.NewReader(body), int64(len(body)), minio.PutObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Quarantined is what was moved aside in a bucket, by name.
+func (s *S3) Quarantined(t testing.TB, bucket string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for info := range s.Client.ListObjectsIter(t.Context(), bucket, minio.ListObjectsOptions{Prefix: below + "quarantine/", Recursive: true}) {
+		if info.Err != nil {
+			t.Fatal(info.Err)
+		}
+		o, err := s.Client.GetObject(t.Context(), bucket, info.Key, minio.GetObjectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(o)
+		o.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[strings.TrimPrefix(info.Key, below+"quarantine/")] = string(body)
+	}
+	return found
+}

@@ -1,0 +1,89 @@
+package blob
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Verify reads a blob of size bytes and compares it with its digest. One that
+// is something else, or cannot be read, is moved aside before Verify returns:
+// from then on nobody opens it any more. What is committed in its place
+// meanwhile stays. Verify blocks for as long as reading takes; what is no digest
+// is Missing.
+func (d *Disk) Verify(ctx context.Context, sha256 string, size int64) (Condition, error) {
+	if !isDigest(sha256) {
+		return Missing, nil
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return Missing, err
+		}
+		f, err := openRegular(d.path(sha256))
+		if errors.Is(err, fs.ErrNotExist) {
+			return Missing, nil
+		}
+		if err != nil {
+			return Missing, fmt.Errorf("verify a blob: %w", err)
+		}
+		settled, condition, err := d.verify(ctx, f, sha256, size)
+		f.Close()
+		if err != nil {
+			return Missing, fmt.Errorf("verify a blob: %w", err)
+		}
+		if settled {
+			return condition, nil
+		}
+	}
+}
+
+// verify does so with what is open. It is not settled if another file has taken
+// its place, which is to be looked at instead.
+func (d *Disk) verify(ctx context.Context, f *os.File, sha256 string, size int64) (settled bool, c Condition, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return false, Missing, err
+	}
+	if info.Size() == size {
+		switch got, err := hashed(ctx, f); {
+		case err == nil && got == sha256:
+			return true, Intact, nil
+		case ctx.Err() != nil:
+			return false, Missing, ctx.Err()
+		}
+	}
+	moved, err := d.moveAside(sha256, info)
+	return moved, Damaged, err
+}
+
+// moveAside moves away the file of a blob, unless it is another one by now.
+func (d *Disk) moveAside(sha256 string, damaged os.FileInfo) (moved bool, err error) {
+	lock, err := lockPath(d.lockPath(), false)
+	if err != nil {
+		return false, err
+	}
+	defer lock.Close()
+	now, err := os.Lstat(d.path(sha256))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if !os.SameFile(now, damaged) {
+		return false, nil
+	}
+	to := filepath.Join(d.dir, filepath.FromSlash(aside(sha256, time.Now())))
+	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
+		return false, full(err)
+	}
+	if err := rename(d.path(sha256), to); err != nil {
+		return false, full(err)
+	}
+	// It must not be back after a power cut.
+	return true, errors.Join(syncDir(filepath.Dir(to)), syncDir(filepath.Dir(d.path(sha256))))
+}

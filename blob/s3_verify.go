@@ -1,0 +1,85 @@
+package blob
+
+import (
+	"context"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"ream/fault"
+)
+
+// Verify reads a blob of size bytes and compares it with its digest, as
+// Disk.Verify does. A damaged one is copied below quarantine/ and removed; the
+// rule about other processes is that of Remove. If the bucket keeps versions,
+// the one before takes its place, if that is intact.
+func (s *S3) Verify(ctx context.Context, sha256 string, size int64) (Condition, error) {
+	if !isDigest(sha256) {
+		return Missing, nil
+	}
+	found := Missing
+	for {
+		info, err := s.store.StatObject(ctx, s.bucket, s.key(sha256), minio.StatObjectOptions{})
+		if isMissing(err) {
+			return found, nil
+		}
+		if err != nil {
+			return found, refused(ctx, "verify a blob", err)
+		}
+		if info.Size == size {
+			intact, err := s.isIntact(ctx, sha256, size)
+			if err != nil || intact {
+				return Intact, err
+			}
+		}
+		moved, err := s.moveAside(ctx, sha256, info)
+		if err != nil {
+			return found, err
+		}
+		if moved {
+			found = Damaged
+		}
+	}
+}
+
+// isIntact compares a blob of the right size with its digest.
+func (s *S3) isIntact(ctx context.Context, sha256 string, size int64) (bool, error) {
+	b, err := s.Open(ctx, sha256, size)
+	if err != nil {
+		return false, err
+	}
+	defer b.Close()
+	got, err := hashed(ctx, b)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil // gone since: whoever asks again sees that
+	}
+	return got == sha256, err
+}
+
+// moveAside moves away a version of a blob, unless it is another one by now.
+func (s *S3) moveAside(ctx context.Context, sha256 string, damaged minio.ObjectInfo) (moved bool, err error) {
+	unlock, err := s.busy.lock(ctx, sha256)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	now, err := s.store.StatObject(ctx, s.bucket, s.key(sha256), minio.StatObjectOptions{})
+	if isMissing(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, refused(ctx, "look at a blob", err)
+	}
+	if now.VersionID != damaged.VersionID || now.ETag != damaged.ETag || !now.LastModified.Equal(damaged.LastModified) {
+		return false, nil
+	}
+	// Not the Core's CopyObject, which does not copy what has more than 5 GiB.
+	if _, err := s.store.ComposeObject(ctx, minio.CopyDestOptions{Bucket: s.bucket, Object: s.prefix + aside(sha256, time.Now())},
+		minio.CopySrcOptions{Bucket: s.bucket, Object: s.key(sha256), VersionID: now.VersionID}); err != nil {
+		return false, refused(ctx, "move a damaged blob aside", err)
+	}
+	if err := s.store.RemoveObject(ctx, s.bucket, s.key(sha256), minio.RemoveObjectOptions{VersionID: now.VersionID}); err != nil {
+		return false, refused(ctx, "move a damaged blob aside", err)
+	}
+	return true, nil
+}

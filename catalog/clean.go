@@ -1,0 +1,214 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ream/blob"
+	"ream/content"
+	"ream/db"
+	"ream/fault"
+	"ream/task"
+)
+
+// CleanOrphansRequest asks to remove what nothing names any more.
+type CleanOrphansRequest struct {
+	GraceHours     int           `json:"graceHours"` // how long what is removed must have been there; at least 1
+	Priority       task.Priority `json:"priority"`
+	IdempotencyKey string        `json:"-"` // empty for none
+}
+
+// CleanOrphans queues the removal of artifacts that no version and no
+// publication names, and of blobs in the storage that no artifact names.
+func (c *Catalog) CleanOrphans(ctx context.Context, in CleanOrphansRequest) (task.Work, error) {
+	return c.answer(ctx, Operation{CleanOrphans: &in}, in.IdempotencyKey)
+}
+
+func (in *CleanOrphansRequest) check() (*Selector, error) {
+	// An hour is what the storages need between a commit and the transaction
+	// that names what it stored, however far apart the clocks are.
+	const least, most = 1, 8760
+	if in.GraceHours < least || in.GraceHours > most {
+		return nil, fault.Input("graceHours", "want %d to %d", least, most)
+	}
+	return nil, nil //nolint:nilnil // it is about no repositories
+}
+
+type cleanArgs struct {
+	GraceHours int `json:"graceHours"`
+}
+
+func (in *CleanOrphansRequest) plan(context.Context, *db.Tx) (plan, error) {
+	return plan{tasks: []task.New{{Kind: CleanKind, Name: "clean orphans", Args: cleanArgs{in.GraceHours}, Priority: in.Priority,
+		Reservations: []task.Reservation{{Resource: "storage", Access: task.Exclusive}},
+		Dedupe:       fmt.Sprintf("clean %d %s", in.GraceHours, in.Priority)}}}, nil
+}
+
+// cleanBatch is how many orphans a transaction forgets: few enough that those
+// who make versions hardly wait for it.
+const cleanBatch = 1000
+
+// cleaning is a removal of orphans under way.
+type cleaning struct {
+	c     *Catalog
+	run   *task.Run
+	grace time.Duration
+	// What was removed.
+	artifacts, blobs, units, bytes int64
+}
+
+// clean removes what nothing names, in small steps, so that it may be stopped
+// and begun again at any time. The database forgets an artifact before its bytes
+// are removed: what a killed process leaves are bytes that nothing names.
+func (c *Catalog) clean(ctx context.Context, run *task.Run) error {
+	var args cleanArgs
+	if err := run.Decode(&args); err != nil {
+		return err
+	}
+	w := &cleaning{c: c, run: run, grace: time.Duration(args.GraceHours) * time.Hour}
+	// What comes to the database from here on is somebody's who is at work.
+	last, err := c.DB.LastUnit(ctx)
+	if err != nil {
+		return err
+	}
+	w.report()
+	if err := w.forgetArtifacts(ctx); err != nil {
+		return err
+	}
+	if err := w.forgetUnits(ctx, last); err != nil {
+		return err
+	}
+	if err := w.removeBlobs(ctx); err != nil {
+		return err
+	}
+	c.Log.Info("orphans cleaned", "task", run.Task.ID, "artifacts", w.artifacts, "blobs", w.blobs, "units", w.units, "bytes", w.bytes)
+	return nil
+}
+
+// report tells what was removed. How much there is to remove is known only at
+// the end.
+func (w *cleaning) report() {
+	for _, r := range []struct {
+		code, message string
+		unit          task.Unit
+		n             int64
+	}{
+		{"clean.artifacts", "Artifacts removed that nothing names", task.Items, w.artifacts},
+		{"clean.blobs", "Blobs removed that no artifact names", task.Items, w.blobs},
+		{"clean.bytes", "Bytes freed", task.Bytes, w.bytes},
+	} {
+		w.run.Progress.Report(r.code, r.message, r.unit, r.n, r.n)
+	}
+}
+
+// forgetArtifacts removes artifacts, with their bytes.
+func (w *cleaning) forgetArtifacts(ctx context.Context) error {
+	before := w.c.DB.Now().Add(-w.grace)
+	for after := content.Digest(""); ; {
+		found, err := w.c.DB.Orphans(ctx, after, before, cleanBatch)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		after = found[len(found)-1]
+		var gone []content.Artifact
+		if err := w.step(ctx, func(tx *db.Tx) (err error) {
+			gone, err = tx.RemoveOrphans(ctx, found, before)
+			return err
+		}); err != nil {
+			return err
+		}
+		digests := make([]string, len(gone))
+		sizes := make(map[string]int64, len(gone))
+		for i, a := range gone {
+			digests[i] = string(a.SHA256)
+			sizes[digests[i]] = a.Size
+		}
+		w.artifacts += int64(len(gone))
+		removed, err := w.c.Blobs.Remove(ctx, digests, w.grace)
+		for _, digest := range removed {
+			w.bytes += sizes[digest]
+		}
+		w.report()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// forgetUnits removes units up to one that no version has and whose bytes are
+// not here, as a sync leaves that was never finished.
+func (w *cleaning) forgetUnits(ctx context.Context, last content.UnitID) error {
+	for after := content.UnitID(0); ; {
+		found, err := w.c.DB.StrayUnits(ctx, after, last, cleanBatch)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		after = found[len(found)-1]
+		if err := w.step(ctx, func(tx *db.Tx) error {
+			n, err := tx.RemoveStrayUnits(ctx, found)
+			w.units += int64(n)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+}
+
+// step carries out one transaction, unless the task was given to another worker.
+func (w *cleaning) step(ctx context.Context, f func(*db.Tx) error) error {
+	return w.c.DB.InTx(ctx, func(tx *db.Tx) error {
+		if err := tx.Hold(ctx, w.run.Fence()); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+}
+
+// removeBlobs removes what is stored and no artifact names, such as what a
+// process that was killed had committed.
+func (w *cleaning) removeBlobs(ctx context.Context) error {
+	batch := make([]blob.Stored, 0, cleanBatch)
+	var looked int64
+	for stored, err := range w.c.Blobs.Stored(ctx, "") {
+		if err != nil {
+			return err
+		}
+		if batch = append(batch, stored); len(batch) < cleanBatch {
+			continue
+		}
+		looked += int64(len(batch))
+		w.run.Progress.Report("clean.storage", "Blobs looked at", task.Items, looked, -1)
+		if err := w.removeUnnamed(ctx, batch); err != nil {
+			return err
+		}
+		batch = batch[:0]
+	}
+	return w.removeUnnamed(ctx, batch)
+}
+
+func (w *cleaning) removeUnnamed(ctx context.Context, batch []blob.Stored) error {
+	digests := make([]content.Digest, len(batch))
+	for i, b := range batch {
+		digests[i] = content.Digest(b.SHA256)
+	}
+	named, err := w.c.DB.FindArtifacts(ctx, digests)
+	if err != nil {
+		return err
+	}
+	var unnamed []string
+	sizes := map[string]int64{}
+	for _, b := range batch {
+		if _, ok := named[content.Digest(b.SHA256)]; !ok {
+			unnamed = append(unnamed, b.SHA256)
+			sizes[b.SHA256] = b.Size
+		}
+	}
+	removed, err := w.c.Blobs.Remove(ctx, unnamed, w.grace)
+	w.blobs += int64(len(removed))
+	for _, digest := range removed {
+		w.bytes += sizes[digest]
+	}
+	w.report()
+	return err
+}

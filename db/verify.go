@@ -1,0 +1,94 @@
+package db
+
+import (
+	"context"
+
+	"ream/content"
+)
+
+// Totals are how many artifacts there are, and how many bytes.
+func (q *queries) Totals(ctx context.Context) (artifacts, bytes int64, err error) {
+	var row struct {
+		Artifacts int64 `db:"artifacts"`
+		Bytes     int64 `db:"bytes"`
+	}
+	err = q.get(ctx, &row, `SELECT count(*) AS artifacts, COALESCE(sum(size), 0) AS bytes FROM artifact`)
+	return row.Artifacts, row.Bytes, err
+}
+
+// ArtifactsBetween returns the artifacts from one digest on and before another,
+// in order, and of one repository alone unless it is 0: those of its units and
+// of what describes its publications.
+func (q *queries) ArtifactsBetween(ctx context.Context, id content.RepositoryID, from, before content.Digest) ([]content.Artifact, error) {
+	condition, args := `a.sha256 >= ? AND a.sha256 < ?`, []any{from, before}
+	if id != 0 {
+		condition += ` AND (EXISTS (SELECT 1 FROM unit u JOIN membership m ON m.unit_id = u.id WHERE u.sha256 = a.sha256 AND m.repository_id = ?)
+			OR EXISTS (SELECT 1 FROM published_file f JOIN publication p ON p.id = f.publication_id WHERE f.metadata AND f.sha256 = a.sha256 AND p.repository_id = ?))`
+		args = append(args, id, id)
+	}
+	var rows []artifactRow
+	if err := q.sel(ctx, &rows, `SELECT a.sha256, a.size FROM artifact a WHERE `+condition+` ORDER BY a.sha256`, args...); err != nil {
+		return nil, err
+	}
+	artifacts := make([]content.Artifact, len(rows))
+	for i, r := range rows {
+		artifacts[i] = content.Artifact{SHA256: r.SHA256, Size: r.Size}
+	}
+	return artifacts, nil
+}
+
+// Quarantine records that the bytes of an artifact are not there, so that
+// whoever needs them fetches them again; and that the repositories that have
+// them do not have all that upstream has, so that their next sync looks. It
+// reports false if there is no such artifact any more.
+func (tx *Tx) Quarantine(ctx context.Context, digest content.Digest) (bool, error) {
+	n, err := tx.exec(ctx, `UPDATE artifact SET quarantined_at = COALESCE(quarantined_at, ?) WHERE sha256 = ?`, micros(tx.now()), digest)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	_, err = tx.exec(ctx, `UPDATE repository SET synced_fingerprint = NULL WHERE id IN (
+		SELECT m.repository_id FROM unit u JOIN membership m ON m.unit_id = u.id WHERE u.sha256 = ? AND m.removed IS NULL)`, digest)
+	return true, err
+}
+
+// Source is where an artifact may be had again.
+type Source struct {
+	Remote content.RemoteID
+	Path   string // beside the remote's metadata
+}
+
+// maxSources bounds where an artifact is sought.
+const maxSources = 10
+
+// Sources returns where an artifact was fetched from, or would be: the remotes
+// of the repositories that have it, those first that have it now.
+func (q *queries) Sources(ctx context.Context, digest content.Digest) ([]Source, error) {
+	var rows []struct {
+		Remote content.RemoteID `db:"remote_id"`
+		Path   string           `db:"path"`
+	}
+	if err := q.sel(ctx, &rows, `SELECT r.remote_id, m.path FROM unit u JOIN membership m ON m.unit_id = u.id JOIN repository r ON r.id = m.repository_id
+		WHERE u.sha256 = ? AND r.remote_id IS NOT NULL GROUP BY r.remote_id, m.path
+		ORDER BY min(CASE WHEN m.removed IS NULL THEN 0 ELSE 1 END), r.remote_id, m.path LIMIT ?`, digest, maxSources); err != nil {
+		return nil, err
+	}
+	sources := make([]Source, len(rows))
+	for i, r := range rows {
+		sources[i] = Source{r.Remote, r.Path}
+	}
+	return sources, nil
+}
+
+// Named returns a path at which an artifact lies, and a version whose
+// publication it describes; nothing where there is none.
+func (q *queries) Named(ctx context.Context, digest content.Digest) (path string, described content.VersionID, err error) {
+	var row struct {
+		Path    string            `db:"path"`
+		Version content.VersionID `db:"version"`
+	}
+	err = q.get(ctx, &row, `SELECT COALESCE((SELECT min(u.path) FROM unit u WHERE u.sha256 = ?),
+			(SELECT min(replace(f.path, CAST(? AS text), '/')) FROM published_file f WHERE f.metadata AND f.sha256 = ?), '') AS path,
+		COALESCE((SELECT max(p.version_id) FROM published_file f JOIN publication p ON p.id = f.publication_id WHERE f.metadata AND f.sha256 = ?), 0) AS version`,
+		digest, below, digest, digest)
+	return row.Path, row.Version, err
+}
