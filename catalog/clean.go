@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -125,12 +126,7 @@ func (w *cleaning) forgetArtifacts(ctx context.Context) error {
 			sizes[digests[i]] = a.Size
 		}
 		w.artifacts += int64(len(gone))
-		removed, err := w.c.Blobs.Remove(ctx, digests, w.grace)
-		for _, digest := range removed {
-			w.bytes += sizes[digest]
-		}
-		w.report()
-		if err != nil {
+		if _, err := w.remove(ctx, digests, sizes); err != nil {
 			return err
 		}
 	}
@@ -145,13 +141,14 @@ func (w *cleaning) forgetUnits(ctx context.Context, last content.UnitID) error {
 			return err
 		}
 		after = found[len(found)-1]
-		if err := w.step(ctx, func(tx *db.Tx) error {
-			n, err := tx.RemoveStrayUnits(ctx, found)
-			w.units += int64(n)
+		var n int
+		if err := w.step(ctx, func(tx *db.Tx) (err error) {
+			n, err = tx.RemoveStrayUnits(ctx, found)
 			return err
 		}); err != nil {
 			return err
 		}
+		w.units += int64(n)
 	}
 }
 
@@ -204,11 +201,36 @@ func (w *cleaning) removeUnnamed(ctx context.Context, batch []blob.Stored) error
 			sizes[b.SHA256] = b.Size
 		}
 	}
-	removed, err := w.c.Blobs.Remove(ctx, unnamed, w.grace)
-	w.blobs += int64(len(removed))
-	for _, digest := range removed {
-		w.bytes += sizes[digest]
-	}
+	n, err := w.remove(ctx, unnamed, sizes)
+	w.blobs += int64(n)
 	w.report()
 	return err
+}
+
+// remove removes blobs that nothing names. A store that cannot remove on a
+// condition may lose what another process stored again in that instant: what is
+// named by now is therefore looked at, and got again if it is missing.
+func (w *cleaning) remove(ctx context.Context, digests []string, sizes map[string]int64) (n int, err error) {
+	removed, err := w.c.Blobs.Remove(ctx, digests, w.grace)
+	again := make([]content.Digest, len(removed))
+	for i, digest := range removed {
+		w.bytes += sizes[digest]
+		again[i] = content.Digest(digest)
+	}
+	w.report()
+	named, failed := w.c.DB.FindArtifacts(ctx, again)
+	if err = cmp.Or(err, failed); err != nil {
+		return len(removed), err
+	}
+	v := newVerification(w.c, w.run)
+	for digest, size := range named {
+		condition, err := w.c.Blobs.Verify(ctx, string(digest), size)
+		if err != nil {
+			return len(removed), err
+		}
+		if err := v.mend(ctx, content.Artifact{SHA256: digest, Size: size}, condition); err != nil {
+			return len(removed), err
+		}
+	}
+	return len(removed), nil
 }

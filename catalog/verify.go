@@ -127,7 +127,14 @@ func (c *Catalog) verify(ctx context.Context, run *task.Run) error {
 	if err != nil {
 		return err
 	}
-	v := &verification{c: c, run: run, artifacts: int64(len(artifacts)), sources: map[content.RemoteID]*remoteSource{}}
+	v := newVerification(c, run)
+	v.artifacts = int64(len(artifacts))
+	if run.Task.Attempt > 1 {
+		// What could not be got is looked for again.
+		if err := v.change(ctx, func(tx *db.Tx) error { return tx.DropUnsolved(ctx, run.Task.ID) }); err != nil {
+			return err
+		}
+	}
 	for _, a := range artifacts {
 		v.bytes += a.Size
 	}
@@ -164,6 +171,10 @@ type verification struct {
 	sources         map[content.RemoteID]*remoteSource
 }
 
+func newVerification(c *Catalog, run *task.Run) *verification {
+	return &verification{c: c, run: run, sources: map[content.RemoteID]*remoteSource{}}
+}
+
 // remoteSource is a remote that files are got from again.
 type remoteSource struct {
 	source *fetch.Source
@@ -181,10 +192,8 @@ func (v *verification) check(ctx context.Context, a content.Artifact) error {
 	if err != nil {
 		return err
 	}
-	if condition != blob.Intact {
-		if err := v.mend(ctx, a, condition); err != nil {
-			return err
-		}
+	if err := v.mend(ctx, a, condition); err != nil {
+		return err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -194,8 +203,11 @@ func (v *verification) check(ctx context.Context, a content.Artifact) error {
 	return nil
 }
 
-// mend quarantines an artifact and gets its bytes again.
+// mend quarantines an artifact that is not intact, and gets its bytes again.
 func (v *verification) mend(ctx context.Context, a content.Artifact, condition blob.Condition) error {
+	if condition == blob.Intact {
+		return nil
+	}
 	var known bool
 	if err := v.change(ctx, func(tx *db.Tx) (err error) {
 		known, err = tx.Quarantine(ctx, a.SHA256)
@@ -215,13 +227,16 @@ func (v *verification) mend(ctx context.Context, a content.Artifact, condition b
 	if err := v.c.DB.Room(); err != nil {
 		return err
 	}
+	f.Remedy, f.Message = content.Unsolved, "no remote is known to have it"
 	if described != 0 {
-		err = v.rewrite(ctx, a, described, &f)
-	} else {
-		err = v.fetchAgain(ctx, a, &f)
+		if err := v.rewrite(ctx, a, described, &f); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
+	if f.Remedy == content.Unsolved {
+		if err := v.fetchAgain(ctx, a, &f); err != nil {
+			return err
+		}
 	}
 	v.c.Log.Warn("artifact quarantined", "task", v.run.Task.ID, "sha256", f.SHA256, "path", f.Path, "problem", f.Problem, "remedy", f.Remedy)
 	v.mu.Lock()
@@ -247,7 +262,7 @@ func (v *verification) change(ctx context.Context, f func(*db.Tx) error) error {
 func (v *verification) rewrite(ctx context.Context, a content.Artifact, id content.VersionID, f *content.Finding) error {
 	version, err := one(v.c.DB.VersionsByID(ctx, []content.VersionID{id}))
 	if err == error(errMissing) {
-		f.Remedy, f.Message = content.Unsolved, "the version that it describes was deleted meanwhile"
+		f.Message = "the version that it describes was deleted meanwhile"
 		return nil
 	}
 	if err != nil {
@@ -258,7 +273,7 @@ func (v *verification) rewrite(ctx context.Context, a content.Artifact, id conte
 		return err
 	}
 	if written.SHA256 != a.SHA256 {
-		f.Remedy, f.Message = content.Unsolved, "this version of the program writes it differently: publish the version again"
+		f.Message = "this version of the program writes it differently: publish the version again"
 		return nil
 	}
 	f.Remedy, f.Message = content.Rewritten, fmt.Sprintf("written again for %s", id)
@@ -271,7 +286,6 @@ func (v *verification) fetchAgain(ctx context.Context, a content.Artifact, f *co
 	if err != nil {
 		return err
 	}
-	f.Remedy, f.Message = content.Unsolved, "no remote is known to have it"
 	for _, s := range sources {
 		from, err := v.source(ctx, s.Remote)
 		if err != nil {

@@ -58,6 +58,7 @@ func (tx *Tx) AddArtifacts(ctx context.Context, artifacts []content.Artifact) er
 	}
 	// Everybody inserts in this order, lest they wait for each other.
 	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.SHA256, b.SHA256) })
+	rows = slices.CompactFunc(rows, func(a, b row) bool { return a.SHA256 == b.SHA256 })
 	now := micros(tx.now())
 	for chunk := range slices.Chunk(rows, bulk) {
 		if _, err := tx.exec(ctx, `INSERT INTO artifact(sha256, size, created_at) SELECT sha256, size, CAST(? AS bigint) FROM `+

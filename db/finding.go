@@ -50,6 +50,14 @@ func (tx *Tx) AddFindings(ctx context.Context, id task.ID, findings []content.Fi
 	return nil
 }
 
+// DropUnsolved forgets what a task found and could do nothing about, for another
+// attempt at it.
+func (tx *Tx) DropUnsolved(ctx context.Context, id task.ID) error {
+	tx.touched.task(id, false)
+	_, err := tx.exec(ctx, `DELETE FROM task_finding WHERE task_id = ? AND remedy = ?`, id, content.Unsolved)
+	return err
+}
+
 // Findings returns the same page of what each task found, in the order in which
 // it did.
 func (q *queries) Findings(ctx context.Context, ids []task.ID, req page.Request) ([]*page.Of[*content.Finding], error) {

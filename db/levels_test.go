@@ -33,7 +33,9 @@ const everything = `{
 		distributions(first: 2) { nodes { path publication { id } repository { id } } }
 		tasks(first: 2) { totalCount nodes { state } } syncs: tasks(filter: {kind: "repository.sync", finished: true}, first: 1) { nodes { state } }
 		currentTask { state } nextSyncAt
+		storage { ownBytes }
 	} }
+	storage { bytes }
 	taskGroups(first: 100) { totalCount nodes {
 		name counts { total } progress { itemsDone } retries(first: 1) { totalCount }
 		tasks(first: 2) { totalCount nodes { state } }
@@ -43,6 +45,7 @@ const everything = `{
 		reservations { resource } reports { code } created { ... on RepositoryVersion { number repository { name } } }
 		failures(first: 2) { totalCount nodes { path } }
 		preview { added changes(first: 2, kinds: [ADDED]) { totalCount nodes { path } } }
+		findings(first: 2) { totalCount nodes { path } }
 		spawned(first: 2) { totalCount nodes { state } } retries(first: 1) { nodes { id } }
 	} }
 	distributions(first: 100) { nodes { url publication { version { number } } } }
@@ -122,7 +125,7 @@ func checkAnswer(t *testing.T, address, query string) {
 
 // fill makes one of each noun for each number: a repository with a remote, units,
 // versions, a publication and a distribution, and a group with tasks that spawned,
-// reported, created something, and could not get something.
+// reported, created something, and could not get or found something.
 func (e engine) fill(from, to int) {
 	e.t.Helper()
 	ctx := e.t.Context()
@@ -165,6 +168,9 @@ func (e engine) fill(from, to int) {
 					return err
 				}
 				if err := errors.Join(tx.AddPreviewChanges(ctx, claimed.ID, []content.PreviewChange{{Path: "a", Kind: content.WouldAdd}}), tx.AddPreview(ctx, claimed.ID, 0)); err != nil {
+					return err
+				}
+				if err := tx.AddFindings(ctx, claimed.ID, []content.Finding{{Path: "a"}, {Path: "b"}, {Path: "c"}}); err != nil {
 					return err
 				}
 				return tx.Create(ctx, claimed.ID, version.ID.String())

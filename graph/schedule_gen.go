@@ -1132,16 +1132,16 @@ func (ec *executionContext) fieldContext_ScheduledSync_maxRunning(_ context.Cont
 	return graphql.NewScalarFieldContext("ScheduledSync", field, false, false, "Int")
 }
 
-func (ec *executionContext) _ScheduledVerifyContent_repositories(ctx context.Context, field graphql.CollectedField, obj *ScheduledVerifyContent) (ret graphql.Marshaler) {
+func (ec *executionContext) _ScheduledVerifyContent_of(ctx context.Context, field graphql.CollectedField, obj *ScheduledVerifyContent) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ScheduledVerifyContent_repositories(ctx, field)
+			return ec.fieldContext_ScheduledVerifyContent_of(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Repositories, nil
+			return obj.Of, nil
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *RepositorySelection) graphql.Marshaler {
@@ -1151,7 +1151,7 @@ func (ec *executionContext) _ScheduledVerifyContent_repositories(ctx context.Con
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_ScheduledVerifyContent_repositories(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_ScheduledVerifyContent_of(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	fc = &graphql.FieldContext{
 		Object:     "ScheduledVerifyContent",
 		Field:      field,
@@ -1990,8 +1990,8 @@ func (ec *executionContext) _ScheduledVerifyContent(ctx context.Context, sel ast
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("ScheduledVerifyContent")
-		case "repositories":
-			out.Values[i] = ec._ScheduledVerifyContent_repositories(ctx, field, obj)
+		case "of":
+			out.Values[i] = ec._ScheduledVerifyContent_of(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}

@@ -90,7 +90,7 @@ func (r *scheduleResolver) Operation(ctx context.Context, obj *task.Schedule) (g
 	case o.VerifyContent != nil:
 		v := graph.ScheduledVerifyContent{Priority: o.VerifyContent.Priority, MaxRunning: optional(int32(o.VerifyContent.MaxRunning))}
 		if o.VerifyContent.Repositories != nil {
-			v.Repositories = selection(*o.VerifyContent.Repositories)
+			v.Of = selection(*o.VerifyContent.Repositories)
 		}
 		return v, nil
 	default:

@@ -33,6 +33,16 @@ func (r *requests) Purge(_ context.Context, in catalog.PurgeRequest) (task.Work,
 	return &task.Task{ID: 1}, nil
 }
 
+func (r *requests) CleanOrphans(_ context.Context, in catalog.CleanOrphansRequest) (task.Work, error) {
+	r.last = in
+	return &task.Task{ID: 1}, nil
+}
+
+func (r *requests) VerifyContent(_ context.Context, in catalog.VerifyContentRequest) (task.Work, error) {
+	r.last = in
+	return &task.Group{ID: 1}, nil
+}
+
 // planned is a store of one schedule.
 type planned struct {
 	memory
@@ -78,6 +88,16 @@ func TestScheduleMutations(t *testing.T) {
 		{"purge", fmt.Sprintf(create, `purge: {olderThanDays: 7, priority: LOW}`),
 			created(catalog.Operation{Purge: &catalog.PurgeRequest{OlderThanDays: 7, Priority: task.Low}}),
 			`{"createSchedule":{"id":"schedule-1"}}`},
+		{"clean", fmt.Sprintf(create, `cleanOrphans: {}`),
+			created(catalog.Operation{CleanOrphans: &catalog.CleanOrphansRequest{GraceHours: 24, Priority: task.Normal}}),
+			`{"createSchedule":{"id":"schedule-1"}}`},
+		{"verify", fmt.Sprintf(create, `verifyContent: {repositories: {all: true}, maxRunning: 2}`),
+			created(catalog.Operation{VerifyContent: &catalog.VerifyContentRequest{Repositories: &catalog.Selector{All: true}, Priority: task.Normal, MaxRunning: 2}}),
+			`{"createSchedule":{"id":"schedule-1"}}`},
+		{"clean now", `cleanOrphans(input: {graceHours: 2, idempotencyKey: "k"}){... on Work{id}}`,
+			catalog.CleanOrphansRequest{GraceHours: 2, Priority: task.Normal, IdempotencyKey: "k"}, `{"cleanOrphans":{"id":"task-1"}}`},
+		{"verify now", `verifyContent(input: {idempotencyKey: "k", priority: LOW}){... on Work{id}}`,
+			catalog.VerifyContentRequest{Priority: task.Low, IdempotencyKey: "k"}, `{"verifyContent":{"id":"group-1"}}`},
 		{"pause", `updateSchedule(input: {id: "schedule-2", paused: true, timeZone: "Europe/Berlin"}){id}`,
 			catalog.ScheduleChange{Paused: new(true), TimeZone: new("Europe/Berlin")}, `{"updateSchedule":{"id":"schedule-2"}}`},
 		{"another operation", `updateSchedule(input: {id: "schedule-2", operation: {purge: {olderThanDays: 0}}}){id}`,
@@ -102,6 +122,8 @@ func TestScheduleMutationsThatAreRefused(t *testing.T) {
 		{"two operations", map[string]any{"sync": map[string]any{"repositories": all}, "purge": map[string]any{"olderThanDays": 1}}, fault.BadInput, "operation"},
 		{"two selections", sync(map[string]any{"repositories": map[string]any{"all": true, "names": []string{"a"}}}), fault.BadInput, "operation.sync.repositories"},
 		{"no version", map[string]any{"publish": map[string]any{"repositories": all, "version": 0}}, fault.BadInput, "operation.publish.version"},
+		{"two selections to verify", map[string]any{"verifyContent": map[string]any{"repositories": map[string]any{"all": true, "names": []string{"a"}}}}, fault.BadInput, "operation.verifyContent.repositories"},
+		{"a key to clean", map[string]any{"cleanOrphans": map[string]any{"idempotencyKey": "k"}}, fault.BadInput, "operation.cleanOrphans.idempotencyKey"},
 		{"a key", sync(map[string]any{"repositories": all, "idempotencyKey": "k"}), fault.BadInput, "operation.sync.idempotencyKey"},
 		{"no repository's id", sync(map[string]any{"repositories": map[string]any{"ids": []string{"task-1"}}}), fault.BadInput, "operation.sync.repositories.ids"},
 	}
@@ -129,7 +151,7 @@ func TestSchedule(t *testing.T) {
 			LastAt: &at, LastWork: "group-3", LastError: &task.Error{Code: "SKIPPED", Message: "why"}}}
 	}
 	const (
-		operation  = `operation{__typename ... on ScheduledSync{repositories{ids names labels all} mirror onError priority} ... on ScheduledPublish{repositories{ids} version} ... on ScheduledMirror{repositories{names} path onError} ... on ScheduledPurge{olderThanDays}}`
+		operation  = `operation{__typename ... on ScheduledSync{repositories{ids names labels all} mirror onError priority} ... on ScheduledPublish{repositories{ids} version} ... on ScheduledMirror{repositories{names} path onError} ... on ScheduledPurge{olderThanDays} ... on ScheduledCleanOrphans{graceHours} ... on ScheduledVerifyContent{of{all} maxRunning}}`
 		everything = `{"sync":{"repositories":{"all":true},"mirror":true,"priority":"NORMAL"}}`
 	)
 	tests := []struct {
@@ -148,6 +170,12 @@ func TestSchedule(t *testing.T) {
 			`{"schedule":{"operation":{"__typename":"ScheduledMirror","repositories":{"names":[]},"path":"p","onError":"SKIP"}}}`},
 		{"purge", `{"purge":{"olderThanDays":30,"priority":"LOW"}}`, `schedule(id: "schedule-4"){` + operation + `}`,
 			`{"schedule":{"operation":{"__typename":"ScheduledPurge","olderThanDays":30}}}`},
+		{"clean", `{"cleanOrphans":{"graceHours":24,"priority":"LOW"}}`, `schedule(id: "schedule-4"){` + operation + `}`,
+			`{"schedule":{"operation":{"__typename":"ScheduledCleanOrphans","graceHours":24}}}`},
+		{"verify all", `{"verifyContent":{"priority":"LOW"}}`, `schedule(id: "schedule-4"){` + operation + `}`,
+			`{"schedule":{"operation":{"__typename":"ScheduledVerifyContent","of":null,"maxRunning":null}}}`},
+		{"verify some", `{"verifyContent":{"repositories":{"all":true},"priority":"LOW","maxRunning":3}}`, `schedule(id: "schedule-4"){` + operation + `}`,
+			`{"schedule":{"operation":{"__typename":"ScheduledVerifyContent","of":{"all":true},"maxRunning":3}}}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"ream/task"
 )
 
-func (r *contentFindingResolver) Path(_ context.Context, obj *content.Finding) (*string, error) {
+func (r *contentFindingResolver) Path(ctx context.Context, obj *content.Finding) (*string, error) {
 	return optional(obj.Path), nil
 }
 

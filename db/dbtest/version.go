@@ -20,7 +20,7 @@ func artifacts(l library) {
 	}
 	add()
 	add(content.Artifact{SHA256: digest(2), Size: 2}, content.Artifact{SHA256: digest(1), Size: 1})
-	add(content.Artifact{SHA256: digest(3), Size: 3}, content.Artifact{SHA256: digest(1), Size: 9})
+	add(content.Artifact{SHA256: digest(3), Size: 3}, content.Artifact{SHA256: digest(1), Size: 9}, content.Artifact{SHA256: digest(3), Size: 3})
 	equal(l.t, "found", must(l.FindArtifacts(l.ctx(), []content.Digest{digest(1), digest(3), digest(4)}))(l.t),
 		map[content.Digest]int64{digest(1): 1, digest(3): 3})
 	equal(l.t, "found of none", len(must(l.FindArtifacts(l.ctx(), nil))(l.t)), 0)

@@ -1,0 +1,214 @@
+package dbtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"ream/access"
+	"ream/content"
+	"ream/db"
+	"ream/page"
+	"ream/task"
+)
+
+// findingsOfTasks keeps what tasks found in the order in which it came, for
+// those who see the task.
+func findingsOfTasks(l library) {
+	n := newNeighbours(l)
+	mine, theirs := n.task[0], n.task[1]
+	add := func(id task.ID, paths ...string) {
+		var all []content.Finding
+		for i, path := range paths {
+			all = append(all, content.Finding{Path: path, SHA256: digest(i), Size: 1 << 40, Problem: content.Damaged, Remedy: []content.Remedy{content.Fetched, content.Unsolved}[i%2], Message: "why"})
+		}
+		l.tx(func(tx *db.Tx) error { return tx.AddFindings(l.ctx(), id, all) })
+	}
+	add(theirs, "other", "unit")
+	add(mine, "a", "b")
+	add(mine)
+	add(mine, "c", "d", "e")
+	checkPages(l.t, l.ctx(), func(ctx context.Context, req page.Request) (*page.Of[*content.Finding], error) {
+		return second(l.Findings(ctx, []task.ID{theirs, mine, 99, theirs}, req))
+	}, func(f *content.Finding) string { return f.Path })
+	first := must(only(l.Findings(l.ctx(), []task.ID{mine}, page.Request{First: 1})))(l.t)
+	equal(l.t, "the first", *first.Items[0].Node, content.Finding{Path: "a", SHA256: digest(0), Size: 1 << 40, Problem: content.Damaged, Remedy: content.Fetched, Message: "why"})
+	for limit, seen := range map[access.Limit]int{"": 2, "team=b": 2, "team=a": 0} {
+		p := must(only(l.Within(limit).Findings(l.ctx(), []task.ID{theirs}, page.Request{})))(l.t)
+		equal(l.t, fmt.Sprintf("within %q", limit), len(p.Items), seen)
+	}
+	l.tx(func(tx *db.Tx) error { return tx.DropUnsolved(l.ctx(), mine) })
+	left := must(only(l.Findings(l.ctx(), []task.ID{mine}, page.Request{})))(l.t)
+	equal(l.t, "without what is unsolved", len(left.Items), 3)
+}
+
+// kept stores units with their artifacts.
+func (l library) kept(units ...*content.Unit) []content.UnitID {
+	l.t.Helper()
+	var artifacts []content.Artifact
+	for _, u := range units {
+		artifacts = append(artifacts, content.Artifact{SHA256: u.SHA256, Size: u.Size})
+	}
+	l.tx(func(tx *db.Tx) error { return tx.AddArtifacts(l.ctx(), artifacts) })
+	return l.store(units...)
+}
+
+func orphans(l library) {
+	r := l.repository("r")
+	a, b, stray := unit("a", 1), unit("b", 2), unit("stray", 9)
+	l.kept(a, b)
+	l.store(stray)
+	l.tx(func(tx *db.Tx) error {
+		return tx.AddArtifacts(l.ctx(), []content.Artifact{{SHA256: digest(3), Size: 3}, {SHA256: digest(4), Size: 4}})
+	})
+	v := l.version(r, []content.UnitID{a.ID}, nil)
+	l.tx(func(tx *db.Tx) error {
+		_, err := tx.CreatePublication(l.ctx(), v, []content.PublishedFile{{Path: "meta", SHA256: digest(4), Size: 4}})
+		return err
+	})
+	l.version(l.again(r), nil, []content.UnitID{a.ID}) // the version before still has it
+	future := l.Now().Add(time.Hour)
+	equal(l.t, "orphans", must(l.Orphans(l.ctx(), "", future, 10))(l.t), []content.Digest{digest(2), digest(3)})
+	equal(l.t, "one of them", must(l.Orphans(l.ctx(), "", future, 1))(l.t), []content.Digest{digest(2)})
+	equal(l.t, "those behind", must(l.Orphans(l.ctx(), digest(2), future, 10))(l.t), []content.Digest{digest(3)})
+	equal(l.t, "old ones", len(must(l.Orphans(l.ctx(), "", l.Now().Add(-time.Hour), 10))(l.t)), 0)
+
+	all := []content.Digest{digest(1), digest(2), digest(3), digest(4), digest(5)}
+	remove := func(before time.Time) (removed []content.Artifact) {
+		l.tx(func(tx *db.Tx) (err error) {
+			removed, err = tx.RemoveOrphans(l.ctx(), all, before)
+			return err
+		})
+		slices.SortFunc(removed, func(a, b content.Artifact) int { return int(a.Size - b.Size) })
+		return removed
+	}
+	equal(l.t, "removed of what is new", len(remove(l.Now().Add(-time.Hour))), 0)
+	equal(l.t, "removed", remove(future), []content.Artifact{{SHA256: digest(2), Size: 2}, {SHA256: digest(3), Size: 3}})
+	equal(l.t, "left", len(must(l.FindArtifacts(l.ctx(), all))(l.t)), 2)
+
+	// Who built upon what was removed is told.
+	if err := l.InTx(l.ctx(), func(tx *db.Tx) error {
+		_, err := tx.CreateVersion(l.ctx(), l.again(r), l.again(r).LatestID, []content.UnitID{b.ID}, nil)
+		return err
+	}); !errors.Is(err, db.ErrCleaned) {
+		l.t.Errorf("a version of a unit that was removed: got %v", err)
+	}
+	l.tx(func(tx *db.Tx) error { return tx.NeedArtifacts(l.ctx(), []content.Digest{digest(1), digest(4)}) })
+	if err := l.InTx(l.ctx(), func(tx *db.Tx) error { return tx.NeedArtifacts(l.ctx(), []content.Digest{digest(1), digest(2)}) }); !errors.Is(err, db.ErrCleaned) {
+		l.t.Errorf("an artifact that was removed: got %v", err)
+	}
+
+	last := must(l.LastUnit(l.ctx()))(l.t)
+	later := unit("later", 10)
+	l.store(later)
+	found := must(l.StrayUnits(l.ctx(), 0, last, 10))(l.t)
+	equal(l.t, "stray units", found, []content.UnitID{stray.ID})
+	l.tx(func(tx *db.Tx) error {
+		n, err := tx.RemoveStrayUnits(l.ctx(), []content.UnitID{a.ID, stray.ID})
+		equal(l.t, "stray units removed", n, 1)
+		return err
+	})
+	equal(l.t, "units left", must(l.UnitsByID(l.ctx(), []content.UnitID{a.ID, stray.ID, later.ID}))(l.t), []*content.Unit{a, nil, later})
+}
+
+func quarantine(l library) {
+	a := unit("dir/a", 1)
+	l.kept(a)
+	remote := l.remote("up")
+	r := &content.Repository{Name: "r", Format: content.File, RemoteID: remote.ID}
+	l.tx(func(tx *db.Tx) error { return tx.CreateRepository(l.ctx(), r) })
+	l.kept(unit("lone", 7))
+	v := l.version(r, []content.UnitID{a.ID}, nil)
+	l.tx(func(tx *db.Tx) error { return tx.SetSynced(l.ctx(), r.ID, "as it was", v.ID) })
+	l.tx(func(tx *db.Tx) error {
+		_, err := tx.CreatePublication(l.ctx(), v, []content.PublishedFile{{Path: "meta/data", SHA256: digest(4), Size: 4}})
+		return err
+	})
+	equal(l.t, "sources", must(l.Sources(l.ctx(), digest(1)))(l.t), []db.Source{{Remote: remote.ID, Path: "dir/a"}})
+	equal(l.t, "sources of what no repository has", len(must(l.Sources(l.ctx(), digest(7)))(l.t)), 0)
+	for want, digest := range map[string]content.Digest{"dir/a 0": digest(1), "meta/data " + fmt.Sprint(int64(v.ID)): digest(4), " 0": digest(9)} {
+		path, version, err := l.Named(l.ctx(), digest)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		equal(l.t, "named", fmt.Sprint(path, " ", int64(version)), want)
+	}
+	equal(l.t, "of the repository", must(l.ArtifactsBetween(l.ctx(), r.ID, "", "g"))(l.t), []content.Artifact{{SHA256: digest(1), Size: 1}, {SHA256: digest(4), Size: 4}})
+	equal(l.t, "of all, in part", must(l.ArtifactsBetween(l.ctx(), 0, digest(4), digest(7)))(l.t), []content.Artifact{{SHA256: digest(4), Size: 4}})
+
+	l.tx(func(tx *db.Tx) error {
+		known, err := tx.Quarantine(l.ctx(), digest(9))
+		equal(l.t, "an unknown artifact", known, false)
+		return err
+	})
+	l.tx(func(tx *db.Tx) error {
+		known, err := tx.Quarantine(l.ctx(), digest(1))
+		equal(l.t, "a known artifact", known, true)
+		return err
+	})
+	equal(l.t, "found in quarantine", len(must(l.FindArtifacts(l.ctx(), []content.Digest{digest(1)}))(l.t)), 0)
+	fingerprint, _, err := l.Synced(l.ctx(), r.ID)
+	if err != nil || fingerprint != "" {
+		l.t.Errorf("synced: got %q, %v, want nothing", fingerprint, err)
+	}
+	l.tx(func(tx *db.Tx) error { return tx.AddArtifacts(l.ctx(), []content.Artifact{{SHA256: digest(1), Size: 1}}) })
+	equal(l.t, "found once it is stored again", len(must(l.FindArtifacts(l.ctx(), []content.Digest{digest(1)}))(l.t)), 1)
+}
+
+func figures(l library) {
+	equal(l.t, "before", must(l.Storage(l.ctx()))(l.t), nil)
+	r, s, empty := l.repository("r"), l.repository("s"), l.repository("empty")
+	both, twice, own, other := unit("both", 1), unit("twice", 10), unit("own", 100), unit("other", 1000)
+	again := unit("again", 10)
+	l.kept(both, twice, own, other, again, unit("orphan", 10_000))
+	v := l.version(r, []content.UnitID{both.ID, twice.ID, again.ID, own.ID}, nil)
+	l.version(l.again(r), nil, []content.UnitID{own.ID}) // the version before still has it
+	l.version(s, []content.UnitID{both.ID, other.ID}, nil)
+	l.tx(func(tx *db.Tx) error {
+		_, err := tx.CreatePublication(l.ctx(), v, []content.PublishedFile{{Path: "meta", SHA256: digest(5), Size: 5}})
+		return err
+	})
+	count := func() content.Storage {
+		l.t.Helper()
+		if err := l.CountStorage(l.ctx()); err != nil {
+			l.t.Fatal(err)
+		}
+		s := *must(l.Storage(l.ctx()))(l.t)
+		s.CountedAt = time.Time{}
+		return s
+	}
+	of := func(want ...content.Figures) {
+		l.t.Helper()
+		for i, f := range must(l.Figures(l.ctx(), []content.RepositoryID{r.ID, s.ID, empty.ID}))(l.t) {
+			if f.CountedAt.IsZero() {
+				l.t.Errorf("figures of %d: without a time", i)
+			}
+			f.CountedAt = time.Time{}
+			equal(l.t, fmt.Sprint("figures of ", i), *f, want[i])
+		}
+	}
+	equal(l.t, "counted", count(), content.Storage{Artifacts: 6, Bytes: 11116, OrphanedArtifacts: 1, OrphanedBytes: 10_000})
+	of(content.Figures{Artifacts: 4, OwnBytes: 115, SharedBytes: 1}, content.Figures{Artifacts: 2, OwnBytes: 1000, SharedBytes: 1}, content.Figures{})
+	equal(l.t, "of an unknown repository", must(l.Figures(l.ctx(), []content.RepositoryID{99}))(l.t), []*content.Figures{nil})
+	equal(l.t, "within a limit", must(l.Within("team=x").Figures(l.ctx(), []content.RepositoryID{r.ID}))(l.t), []*content.Figures{nil})
+
+	l.tx(func(tx *db.Tx) error {
+		_, err := tx.Quarantine(l.ctx(), digest(1000))
+		return err
+	})
+	l.version(l.again(s), []content.UnitID{own.ID}, nil)
+	// The last count took a moment, for twenty of which none is made.
+	want := content.Storage{Artifacts: 6, Bytes: 11116, OrphanedArtifacts: 1, OrphanedBytes: 10_000, QuarantinedArtifacts: 1}
+	for began := time.Now(); count() != want; time.Sleep(time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			l.t.Fatalf("counted again: got %+v, want %+v", count(), want)
+		}
+	}
+	of(content.Figures{Artifacts: 4, OwnBytes: 15, SharedBytes: 101}, content.Figures{Artifacts: 3, OwnBytes: 1000, SharedBytes: 101}, content.Figures{})
+	counted := must(l.Storage(l.ctx()))(l.t).CountedAt
+	if err := l.CountStorage(l.ctx()); err != nil || must(l.Storage(l.ctx()))(l.t).CountedAt != counted {
+		l.t.Errorf("it was counted again without a change, or: %v", err)
+	}
+}
