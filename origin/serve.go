@@ -2,6 +2,8 @@ package origin
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -96,15 +98,21 @@ func (h *Handler) serveSmall(w http.ResponseWriter, r *http.Request, f *file) {
 	}
 }
 
-// read fills body with the bytes of a file.
+// read fills body with the bytes of a file. Those that are kept in memory must be
+// right: they would be sent for long after the storage was mended.
 func (h *Handler) read(ctx context.Context, f *file, body []byte) error {
 	b, err := h.blobs.Open(ctx, f.sha256, f.size)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-	_, err = io.ReadFull(b, body)
-	return err
+	if _, err = io.ReadFull(b, body); err != nil {
+		return err
+	}
+	if got := sha256.Sum256(body); f.size <= keptFile && hex.EncodeToString(got[:]) != f.sha256 {
+		return errors.New("the bytes are not what the digest says: verify the content")
+	}
+	return nil
 }
 
 // notToBlame is what a client may know of why a file cannot be read. The path

@@ -24,6 +24,7 @@ const (
 // S3 is a real S3 server that runs until the test ends.
 type S3 struct {
 	Endpoint string
+	Dir      string        // of its data
 	Client   *minio.Client // with all rights
 }
 
@@ -36,8 +37,9 @@ func StartS3(t testing.TB) *S3 {
 			t.Fatal(err)
 		}
 	}
-	endpoint := programtest.Start(t, "blob/s3test", t.TempDir())
-	return &S3{Endpoint: endpoint, Client: client(t, endpoint)}
+	dir := t.TempDir()
+	endpoint := programtest.Start(t, "blob/s3test", dir)
+	return &S3{Endpoint: endpoint, Dir: dir, Client: client(t, endpoint)}
 }
 
 func client(t testing.TB, endpoint string) *minio.Client {

@@ -2,10 +2,12 @@ package blobtest
 
 import (
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 )
@@ -17,6 +19,21 @@ const below = "some/prefix/"
 func SpoilDisk(t testing.TB, dir, sha256, body string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, "sha256", sha256[:2], sha256[2:]), []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Age makes all files below a directory older: of a storage on disk, or of an S3
+// server's data.
+func Age(t testing.TB, dir string, by time.Duration) {
+	t.Helper()
+	then := time.Now().Add(-by)
+	if err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		return os.Chtimes(path, then, then)
+	}); err != nil {
 		t.Fatal(err)
 	}
 }
