@@ -31,6 +31,8 @@ type RepositoryResolver interface {
 	Tasks(ctx context.Context, obj *content.Repository, filter *TaskFilter, first *int32, after *string, last *int32, before *string) (*Connection[*task.Task], error)
 	CurrentTask(ctx context.Context, obj *content.Repository) (*task.Task, error)
 	NextSyncAt(ctx context.Context, obj *content.Repository) (*time.Time, error)
+
+	Storage(ctx context.Context, obj *content.Repository) (*content.Figures, error)
 }
 type RepositoryVersionResolver interface {
 	Repository(ctx context.Context, obj *content.Version) (*content.Repository, error)
@@ -932,6 +934,38 @@ func (ec *executionContext) _Repository_updatedAt(ctx context.Context, field gra
 }
 func (ec *executionContext) fieldContext_Repository_updatedAt(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Repository", field, false, false, "Time")
+}
+
+func (ec *executionContext) _Repository_storage(ctx context.Context, field graphql.CollectedField, obj *content.Repository) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Repository_storage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Repository().Storage(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *content.Figures) graphql.Marshaler {
+			return ec.marshalORepositoryStorage2ᚖreamᚋcontentᚐFigures(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Repository_storage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Repository",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_RepositoryStorage(ctx, field)
+		},
+	}
+	return fc, nil
 }
 
 func (ec *executionContext) _RepositoryConnection_edges(ctx context.Context, field graphql.CollectedField, obj *Connection[*content.Repository]) (ret graphql.Marshaler) {
@@ -2332,6 +2366,12 @@ func (ec *executionContext) _Repository(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.Null {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
+		case "storage":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Repository_storage(ctx, field, obj)
+				})
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
 		}
@@ -3019,6 +3059,14 @@ func (ec *executionContext) marshalORepository2ᚖreamᚋcontentᚐRepository(ct
 		return graphql.Null
 	}
 	return ec._Repository(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalORepositorySelector2ᚖreamᚋgraphᚐRepositorySelector(ctx context.Context, v any) (*RepositorySelector, error) {
+	if v == nil {
+		return nil, nil
+	}
+	res, err := ec.unmarshalInputRepositorySelector(ctx, v)
+	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
 func (ec *executionContext) marshalORepositoryVersion2ᚖreamᚋcontentᚐVersion(ctx context.Context, sel ast.SelectionSet, v *content.Version) graphql.Marshaler {

@@ -153,7 +153,9 @@ func quarantine(l library) {
 	if err != nil || fingerprint != "" {
 		l.t.Errorf("synced: got %q, %v, want nothing", fingerprint, err)
 	}
-	l.tx(func(tx *db.Tx) error { return tx.AddArtifacts(l.ctx(), []content.Artifact{{SHA256: digest(1), Size: 1}}) })
+	l.tx(func(tx *db.Tx) error {
+		return tx.AddArtifacts(l.ctx(), []content.Artifact{{SHA256: digest(1), Size: 1}})
+	})
 	equal(l.t, "found once it is stored again", len(must(l.FindArtifacts(l.ctx(), []content.Digest{digest(1)}))(l.t)), 1)
 }
 
