@@ -69,6 +69,7 @@ var libraries = map[string][]string{
 	"github.com/minio/minio-go":       {"blob"},
 	"github.com/vektah/gqlparser":     {"graph", "resolvers", "web", "rest"}, // rest: its test of who may do what
 	"github.com/hashicorp/golang-lru": {"guard", "origin", "resolvers", "fetch", "quota"},
+	"github.com/FastFilter/xorfilter": {"origin"},
 	"golang.org/x/time":               {"fetch", "guard", "quota"},
 	"github.com/prometheus":           {"metric"},
 	"go.opentelemetry.io":             {"trace"},

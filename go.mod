@@ -6,6 +6,7 @@ ignore ./clienttest/node_modules // packages of Node.js may hold Go files
 
 require (
 	github.com/99designs/gqlgen v0.17.98
+	github.com/FastFilter/xorfilter v0.4.2-0.20260120015552-4e5a4d9df65a
 	github.com/Khan/genqlient v0.8.1
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0

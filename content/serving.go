@@ -26,4 +26,6 @@ type DirEntry struct {
 	Name  string
 	IsDir bool
 	Size  int64 // bytes; 0 of a directory
+	// ModifiedAt is what clients see as Last-Modified; zero of a directory.
+	ModifiedAt time.Time
 }

@@ -213,8 +213,9 @@ func (q *queries) PublishedDir(ctx context.Context, id content.PublicationID, di
 		from += strings.ToValidUTF8(after, "") + behind
 	}
 	var rows []struct {
-		Path string `db:"path"`
-		Size int64  `db:"size"`
+		Path     string `db:"path"`
+		Size     int64  `db:"size"`
+		Modified int64  `db:"modified_at"`
 	}
 	if err := q.sel(ctx, &rows, q.d.skipScan(bounds, len([]rune(prefix))), joined(args, from, args, limit, id)...); err != nil {
 		return nil, err
@@ -224,10 +225,31 @@ func (q *queries) PublishedDir(ctx context.Context, id content.PublicationID, di
 		name, _, isDir := strings.Cut(strings.TrimPrefix(r.Path, prefix), below)
 		entries[i] = content.DirEntry{Name: name, IsDir: isDir}
 		if !isDir {
-			entries[i].Size = r.Size
+			entries[i].Size, entries[i].ModifiedAt = r.Size, fromMicros(r.Modified)
 		}
 	}
 	return entries, nil
+}
+
+// PublishedPaths calls each with the path of every file of a publication, those
+// below a directory one after the other, until it returns false. It holds one at
+// a time.
+func (q *queries) PublishedPaths(ctx context.Context, id content.PublicationID, each func(path string) bool) error {
+	rows, err := q.ext.QueryxContext(ctx, q.d.rebind(`SELECT path FROM published_file WHERE publication_id = ? ORDER BY path`), id)
+	if err != nil {
+		return q.d.classify(q.stopped(ctx, err))
+	}
+	defer rows.Close() //nolint:errcheck // Err tells
+	for rows.Next() {
+		var path string
+		if err := rows.Scan(&path); err != nil {
+			return q.d.classify(err)
+		}
+		if !each(strings.ReplaceAll(path, below, "/")) {
+			return nil
+		}
+	}
+	return q.d.classify(q.stopped(ctx, rows.Err()))
 }
 
 // skipScan reads the first path of each name within the bounds: it looks up
@@ -245,7 +267,7 @@ func (d *dialect) skipScan(bounds string, prefix int) string {
 	return `WITH RECURSIVE scan(n, path) AS (
 			SELECT 1, ` + first(`?`) + `
 			UNION ALL SELECT s.n + 1, ` + first(next) + ` FROM scan s WHERE s.path IS NOT NULL AND s.n < ?)
-		SELECT s.path, f.size FROM scan s CROSS JOIN published_file f WHERE f.publication_id = ? AND f.path = s.path ORDER BY s.n`
+		SELECT s.path, f.size, f.modified_at FROM scan s CROSS JOIN published_file f WHERE f.publication_id = ? AND f.path = s.path ORDER BY s.n`
 }
 
 // joined flattens arguments, some of which are lists of them.

@@ -23,6 +23,7 @@ type files struct {
 	lookup Lookup
 	known  *lru.Cache[fileKey, *file]
 	missed *lru.Cache[fileKey, struct{}]
+	names  *names
 }
 
 type fileKey struct {
@@ -42,7 +43,7 @@ type file struct {
 	contentType, length, etag, digest, lastModified []string
 }
 
-func newFiles(lookup Lookup, size int) *files {
+func newFiles(lookup Lookup, size, names int) *files {
 	known, err := lru.New[fileKey, *file](size)
 	if err != nil {
 		panic(fmt.Sprintf("origin: cache of %d files: %v", size, err))
@@ -51,7 +52,7 @@ func newFiles(lookup Lookup, size int) *files {
 	if err != nil {
 		panic(fmt.Sprintf("origin: cache of %d misses: %v", size/8, err))
 	}
-	return &files{lookup: lookup, known: known, missed: missed}
+	return &files{lookup: lookup, known: known, missed: missed, names: newNames(lookup, names)}
 }
 
 // find returns what lies at path, and fault.NotFound if nothing does.
@@ -60,7 +61,7 @@ func (c *files) find(ctx context.Context, id content.PublicationID, path string)
 	if f, ok := c.known.Get(key); ok {
 		return f, nil
 	}
-	if c.missed.Contains(key) {
+	if c.names.lack(id, path) || c.missed.Contains(key) {
 		return nil, notFound()
 	}
 	if err := checkPath(path); err != nil {
@@ -72,6 +73,7 @@ func (c *files) find(ctx context.Context, id content.PublicationID, path string)
 		c.known.Add(key, f)
 	case fault.Is(err, fault.NotFound):
 		c.missed.Add(key, struct{}{})
+		c.names.miss(ctx, id)
 	}
 	return f, err
 }

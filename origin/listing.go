@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"ream/content"
 )
@@ -27,13 +28,14 @@ type listingEntry struct {
 	Name      string `json:"name"`
 	Directory bool   `json:"directory"`
 	Size      int64  `json:"size"`
-	URL       string `json:"url"` // relative to the listing
+	Modified  string `json:"modified,omitempty"` // when, as in RFC 3339; of files
+	URL       string `json:"url"`                // relative to the listing
 }
 
 // serveDir answers with a page of a directory's names, as JSON for those who
 // prefer it and as HTML for everybody else. The topmost directory is the empty
 // one; every other ends with a slash.
-func (h *Handler) serveDir(w http.ResponseWriter, r *http.Request, id content.PublicationID, dir string) {
+func (h *Handler) serveDir(w http.ResponseWriter, r *http.Request, id content.PublicationID, dir string, caching []string) {
 	if dir != "" {
 		dir = dir[:len(dir)-1]
 		if err := checkPath(dir); err != nil {
@@ -56,7 +58,7 @@ func (h *Handler) serveDir(w http.ResponseWriter, r *http.Request, id content.Pu
 	}
 	page := newListing(r.URL.Path, dir, found, h.pageSize)
 	header := w.Header()
-	header["Cache-Control"] = revalidate
+	header["Cache-Control"] = caching
 	header["X-Content-Type-Options"] = noSniff
 	header.Set("Vary", "Accept")
 	var body bytes.Buffer
@@ -101,7 +103,11 @@ func newListing(urlPath, dir string, found []content.DirEntry, size int) listing
 		if e.IsDir {
 			ref += "/"
 		}
-		l.Entries = append(l.Entries, listingEntry{e.Name, e.IsDir, e.Size, ref})
+		one := listingEntry{Name: e.Name, Directory: e.IsDir, Size: e.Size, URL: ref}
+		if !e.ModifiedAt.IsZero() {
+			one.Modified = e.ModifiedAt.UTC().Format(time.RFC3339)
+		}
+		l.Entries = append(l.Entries, one)
 	}
 	return l
 }
@@ -153,9 +159,9 @@ var listingHTML = template.Must(template.New("listing").Parse(`<!DOCTYPE html>
 <body>
 <h1>{{.Path}}</h1>
 <table>
-{{if .Up}}<tr><td><a href="../">../</a></td><td></td></tr>
-{{end}}{{range .Entries}}<tr><td><a href="{{.URL}}">{{.Name}}{{if .Directory}}/{{end}}</a></td><td>{{if not .Directory}}{{.Size}}{{end}}</td></tr>
-{{else}}<tr><td>Nothing here.</td><td></td></tr>
+{{if .Up}}<tr><td><a href="../">../</a></td><td></td><td></td></tr>
+{{end}}{{range .Entries}}<tr><td><a href="{{.URL}}">{{.Name}}{{if .Directory}}/{{end}}</a></td><td>{{.Modified}}</td><td>{{if not .Directory}}{{.Size}}{{end}}</td></tr>
+{{else}}<tr><td>Nothing here.</td><td></td><td></td></tr>
 {{end}}</table>
 {{with .Next}}<p><a rel="next" href="{{.}}">More</a></p>
 {{end}}</body>

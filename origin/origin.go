@@ -38,6 +38,9 @@ type Lookup interface {
 	// behind after, by their bytes. The topmost dir is the empty one. It
 	// returns none for a directory that does not exist.
 	PublishedDir(ctx context.Context, id content.PublicationID, dir, after string, limit int) ([]content.DirEntry, error)
+	// PublishedPaths calls each with the path of every file of a publication, those
+	// below a directory one after the other, until it returns false.
+	PublishedPaths(ctx context.Context, id content.PublicationID, each func(path string) bool) error
 }
 
 // Blobs opens stored bytes.
@@ -53,7 +56,8 @@ type Options struct {
 	Log       *slog.Logger     // slog.Default() if nil
 	Files     int              // how many paths are kept in memory; 65,536 if 0
 	ServedFor time.Duration    // how long a distribution is trusted to serve the same; 1 s if 0
-	Bodies    int              // bytes of memory for small files; 16 MiB if 0
+	Bodies    int              // bytes of memory for small files; 32 MiB if 0
+	Names     int              // bytes of memory for what publications have not; 16 MiB if 0
 	PageSize  int              // names in a page of a listing; 1,000 if 0
 	Now       func() time.Time // time.Now if nil
 
@@ -82,6 +86,7 @@ type Handler struct {
 	blobs    Blobs
 	log      *slog.Logger
 	pageSize int
+	now      func() time.Time
 	redirect func(ctx context.Context, sha256, contentType string) (string, error)
 	sees     func(context.Context, content.RepositoryID) (bool, error)
 	demand   *demand.Fetcher
@@ -102,7 +107,10 @@ func New(lookup Lookup, blobs Blobs, o Options) *Handler {
 		o.ServedFor = time.Second
 	}
 	if o.Bodies <= 0 {
-		o.Bodies = 16 << 20
+		o.Bodies = 32 << 20
+	}
+	if o.Names <= 0 {
+		o.Names = 16 << 20
 	}
 	if o.PageSize <= 0 {
 		o.PageSize = 1000
@@ -115,11 +123,12 @@ func New(lookup Lookup, blobs Blobs, o Options) *Handler {
 		blobs:    blobs,
 		log:      o.Log,
 		pageSize: o.PageSize,
+		now:      o.Now,
 		redirect: o.Redirect,
 		sees:     o.Sees,
 		demand:   o.Demand,
 		served:   newServed(lookup, o.ServedFor, o.KeepReplaced, o.Now),
-		files:    newFiles(lookup, o.Files),
+		files:    newFiles(lookup, o.Files, o.Names),
 		bodies:   newBodies(o.Bodies),
 	}
 }
@@ -149,8 +158,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	rest := path[len(s.Path):]
+	rest, caching := path[len(s.Path):], revalidate
 	if at, below, ok := cutTime(rest); ok {
+		if h.isPast(at) {
+			caching = immutable
+		}
 		if s, err = h.at(r.Context(), s, at, path); err != nil {
 			h.fail(w, r, err)
 			return
@@ -166,7 +178,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		redirectToDir(w, r)
 		return
 	case rest[len(rest)-1] == '/':
-		h.serveDir(w, r, s.PublicationID, rest[1:])
+		h.serveDir(w, r, s.PublicationID, rest[1:], caching)
 		return
 	}
 	f, err := h.find(r.Context(), s, rest[1:])
@@ -176,7 +188,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case f.isDir:
 		redirectToDir(w, r)
 	default:
-		h.serveFile(w, r, f)
+		h.serveFile(w, r, f, caching)
 	}
 }
 

@@ -123,7 +123,7 @@ func (l *library) PublishedDir(ctx context.Context, id content.PublicationID, di
 		name, _, isDir := strings.Cut(below, "/")
 		e := content.DirEntry{Name: name, IsDir: isDir}
 		if !isDir {
-			e.Size = f.Size
+			e.Size, e.ModifiedAt = f.Size, f.ModifiedAt
 		}
 		if name > after {
 			names[name] = e
@@ -135,6 +135,16 @@ func (l *library) PublishedDir(ctx context.Context, id content.PublicationID, di
 	}
 	slices.SortFunc(entries, func(a, b content.DirEntry) int { return strings.Compare(a.Name, b.Name) })
 	return entries[:min(limit, len(entries))], nil
+}
+
+func (l *library) PublishedPaths(_ context.Context, id content.PublicationID, each func(string) bool) error {
+	err := l.ask("paths")
+	for _, path := range slices.Sorted(maps.Keys(l.publications[id])) {
+		if err != nil || !each(path) {
+			break
+		}
+	}
+	return err
 }
 
 // shelf is an origin with something on it.

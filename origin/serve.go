@@ -26,7 +26,8 @@ var buffers = sync.Pool{New: func() any { return new([smallFile]byte) }}
 // a browser that shows it may neither guess its type nor run anything in it.
 var (
 	acceptRanges = []string{"bytes"}
-	revalidate   = []string{"no-cache"}
+	revalidate   = []string{"no-cache"}                    // the next publication may have something else there
+	immutable    = []string{"max-age=31536000, immutable"} // not public: clients that need a token share no cache
 	noSniff      = []string{"nosniff"}
 	sandbox      = []string{"sandbox; default-src 'none'; frame-ancestors 'none'"}
 	noReferrer   = []string{"no-referrer"}
@@ -34,9 +35,9 @@ var (
 
 // serveFile answers with the bytes of a file, a part of them, or the news
 // that the client has them already.
-func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file) {
+func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file, caching []string) {
 	header := w.Header()
-	header["Cache-Control"] = revalidate
+	header["Cache-Control"] = caching
 	header["Etag"] = f.etag
 	if f.lastModified != nil {
 		header["Last-Modified"] = f.lastModified

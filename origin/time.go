@@ -32,6 +32,13 @@ func cutTime(path string) (at time.Time, below string, ok bool) {
 	return at, "", false
 }
 
+// settled is after how long no transaction can change any more what was served
+// at a time: it must have ended by then.
+const settled = time.Hour
+
+// isPast reports whether what was served at a time will always be that.
+func (h *Handler) isPast(at time.Time) bool { return h.now().Sub(at) >= settled }
+
 // at returns what the distribution of s served at a time. It fails with
 // fault.NotFound if that was nothing, or if the caller may not see it.
 func (h *Handler) at(ctx context.Context, s content.Serving, at time.Time, path string) (content.Serving, error) {

@@ -60,7 +60,7 @@ func TestServesTheTimeInAPath(t *testing.T) {
 	}
 	w := s.ask(t, http.MethodGet, "/content/debian/stable/@2026-11-01/dir/", "Accept", "application/json")
 	checkStatus(t, w, http.StatusOK)
-	if want := `{"path":"/content/debian/stable/@2026-11-01/dir/","entries":[{"name":"f","directory":false,"size":7,"url":"./f"}]}` + "\n"; w.Body.String() != want {
+	if want := `{"path":"/content/debian/stable/@2026-11-01/dir/","entries":[{"name":"f","directory":false,"size":7,"modified":"2026-11-01T12:00:00Z","url":"./f"}]}` + "\n"; w.Body.String() != want {
 		t.Errorf("got %s, want %s", w.Body, want)
 	}
 	before := s.library.count("served at")
