@@ -62,7 +62,7 @@ func TestOneStatementPerLevel(t *testing.T) {
 		const few, many = 3, 100
 		began := time.Now()
 		limits := resolvers.DefaultLimits()
-		limits.Cost = 60_000 // nobody may ask for all this at once
+		limits.Cost = 65_000 // nobody may ask for all this at once
 		handler := resolvers.NewHandler(resolvers.Resolver{Store: stores{e.DB}, Now: e.Now}, resolvers.Options{Log: slog.New(slog.DiscardHandler), Limits: limits})
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			admin := access.Caller{Principal: access.Principal{Kind: access.Anonymous, Role: access.Admin}}
