@@ -23,7 +23,7 @@ func (d *Disk) Verify(ctx context.Context, sha256 string, size int64) (Condition
 		if err := ctx.Err(); err != nil {
 			return Missing, err
 		}
-		f, err := openRegular(d.path(sha256))
+		f, err := openRegular(d.path(sha256), os.O_RDONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			return Missing, nil
 		}

@@ -95,11 +95,13 @@ func (db *DB) CountStorage(ctx context.Context) error {
 		return err
 	}
 	// The last row is of all that is named, however many repositories share it.
+	// Uploads name parts, and are no repository.
 	var figures []figureRow
 	if err := db.sel(ctx, &figures, `WITH held AS (
 			SELECT m.repository_id, a.id, a.size FROM membership m JOIN unit u ON u.id = m.unit_id JOIN artifact a ON a.sha256 = u.sha256
-			UNION SELECT p.repository_id, a.id, a.size FROM published_file f JOIN publication p ON p.id = f.publication_id JOIN artifact a ON a.sha256 = f.sha256 WHERE f.metadata),
-		shares AS (SELECT id, size, count(*) AS holders FROM held GROUP BY id, size)
+			UNION SELECT p.repository_id, a.id, a.size FROM published_file f JOIN publication p ON p.id = f.publication_id JOIN artifact a ON a.sha256 = f.sha256 WHERE f.metadata
+			UNION SELECT -1, a.id, a.size FROM upload_part p JOIN artifact a ON a.sha256 = p.sha256),
+		shares AS (SELECT id, size, count(CASE WHEN repository_id > 0 THEN 1 END) AS holders FROM held GROUP BY id, size)
 		SELECT h.repository_id, count(*) AS artifacts, CAST(COALESCE(sum(CASE WHEN s.holders = 1 THEN s.size END), 0) AS bigint) AS own_bytes,
 			CAST(COALESCE(sum(CASE WHEN s.holders > 1 THEN s.size END), 0) AS bigint) AS shared_bytes
 		FROM held h JOIN shares s ON s.id = h.id GROUP BY h.repository_id

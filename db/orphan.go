@@ -48,9 +48,10 @@ func (tx *Tx) NeedArtifacts(ctx context.Context, digests []content.Digest) error
 }
 
 // unnamed is a condition on an artifact a: no version has a unit with its
-// bytes, and no publication is described by them.
+// bytes, no publication is described by them, and they are no part of an upload.
 const unnamed = `NOT EXISTS (SELECT 1 FROM unit u JOIN membership m ON m.unit_id = u.id WHERE u.sha256 = a.sha256)
-	AND NOT EXISTS (SELECT 1 FROM published_file f WHERE f.metadata AND f.sha256 = a.sha256)`
+	AND NOT EXISTS (SELECT 1 FROM published_file f WHERE f.metadata AND f.sha256 = a.sha256)
+	AND NOT EXISTS (SELECT 1 FROM upload_part p WHERE p.sha256 = a.sha256)`
 
 // Orphans returns up to limit artifacts that nothing names and that were
 // recorded before a time, by digest, from the first behind after on.

@@ -31,6 +31,16 @@ type AuditFilter struct {
 	Until *time.Time `json:"until,omitempty"`
 }
 
+// What to clean and when.
+type CleanOrphansInput struct {
+	// How many hours what is removed must have been there, 1 to 8760. It should be longer than a sync may take: what a sync fetched and has not made a version of yet is fetched again if it is removed.
+	GraceHours int32 `json:"graceHours"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
 // Which units to copy and where to.
 type CopyUnitsInput struct {
 	// version-9: whose units are copied.
@@ -291,6 +301,16 @@ type RestoreVersionInput struct {
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
+// Queues what `cleanOrphans` does.
+type ScheduledCleanOrphans struct {
+	// How many hours what is removed must have been there.
+	GraceHours int32 `json:"graceHours"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+}
+
+func (ScheduledCleanOrphans) IsScheduledOperation() {}
+
 // Queues what `mirror` does.
 type ScheduledMirror struct {
 	// Which repositories to mirror, as they are selected when it fires.
@@ -319,6 +339,10 @@ type ScheduledOperationInput struct {
 	Mirror *MirrorInput `json:"mirror,omitempty"`
 	// Deletes old history.
 	Purge *PurgeInput `json:"purge,omitempty"`
+	// Removes what nothing names.
+	CleanOrphans *CleanOrphansInput `json:"cleanOrphans,omitempty"`
+	// Compares what is stored with its digests.
+	VerifyContent *VerifyContentInput `json:"verifyContent,omitempty"`
 }
 
 // Queues what `publish` does.
@@ -362,6 +386,18 @@ type ScheduledSync struct {
 }
 
 func (ScheduledSync) IsScheduledOperation() {}
+
+// Queues what `verifyContent` does.
+type ScheduledVerifyContent struct {
+	// Whose artifacts to verify, as these repositories are selected when it fires; null for all that are stored.
+	Of *RepositorySelection `json:"of,omitempty"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+	// How many members of the group may run at once; null for no limit.
+	MaxRunning *int32 `json:"maxRunning,omitempty"`
+}
+
+func (ScheduledVerifyContent) IsScheduledOperation() {}
 
 // What to sync and how.
 type SyncInput struct {
@@ -509,4 +545,16 @@ type UploadedFileInput struct {
 	Upload *string `json:"upload,omitempty"`
 	// What its SHA-256 must be; not checked if left out.
 	Sha256 *content.Digest `json:"sha256,omitempty"`
+}
+
+// What to compare with its digests, and how.
+type VerifyContentInput struct {
+	// Whose artifacts; all that are stored if left out.
+	Repositories *RepositorySelector `json:"repositories,omitempty"`
+	// Before or after other work.
+	Priority task.Priority `json:"priority"`
+	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.
+	MaxRunning *int32 `json:"maxRunning,omitempty"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }

@@ -23,6 +23,7 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
 	AuditEntry() AuditEntryResolver
+	ContentFinding() ContentFindingResolver
 	Distribution() DistributionResolver
 	FileUpload() FileUploadResolver
 	Mutation() MutationResolver
@@ -73,6 +74,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	inputUnmarshalers := func() *graphql.InputUnmarshalerIndex {
 		return graphql.NewInputUnmarshalerIndex(
 			graphql.NewInputUnmarshaler("AuditFilter", ec.unmarshalInputAuditFilter),
+			graphql.NewInputUnmarshaler("CleanOrphansInput", ec.unmarshalInputCleanOrphansInput),
 			graphql.NewInputUnmarshaler("CopyUnitsInput", ec.unmarshalInputCopyUnitsInput),
 			graphql.NewInputUnmarshaler("CreateDistributionInput", ec.unmarshalInputCreateDistributionInput),
 			graphql.NewInputUnmarshaler("CreateRemoteInput", ec.unmarshalInputCreateRemoteInput),
@@ -99,6 +101,7 @@ func (e *executableSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 			graphql.NewInputUnmarshaler("UpdateScheduleInput", ec.unmarshalInputUpdateScheduleInput),
 			graphql.NewInputUnmarshaler("UploadFilesInput", ec.unmarshalInputUploadFilesInput),
 			graphql.NewInputUnmarshaler("UploadedFileInput", ec.unmarshalInputUploadedFileInput),
+			graphql.NewInputUnmarshaler("VerifyContentInput", ec.unmarshalInputVerifyContentInput),
 		)
 	}
 	first := true
@@ -191,7 +194,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "access.graphqls" "operation.graphqls" "preview.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "schedule.graphqls" "upload.graphqls" "upstream.graphqls" "version.graphqls" "work.graphqls"
+//go:embed "access.graphqls" "operation.graphqls" "preview.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "schedule.graphqls" "upload.graphqls" "upstream.graphqls" "storage.graphqls" "version.graphqls" "work.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -273,6 +276,7 @@ type Subscription
 	{Name: "schedule.graphqls", Input: sourceData("schedule.graphqls"), BuiltIn: false},
 	{Name: "upload.graphqls", Input: sourceData("upload.graphqls"), BuiltIn: false},
 	{Name: "upstream.graphqls", Input: sourceData("upstream.graphqls"), BuiltIn: false},
+	{Name: "storage.graphqls", Input: sourceData("storage.graphqls"), BuiltIn: false},
 	{Name: "version.graphqls", Input: sourceData("version.graphqls"), BuiltIn: false},
 	{Name: "work.graphqls", Input: sourceData("work.graphqls"), BuiltIn: false},
 }
@@ -328,6 +332,48 @@ func (ec *executionContext) childFields_AuditEntryEdge(ctx context.Context, fiel
 		return ec.fieldContext_AuditEntryEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type AuditEntryEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_ContentFinding(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "path":
+		return ec.fieldContext_ContentFinding_path(ctx, field)
+	case "sha256":
+		return ec.fieldContext_ContentFinding_sha256(ctx, field)
+	case "size":
+		return ec.fieldContext_ContentFinding_size(ctx, field)
+	case "problem":
+		return ec.fieldContext_ContentFinding_problem(ctx, field)
+	case "remedy":
+		return ec.fieldContext_ContentFinding_remedy(ctx, field)
+	case "message":
+		return ec.fieldContext_ContentFinding_message(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContentFinding", field.Name)
+}
+
+func (ec *executionContext) childFields_ContentFindingConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_ContentFindingConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_ContentFindingConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_ContentFindingConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_ContentFindingConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContentFindingConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_ContentFindingEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_ContentFindingEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_ContentFindingEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ContentFindingEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_CreatedToken(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -696,6 +742,8 @@ func (ec *executionContext) childFields_Repository(ctx context.Context, field gr
 		return ec.fieldContext_Repository_createdAt(ctx, field)
 	case "updatedAt":
 		return ec.fieldContext_Repository_updatedAt(ctx, field)
+	case "storage":
+		return ec.fieldContext_Repository_storage(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Repository", field.Name)
 }
@@ -736,6 +784,20 @@ func (ec *executionContext) childFields_RepositorySelection(ctx context.Context,
 		return ec.fieldContext_RepositorySelection_all(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type RepositorySelection", field.Name)
+}
+
+func (ec *executionContext) childFields_RepositoryStorage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "artifactCount":
+		return ec.fieldContext_RepositoryStorage_artifactCount(ctx, field)
+	case "ownBytes":
+		return ec.fieldContext_RepositoryStorage_ownBytes(ctx, field)
+	case "sharedBytes":
+		return ec.fieldContext_RepositoryStorage_sharedBytes(ctx, field)
+	case "countedAt":
+		return ec.fieldContext_RepositoryStorage_countedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type RepositoryStorage", field.Name)
 }
 
 func (ec *executionContext) childFields_RepositoryVersion(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
@@ -926,6 +988,24 @@ func (ec *executionContext) childFields_StateCounts(ctx context.Context, field g
 	return nil, fmt.Errorf("no field named %q was found under type StateCounts", field.Name)
 }
 
+func (ec *executionContext) childFields_Storage(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "artifactCount":
+		return ec.fieldContext_Storage_artifactCount(ctx, field)
+	case "bytes":
+		return ec.fieldContext_Storage_bytes(ctx, field)
+	case "orphanedCount":
+		return ec.fieldContext_Storage_orphanedCount(ctx, field)
+	case "orphanedBytes":
+		return ec.fieldContext_Storage_orphanedBytes(ctx, field)
+	case "quarantinedCount":
+		return ec.fieldContext_Storage_quarantinedCount(ctx, field)
+	case "countedAt":
+		return ec.fieldContext_Storage_countedAt(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Storage", field.Name)
+}
+
 func (ec *executionContext) childFields_SyncPreview(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
 	case "added":
@@ -1050,6 +1130,8 @@ func (ec *executionContext) childFields_Task(ctx context.Context, field graphql.
 		return ec.fieldContext_Task_worker(ctx, field)
 	case "priority":
 		return ec.fieldContext_Task_priority(ctx, field)
+	case "findings":
+		return ec.fieldContext_Task_findings(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Task", field.Name)
 }

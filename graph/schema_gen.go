@@ -46,6 +46,8 @@ type MutationResolver interface {
 	FireSchedule(ctx context.Context, id string) (task.Work, error)
 	UploadFiles(ctx context.Context, input UploadFilesInput) (*task.Task, error)
 	ProbeUpstream(ctx context.Context, input ProbeUpstreamInput) (*content.Upstream, error)
+	CleanOrphans(ctx context.Context, input CleanOrphansInput) (task.Work, error)
+	VerifyContent(ctx context.Context, input VerifyContentInput) (task.Work, error)
 	ModifyRepository(ctx context.Context, input ModifyRepositoryInput) (*task.Task, error)
 	CopyUnits(ctx context.Context, input CopyUnitsInput) (*task.Task, error)
 	RestoreVersion(ctx context.Context, input RestoreVersionInput) (*task.Task, error)
@@ -72,6 +74,7 @@ type QueryResolver interface {
 	Schedule(ctx context.Context, id *string, name *string) (*task.Schedule, error)
 	Schedules(ctx context.Context, first *int32, after *string, last *int32, before *string) (*Connection[*task.Schedule], error)
 	Uploads(ctx context.Context, first *int32, after *string, last *int32, before *string) (*Connection[*content.Upload], error)
+	Storage(ctx context.Context) (*content.Storage, error)
 	Diff(ctx context.Context, from string, to string, kinds []content.ChangeKind, first *int32, after *string, last *int32, before *string) (*Connection[*content.UnitChange], error)
 	Task(ctx context.Context, id string) (*task.Task, error)
 	Tasks(ctx context.Context, filter *TaskFilter, first *int32, after *string, last *int32, before *string) (*Connection[*task.Task], error)
@@ -107,6 +110,20 @@ func (ec *executionContext) field_Mutation_cancel_args(ctx context.Context, rawA
 		return nil, err
 	}
 	args["id"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_cleanOrphans_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (CleanOrphansInput, error) {
+			return ec.unmarshalNCleanOrphansInput2reamᚋgraphᚐCleanOrphansInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
 	return args, nil
 }
 
@@ -494,6 +511,20 @@ func (ec *executionContext) field_Mutation_uploadFiles_args(ctx context.Context,
 	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
 		func(ctx context.Context, v any) (UploadFilesInput, error) {
 			return ec.unmarshalNUploadFilesInput2reamᚋgraphᚐUploadFilesInput(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["input"] = arg0
+	return args, nil
+}
+
+func (ec *executionContext) field_Mutation_verifyContent_args(ctx context.Context, rawArgs map[string]any) (map[string]any, error) {
+	var err error
+	args := map[string]any{}
+	arg0, err := graphql.ProcessArgField(ctx, rawArgs, "input",
+		func(ctx context.Context, v any) (VerifyContentInput, error) {
+			return ec.unmarshalNVerifyContentInput2reamᚋgraphᚐVerifyContentInput(ctx, v)
 		})
 	if err != nil {
 		return nil, err
@@ -2398,6 +2429,94 @@ func (ec *executionContext) fieldContext_Mutation_probeUpstream(ctx context.Cont
 	return fc, nil
 }
 
+func (ec *executionContext) _Mutation_cleanOrphans(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_cleanOrphans(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().CleanOrphans(ctx, fc.Args["input"].(CleanOrphansInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v task.Work) graphql.Marshaler {
+			return ec.marshalNTaskOrGroup2reamᚋtaskᚐWork(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_cleanOrphans(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type TaskOrGroup does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_cleanOrphans_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Mutation_verifyContent(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Mutation_verifyContent(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			fc := graphql.GetFieldContext(ctx)
+			return ec.Resolvers.Mutation().VerifyContent(ctx, fc.Args["input"].(VerifyContentInput))
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v task.Work) graphql.Marshaler {
+			return ec.marshalNTaskOrGroup2reamᚋtaskᚐWork(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Mutation_verifyContent(ctx context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Mutation",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return nil, errors.New("field of type TaskOrGroup does not have child fields")
+		},
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = ec.Recover(ctx, r)
+			ec.Error(ctx, err)
+		}
+	}()
+	ctx = graphql.WithFieldContext(ctx, fc)
+	if fc.Args, err = ec.field_Mutation_verifyContent_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
+		ec.Error(ctx, err)
+		return fc, err
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Mutation_modifyRepository(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -3534,6 +3653,38 @@ func (ec *executionContext) fieldContext_Query_uploads(ctx context.Context, fiel
 	return fc, nil
 }
 
+func (ec *executionContext) _Query_storage(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Query_storage(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Query().Storage(ctx)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *content.Storage) graphql.Marshaler {
+			return ec.marshalOStorage2ᚖreamᚋcontentᚐStorage(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Query_storage(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Query",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Storage(ctx, field)
+		},
+	}
+	return fc, nil
+}
+
 func (ec *executionContext) _Query_diff(ctx context.Context, field graphql.CollectedField) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -4560,6 +4711,20 @@ func (ec *executionContext) _Mutation(ctx context.Context, sel ast.SelectionSet)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}
+		case "cleanOrphans":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_cleanOrphans(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "verifyContent":
+			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
+				return ec._Mutation_verifyContent(ctx, field)
+			})
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
 		case "modifyRepository":
 			out.Values[i] = ec.OperationContext.RootResolverMiddleware(innerCtx, func(ctx context.Context) (res graphql.Marshaler) {
 				return ec._Mutation_modifyRepository(ctx, field)
@@ -4793,6 +4958,12 @@ func (ec *executionContext) _Query(ctx context.Context, sel ast.SelectionSet) gr
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Query_uploads(ctx, field)
+				})
+		case "storage":
+			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Query_storage(ctx, field)
 				})
 		case "diff":
 			out.ResolveRootConcurrently(innerCtx, ec.OperationContext, i,

@@ -391,6 +391,428 @@ func (v *Change) GetPath() string { return v.Path }
 // GetKind returns Change.Kind, and is useful for accessing the field via an interface.
 func (v *Change) GetKind() UnitChangeKind { return v.Kind }
 
+// CleanOrphansCleanOrphansTask includes the requested fields of the GraphQL type Task.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type CleanOrphansCleanOrphansTask struct {
+	Typename string `json:"__typename"`
+	WorkTask `json:"-"`
+}
+
+// GetTypename returns CleanOrphansCleanOrphansTask.Typename, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTask) GetTypename() string { return v.Typename }
+
+// GetId returns CleanOrphansCleanOrphansTask.Id, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTask) GetId() string { return v.WorkTask.Id }
+
+// GetName returns CleanOrphansCleanOrphansTask.Name, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTask) GetName() string { return v.WorkTask.Name }
+
+// GetState returns CleanOrphansCleanOrphansTask.State, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTask) GetState() TaskState { return v.WorkTask.State }
+
+// GetFinished returns CleanOrphansCleanOrphansTask.Finished, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTask) GetFinished() bool { return v.WorkTask.Finished }
+
+// GetCounts returns CleanOrphansCleanOrphansTask.Counts, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTask) GetCounts() Counts { return v.WorkTask.Counts }
+
+// GetProgress returns CleanOrphansCleanOrphansTask.Progress, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTask) GetProgress() Progress { return v.WorkTask.Progress }
+
+// GetStartedAt returns CleanOrphansCleanOrphansTask.StartedAt, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTask) GetStartedAt() time.Time { return v.WorkTask.StartedAt }
+
+// GetFinishedAt returns CleanOrphansCleanOrphansTask.FinishedAt, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTask) GetFinishedAt() time.Time { return v.WorkTask.FinishedAt }
+
+func (v *CleanOrphansCleanOrphansTask) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*CleanOrphansCleanOrphansTask
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.CleanOrphansCleanOrphansTask = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	err = json.Unmarshal(
+		b, &v.WorkTask)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+type __premarshalCleanOrphansCleanOrphansTask struct {
+	Typename string `json:"__typename"`
+
+	Id string `json:"id"`
+
+	Name string `json:"name"`
+
+	State TaskState `json:"state"`
+
+	Finished bool `json:"finished"`
+
+	Counts Counts `json:"counts"`
+
+	Progress Progress `json:"progress"`
+
+	StartedAt time.Time `json:"startedAt"`
+
+	FinishedAt time.Time `json:"finishedAt"`
+}
+
+func (v *CleanOrphansCleanOrphansTask) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *CleanOrphansCleanOrphansTask) __premarshalJSON() (*__premarshalCleanOrphansCleanOrphansTask, error) {
+	var retval __premarshalCleanOrphansCleanOrphansTask
+
+	retval.Typename = v.Typename
+	retval.Id = v.WorkTask.Id
+	retval.Name = v.WorkTask.Name
+	retval.State = v.WorkTask.State
+	retval.Finished = v.WorkTask.Finished
+	retval.Counts = v.WorkTask.Counts
+	retval.Progress = v.WorkTask.Progress
+	retval.StartedAt = v.WorkTask.StartedAt
+	retval.FinishedAt = v.WorkTask.FinishedAt
+	return &retval, nil
+}
+
+// CleanOrphansCleanOrphansTaskGroup includes the requested fields of the GraphQL type TaskGroup.
+// The GraphQL type's documentation follows.
+//
+// Says that a collection of ordinary tasks belong together.
+type CleanOrphansCleanOrphansTaskGroup struct {
+	Typename      string `json:"__typename"`
+	WorkTaskGroup `json:"-"`
+}
+
+// GetTypename returns CleanOrphansCleanOrphansTaskGroup.Typename, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTaskGroup) GetTypename() string { return v.Typename }
+
+// GetId returns CleanOrphansCleanOrphansTaskGroup.Id, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTaskGroup) GetId() string { return v.WorkTaskGroup.Id }
+
+// GetName returns CleanOrphansCleanOrphansTaskGroup.Name, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTaskGroup) GetName() string { return v.WorkTaskGroup.Name }
+
+// GetState returns CleanOrphansCleanOrphansTaskGroup.State, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTaskGroup) GetState() TaskState { return v.WorkTaskGroup.State }
+
+// GetFinished returns CleanOrphansCleanOrphansTaskGroup.Finished, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTaskGroup) GetFinished() bool { return v.WorkTaskGroup.Finished }
+
+// GetCounts returns CleanOrphansCleanOrphansTaskGroup.Counts, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTaskGroup) GetCounts() Counts { return v.WorkTaskGroup.Counts }
+
+// GetProgress returns CleanOrphansCleanOrphansTaskGroup.Progress, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTaskGroup) GetProgress() Progress { return v.WorkTaskGroup.Progress }
+
+// GetStartedAt returns CleanOrphansCleanOrphansTaskGroup.StartedAt, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTaskGroup) GetStartedAt() time.Time {
+	return v.WorkTaskGroup.StartedAt
+}
+
+// GetFinishedAt returns CleanOrphansCleanOrphansTaskGroup.FinishedAt, and is useful for accessing the field via an interface.
+func (v *CleanOrphansCleanOrphansTaskGroup) GetFinishedAt() time.Time {
+	return v.WorkTaskGroup.FinishedAt
+}
+
+func (v *CleanOrphansCleanOrphansTaskGroup) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*CleanOrphansCleanOrphansTaskGroup
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.CleanOrphansCleanOrphansTaskGroup = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	err = json.Unmarshal(
+		b, &v.WorkTaskGroup)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+type __premarshalCleanOrphansCleanOrphansTaskGroup struct {
+	Typename string `json:"__typename"`
+
+	Id string `json:"id"`
+
+	Name string `json:"name"`
+
+	State TaskState `json:"state"`
+
+	Finished bool `json:"finished"`
+
+	Counts Counts `json:"counts"`
+
+	Progress Progress `json:"progress"`
+
+	StartedAt time.Time `json:"startedAt"`
+
+	FinishedAt time.Time `json:"finishedAt"`
+}
+
+func (v *CleanOrphansCleanOrphansTaskGroup) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *CleanOrphansCleanOrphansTaskGroup) __premarshalJSON() (*__premarshalCleanOrphansCleanOrphansTaskGroup, error) {
+	var retval __premarshalCleanOrphansCleanOrphansTaskGroup
+
+	retval.Typename = v.Typename
+	retval.Id = v.WorkTaskGroup.Id
+	retval.Name = v.WorkTaskGroup.Name
+	retval.State = v.WorkTaskGroup.State
+	retval.Finished = v.WorkTaskGroup.Finished
+	retval.Counts = v.WorkTaskGroup.Counts
+	retval.Progress = v.WorkTaskGroup.Progress
+	retval.StartedAt = v.WorkTaskGroup.StartedAt
+	retval.FinishedAt = v.WorkTaskGroup.FinishedAt
+	return &retval, nil
+}
+
+// CleanOrphansCleanOrphansTaskOrGroup includes the requested fields of the GraphQL interface TaskOrGroup.
+//
+// CleanOrphansCleanOrphansTaskOrGroup is implemented by the following types:
+// CleanOrphansCleanOrphansTask
+// CleanOrphansCleanOrphansTaskGroup
+// The GraphQL type's documentation follows.
+//
+// What an operation that takes time returns: one task, or a group of them. Ask for `... on Work` to treat both alike.
+type CleanOrphansCleanOrphansTaskOrGroup interface {
+	implementsGraphQLInterfaceCleanOrphansCleanOrphansTaskOrGroup()
+	// GetTypename returns the receiver's concrete GraphQL type-name (see interface doc for possible values).
+	GetTypename() string
+}
+
+func (v *CleanOrphansCleanOrphansTask) implementsGraphQLInterfaceCleanOrphansCleanOrphansTaskOrGroup() {
+}
+func (v *CleanOrphansCleanOrphansTaskGroup) implementsGraphQLInterfaceCleanOrphansCleanOrphansTaskOrGroup() {
+}
+
+func __unmarshalCleanOrphansCleanOrphansTaskOrGroup(b []byte, v *CleanOrphansCleanOrphansTaskOrGroup) error {
+	if string(b) == "null" {
+		return nil
+	}
+
+	var tn struct {
+		TypeName string `json:"__typename"`
+	}
+	err := json.Unmarshal(b, &tn)
+	if err != nil {
+		return err
+	}
+
+	switch tn.TypeName {
+	case "Task":
+		*v = new(CleanOrphansCleanOrphansTask)
+		return json.Unmarshal(b, *v)
+	case "TaskGroup":
+		*v = new(CleanOrphansCleanOrphansTaskGroup)
+		return json.Unmarshal(b, *v)
+	case "":
+		return fmt.Errorf(
+			"response was missing TaskOrGroup.__typename")
+	default:
+		return fmt.Errorf(
+			`unexpected concrete type for CleanOrphansCleanOrphansTaskOrGroup: "%v"`, tn.TypeName)
+	}
+}
+
+func __marshalCleanOrphansCleanOrphansTaskOrGroup(v *CleanOrphansCleanOrphansTaskOrGroup) ([]byte, error) {
+
+	var typename string
+	switch v := (*v).(type) {
+	case *CleanOrphansCleanOrphansTask:
+		typename = "Task"
+
+		premarshaled, err := v.__premarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		result := struct {
+			TypeName string `json:"__typename"`
+			*__premarshalCleanOrphansCleanOrphansTask
+		}{typename, premarshaled}
+		return json.Marshal(result)
+	case *CleanOrphansCleanOrphansTaskGroup:
+		typename = "TaskGroup"
+
+		premarshaled, err := v.__premarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		result := struct {
+			TypeName string `json:"__typename"`
+			*__premarshalCleanOrphansCleanOrphansTaskGroup
+		}{typename, premarshaled}
+		return json.Marshal(result)
+	case nil:
+		return []byte("null"), nil
+	default:
+		return nil, fmt.Errorf(
+			`unexpected concrete type for CleanOrphansCleanOrphansTaskOrGroup: "%T"`, v)
+	}
+}
+
+// What to clean and when.
+type CleanOrphansInput struct {
+	// How many hours what is removed must have been there, 1 to 8760. It should be longer than a sync may take: what a sync fetched and has not made a version of yet is fetched again if it is removed.
+	GraceHours int `json:"graceHours,omitempty"`
+	// Before or after other work.
+	Priority Priority `json:"priority"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey string `json:"idempotencyKey,omitempty"`
+}
+
+// GetGraceHours returns CleanOrphansInput.GraceHours, and is useful for accessing the field via an interface.
+func (v *CleanOrphansInput) GetGraceHours() int { return v.GraceHours }
+
+// GetPriority returns CleanOrphansInput.Priority, and is useful for accessing the field via an interface.
+func (v *CleanOrphansInput) GetPriority() Priority { return v.Priority }
+
+// GetIdempotencyKey returns CleanOrphansInput.IdempotencyKey, and is useful for accessing the field via an interface.
+func (v *CleanOrphansInput) GetIdempotencyKey() string { return v.IdempotencyKey }
+
+// CleanOrphansResponse is returned by CleanOrphans on success.
+type CleanOrphansResponse struct {
+	// Removes artifacts that no version and no publication names, and what lies in the storage and no artifact names, such as what a process that was killed left. It may run beside anything. The task's `reports` tell how much it removed. A waiting task for the same is answered instead of queueing another.
+	CleanOrphans CleanOrphansCleanOrphansTaskOrGroup `json:"-"`
+}
+
+// GetCleanOrphans returns CleanOrphansResponse.CleanOrphans, and is useful for accessing the field via an interface.
+func (v *CleanOrphansResponse) GetCleanOrphans() CleanOrphansCleanOrphansTaskOrGroup {
+	return v.CleanOrphans
+}
+
+func (v *CleanOrphansResponse) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*CleanOrphansResponse
+		CleanOrphans json.RawMessage `json:"cleanOrphans"`
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.CleanOrphansResponse = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	{
+		dst := &v.CleanOrphans
+		src := firstPass.CleanOrphans
+		if len(src) != 0 && string(src) != "null" {
+			err = __unmarshalCleanOrphansCleanOrphansTaskOrGroup(
+				src, dst)
+			if err != nil {
+				return fmt.Errorf(
+					"unable to unmarshal CleanOrphansResponse.CleanOrphans: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+type __premarshalCleanOrphansResponse struct {
+	CleanOrphans json.RawMessage `json:"cleanOrphans"`
+}
+
+func (v *CleanOrphansResponse) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *CleanOrphansResponse) __premarshalJSON() (*__premarshalCleanOrphansResponse, error) {
+	var retval __premarshalCleanOrphansResponse
+
+	{
+
+		dst := &retval.CleanOrphans
+		src := v.CleanOrphans
+		var err error
+		*dst, err = __marshalCleanOrphansCleanOrphansTaskOrGroup(
+			&src)
+		if err != nil {
+			return nil, fmt.Errorf(
+				"unable to marshal CleanOrphansResponse.CleanOrphans: %w", err)
+		}
+	}
+	return &retval, nil
+}
+
+// What is wrong with the bytes of an artifact.
+type ContentProblem string
+
+const (
+	// They were something else than their digest says, and were moved aside in the storage.
+	ContentProblemDamaged ContentProblem = "DAMAGED"
+	// They were not there.
+	ContentProblemMissing ContentProblem = "MISSING"
+)
+
+var AllContentProblem = []ContentProblem{
+	ContentProblemDamaged,
+	ContentProblemMissing,
+}
+
+// What was done about bytes that were wrong.
+type ContentRemedy string
+
+const (
+	// They were fetched again from a remote of a repository that has them.
+	ContentRemedyFetched ContentRemedy = "FETCHED"
+	// They describe a publication, and were written again.
+	ContentRemedyRewritten ContentRemedy = "REWRITTEN"
+	// Nothing: nobody who was asked has them. Clients are answered with an error.
+	ContentRemedyNone ContentRemedy = "NONE"
+)
+
+var AllContentRemedy = []ContentRemedy{
+	ContentRemedyFetched,
+	ContentRemedyRewritten,
+	ContentRemedyNone,
+}
+
 // CopyCopyUnitsTask includes the requested fields of the GraphQL type Task.
 // The GraphQL type's documentation follows.
 //
@@ -1784,6 +2206,38 @@ func (v *FindWorkTaskOrGroupTaskGroup) __premarshalJSON() (*__premarshalFindWork
 	return &retval, nil
 }
 
+// Finding includes the GraphQL fields of ContentFinding requested by the fragment Finding.
+// The GraphQL type's documentation follows.
+//
+// An artifact whose bytes a task found to be wrong, and what it did.
+type Finding struct {
+	// A file that has these bytes; null if none is known.
+	Path string `json:"path"`
+	// What the bytes should be.
+	Sha256 string `json:"sha256"`
+	// What is wrong with them.
+	Problem ContentProblem `json:"problem"`
+	// What was done about it.
+	Remedy ContentRemedy `json:"remedy"`
+	// For people: where they came from, or why they could not be got.
+	Message string `json:"message"`
+}
+
+// GetPath returns Finding.Path, and is useful for accessing the field via an interface.
+func (v *Finding) GetPath() string { return v.Path }
+
+// GetSha256 returns Finding.Sha256, and is useful for accessing the field via an interface.
+func (v *Finding) GetSha256() string { return v.Sha256 }
+
+// GetProblem returns Finding.Problem, and is useful for accessing the field via an interface.
+func (v *Finding) GetProblem() ContentProblem { return v.Problem }
+
+// GetRemedy returns Finding.Remedy, and is useful for accessing the field via an interface.
+func (v *Finding) GetRemedy() ContentRemedy { return v.Remedy }
+
+// GetMessage returns Finding.Message, and is useful for accessing the field via an interface.
+func (v *Finding) GetMessage() string { return v.Message }
+
 // FollowResponse is returned by Follow on success.
 type FollowResponse struct {
 	// A task or a group as it changes. NOT_FOUND if there is none.
@@ -2156,6 +2610,381 @@ const (
 
 var AllFormat = []Format{
 	FormatFile,
+}
+
+// Found includes the GraphQL fields of Task requested by the fragment Found.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type Found struct {
+	// task-12.
+	Id string `json:"id"`
+	// For people: "sync fedora-40".
+	Name string `json:"name"`
+	// Its progress, line by line.
+	Reports []FoundReportsProgressReport `json:"reports"`
+	// The artifacts whose bytes it found to be wrong, in the order in which it did: what `verifyContent` tells. The list may grow until the task has finished.
+	Findings FoundFindingsContentFindingConnection `json:"findings"`
+}
+
+// GetId returns Found.Id, and is useful for accessing the field via an interface.
+func (v *Found) GetId() string { return v.Id }
+
+// GetName returns Found.Name, and is useful for accessing the field via an interface.
+func (v *Found) GetName() string { return v.Name }
+
+// GetReports returns Found.Reports, and is useful for accessing the field via an interface.
+func (v *Found) GetReports() []FoundReportsProgressReport { return v.Reports }
+
+// GetFindings returns Found.Findings, and is useful for accessing the field via an interface.
+func (v *Found) GetFindings() FoundFindingsContentFindingConnection { return v.Findings }
+
+// FoundFindingsContentFindingConnection includes the requested fields of the GraphQL type ContentFindingConnection.
+// The GraphQL type's documentation follows.
+//
+// A page of artifacts whose bytes a task found to be wrong.
+type FoundFindingsContentFindingConnection struct {
+	// The findings without their cursors.
+	Nodes []Finding `json:"nodes"`
+	// Where this page lies in the list.
+	PageInfo FoundFindingsContentFindingConnectionPageInfo `json:"pageInfo"`
+}
+
+// GetNodes returns FoundFindingsContentFindingConnection.Nodes, and is useful for accessing the field via an interface.
+func (v *FoundFindingsContentFindingConnection) GetNodes() []Finding { return v.Nodes }
+
+// GetPageInfo returns FoundFindingsContentFindingConnection.PageInfo, and is useful for accessing the field via an interface.
+func (v *FoundFindingsContentFindingConnection) GetPageInfo() FoundFindingsContentFindingConnectionPageInfo {
+	return v.PageInfo
+}
+
+// FoundFindingsContentFindingConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
+// The GraphQL type's documentation follows.
+//
+// Where a page lies in its list.
+type FoundFindingsContentFindingConnectionPageInfo struct {
+	// Whether items come after this page.
+	HasNextPage bool `json:"hasNextPage"`
+}
+
+// GetHasNextPage returns FoundFindingsContentFindingConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
+func (v *FoundFindingsContentFindingConnectionPageInfo) GetHasNextPage() bool { return v.HasNextPage }
+
+// FoundReportsProgressReport includes the requested fields of the GraphQL type ProgressReport.
+// The GraphQL type's documentation follows.
+//
+// One line of a task's progress.
+type FoundReportsProgressReport struct {
+	// For programs: sync.download.
+	Code string `json:"code"`
+	// For people: Downloading files.
+	Message string `json:"message"`
+	// What is counted.
+	Unit ProgressUnit `json:"unit"`
+	// How many are done.
+	Done int64 `json:"done"`
+}
+
+// GetCode returns FoundReportsProgressReport.Code, and is useful for accessing the field via an interface.
+func (v *FoundReportsProgressReport) GetCode() string { return v.Code }
+
+// GetMessage returns FoundReportsProgressReport.Message, and is useful for accessing the field via an interface.
+func (v *FoundReportsProgressReport) GetMessage() string { return v.Message }
+
+// GetUnit returns FoundReportsProgressReport.Unit, and is useful for accessing the field via an interface.
+func (v *FoundReportsProgressReport) GetUnit() ProgressUnit { return v.Unit }
+
+// GetDone returns FoundReportsProgressReport.Done, and is useful for accessing the field via an interface.
+func (v *FoundReportsProgressReport) GetDone() int64 { return v.Done }
+
+// GetFoundResponse is returned by GetFound on success.
+type GetFoundResponse struct {
+	// A task or a group by its id; null if there is none.
+	TaskOrGroup GetFoundTaskOrGroup `json:"-"`
+}
+
+// GetTaskOrGroup returns GetFoundResponse.TaskOrGroup, and is useful for accessing the field via an interface.
+func (v *GetFoundResponse) GetTaskOrGroup() GetFoundTaskOrGroup { return v.TaskOrGroup }
+
+func (v *GetFoundResponse) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*GetFoundResponse
+		TaskOrGroup json.RawMessage `json:"taskOrGroup"`
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.GetFoundResponse = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	{
+		dst := &v.TaskOrGroup
+		src := firstPass.TaskOrGroup
+		if len(src) != 0 && string(src) != "null" {
+			err = __unmarshalGetFoundTaskOrGroup(
+				src, dst)
+			if err != nil {
+				return fmt.Errorf(
+					"unable to unmarshal GetFoundResponse.TaskOrGroup: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+type __premarshalGetFoundResponse struct {
+	TaskOrGroup json.RawMessage `json:"taskOrGroup"`
+}
+
+func (v *GetFoundResponse) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *GetFoundResponse) __premarshalJSON() (*__premarshalGetFoundResponse, error) {
+	var retval __premarshalGetFoundResponse
+
+	{
+
+		dst := &retval.TaskOrGroup
+		src := v.TaskOrGroup
+		var err error
+		*dst, err = __marshalGetFoundTaskOrGroup(
+			&src)
+		if err != nil {
+			return nil, fmt.Errorf(
+				"unable to marshal GetFoundResponse.TaskOrGroup: %w", err)
+		}
+	}
+	return &retval, nil
+}
+
+// GetFoundTaskOrGroup includes the requested fields of the GraphQL interface TaskOrGroup.
+//
+// GetFoundTaskOrGroup is implemented by the following types:
+// GetFoundTaskOrGroupTask
+// GetFoundTaskOrGroupTaskGroup
+// The GraphQL type's documentation follows.
+//
+// What an operation that takes time returns: one task, or a group of them. Ask for `... on Work` to treat both alike.
+type GetFoundTaskOrGroup interface {
+	implementsGraphQLInterfaceGetFoundTaskOrGroup()
+	// GetTypename returns the receiver's concrete GraphQL type-name (see interface doc for possible values).
+	GetTypename() string
+}
+
+func (v *GetFoundTaskOrGroupTask) implementsGraphQLInterfaceGetFoundTaskOrGroup()      {}
+func (v *GetFoundTaskOrGroupTaskGroup) implementsGraphQLInterfaceGetFoundTaskOrGroup() {}
+
+func __unmarshalGetFoundTaskOrGroup(b []byte, v *GetFoundTaskOrGroup) error {
+	if string(b) == "null" {
+		return nil
+	}
+
+	var tn struct {
+		TypeName string `json:"__typename"`
+	}
+	err := json.Unmarshal(b, &tn)
+	if err != nil {
+		return err
+	}
+
+	switch tn.TypeName {
+	case "Task":
+		*v = new(GetFoundTaskOrGroupTask)
+		return json.Unmarshal(b, *v)
+	case "TaskGroup":
+		*v = new(GetFoundTaskOrGroupTaskGroup)
+		return json.Unmarshal(b, *v)
+	case "":
+		return fmt.Errorf(
+			"response was missing TaskOrGroup.__typename")
+	default:
+		return fmt.Errorf(
+			`unexpected concrete type for GetFoundTaskOrGroup: "%v"`, tn.TypeName)
+	}
+}
+
+func __marshalGetFoundTaskOrGroup(v *GetFoundTaskOrGroup) ([]byte, error) {
+
+	var typename string
+	switch v := (*v).(type) {
+	case *GetFoundTaskOrGroupTask:
+		typename = "Task"
+
+		premarshaled, err := v.__premarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		result := struct {
+			TypeName string `json:"__typename"`
+			*__premarshalGetFoundTaskOrGroupTask
+		}{typename, premarshaled}
+		return json.Marshal(result)
+	case *GetFoundTaskOrGroupTaskGroup:
+		typename = "TaskGroup"
+
+		result := struct {
+			TypeName string `json:"__typename"`
+			*GetFoundTaskOrGroupTaskGroup
+		}{typename, v}
+		return json.Marshal(result)
+	case nil:
+		return []byte("null"), nil
+	default:
+		return nil, fmt.Errorf(
+			`unexpected concrete type for GetFoundTaskOrGroup: "%T"`, v)
+	}
+}
+
+// GetFoundTaskOrGroupTask includes the requested fields of the GraphQL type Task.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type GetFoundTaskOrGroupTask struct {
+	Typename string `json:"__typename"`
+	Found    `json:"-"`
+}
+
+// GetTypename returns GetFoundTaskOrGroupTask.Typename, and is useful for accessing the field via an interface.
+func (v *GetFoundTaskOrGroupTask) GetTypename() string { return v.Typename }
+
+// GetId returns GetFoundTaskOrGroupTask.Id, and is useful for accessing the field via an interface.
+func (v *GetFoundTaskOrGroupTask) GetId() string { return v.Found.Id }
+
+// GetName returns GetFoundTaskOrGroupTask.Name, and is useful for accessing the field via an interface.
+func (v *GetFoundTaskOrGroupTask) GetName() string { return v.Found.Name }
+
+// GetReports returns GetFoundTaskOrGroupTask.Reports, and is useful for accessing the field via an interface.
+func (v *GetFoundTaskOrGroupTask) GetReports() []FoundReportsProgressReport { return v.Found.Reports }
+
+// GetFindings returns GetFoundTaskOrGroupTask.Findings, and is useful for accessing the field via an interface.
+func (v *GetFoundTaskOrGroupTask) GetFindings() FoundFindingsContentFindingConnection {
+	return v.Found.Findings
+}
+
+func (v *GetFoundTaskOrGroupTask) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*GetFoundTaskOrGroupTask
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.GetFoundTaskOrGroupTask = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	err = json.Unmarshal(
+		b, &v.Found)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+type __premarshalGetFoundTaskOrGroupTask struct {
+	Typename string `json:"__typename"`
+
+	Id string `json:"id"`
+
+	Name string `json:"name"`
+
+	Reports []FoundReportsProgressReport `json:"reports"`
+
+	Findings FoundFindingsContentFindingConnection `json:"findings"`
+}
+
+func (v *GetFoundTaskOrGroupTask) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *GetFoundTaskOrGroupTask) __premarshalJSON() (*__premarshalGetFoundTaskOrGroupTask, error) {
+	var retval __premarshalGetFoundTaskOrGroupTask
+
+	retval.Typename = v.Typename
+	retval.Id = v.Found.Id
+	retval.Name = v.Found.Name
+	retval.Reports = v.Found.Reports
+	retval.Findings = v.Found.Findings
+	return &retval, nil
+}
+
+// GetFoundTaskOrGroupTaskGroup includes the requested fields of the GraphQL type TaskGroup.
+// The GraphQL type's documentation follows.
+//
+// Says that a collection of ordinary tasks belong together.
+type GetFoundTaskOrGroupTaskGroup struct {
+	Typename string `json:"__typename"`
+	// The members, oldest first.
+	Tasks GetFoundTaskOrGroupTaskGroupTasksTaskConnection `json:"tasks"`
+}
+
+// GetTypename returns GetFoundTaskOrGroupTaskGroup.Typename, and is useful for accessing the field via an interface.
+func (v *GetFoundTaskOrGroupTaskGroup) GetTypename() string { return v.Typename }
+
+// GetTasks returns GetFoundTaskOrGroupTaskGroup.Tasks, and is useful for accessing the field via an interface.
+func (v *GetFoundTaskOrGroupTaskGroup) GetTasks() GetFoundTaskOrGroupTaskGroupTasksTaskConnection {
+	return v.Tasks
+}
+
+// GetFoundTaskOrGroupTaskGroupTasksTaskConnection includes the requested fields of the GraphQL type TaskConnection.
+// The GraphQL type's documentation follows.
+//
+// A page of tasks.
+type GetFoundTaskOrGroupTaskGroupTasksTaskConnection struct {
+	// The tasks without their cursors.
+	Nodes []Found `json:"nodes"`
+	// Where this page lies in the list.
+	PageInfo GetFoundTaskOrGroupTaskGroupTasksTaskConnectionPageInfo `json:"pageInfo"`
+}
+
+// GetNodes returns GetFoundTaskOrGroupTaskGroupTasksTaskConnection.Nodes, and is useful for accessing the field via an interface.
+func (v *GetFoundTaskOrGroupTaskGroupTasksTaskConnection) GetNodes() []Found { return v.Nodes }
+
+// GetPageInfo returns GetFoundTaskOrGroupTaskGroupTasksTaskConnection.PageInfo, and is useful for accessing the field via an interface.
+func (v *GetFoundTaskOrGroupTaskGroupTasksTaskConnection) GetPageInfo() GetFoundTaskOrGroupTaskGroupTasksTaskConnectionPageInfo {
+	return v.PageInfo
+}
+
+// GetFoundTaskOrGroupTaskGroupTasksTaskConnectionPageInfo includes the requested fields of the GraphQL type PageInfo.
+// The GraphQL type's documentation follows.
+//
+// Where a page lies in its list.
+type GetFoundTaskOrGroupTaskGroupTasksTaskConnectionPageInfo struct {
+	// Whether items come after this page.
+	HasNextPage bool `json:"hasNextPage"`
+	// The cursor of the page's last item; null if it is empty.
+	EndCursor string `json:"endCursor"`
+}
+
+// GetHasNextPage returns GetFoundTaskOrGroupTaskGroupTasksTaskConnectionPageInfo.HasNextPage, and is useful for accessing the field via an interface.
+func (v *GetFoundTaskOrGroupTaskGroupTasksTaskConnectionPageInfo) GetHasNextPage() bool {
+	return v.HasNextPage
+}
+
+// GetEndCursor returns GetFoundTaskOrGroupTaskGroupTasksTaskConnectionPageInfo.EndCursor, and is useful for accessing the field via an interface.
+func (v *GetFoundTaskOrGroupTaskGroupTasksTaskConnectionPageInfo) GetEndCursor() string {
+	return v.EndCursor
 }
 
 // A header of a remote's requests.
@@ -3133,6 +3962,21 @@ func (v *Progress) GetBytesPerSecond() int64 { return v.BytesPerSecond }
 
 // GetRemainingSeconds returns Progress.RemainingSeconds, and is useful for accessing the field via an interface.
 func (v *Progress) GetRemainingSeconds() int64 { return v.RemainingSeconds }
+
+// What a report counts.
+type ProgressUnit string
+
+const (
+	// Things, such as files.
+	ProgressUnitItems ProgressUnit = "ITEMS"
+	// Parts of things, as they are sent or written.
+	ProgressUnitBytes ProgressUnit = "BYTES"
+)
+
+var AllProgressUnit = []ProgressUnit{
+	ProgressUnitItems,
+	ProgressUnitBytes,
+}
 
 // From where to where a publication goes, as from test to production.
 type PromoteInput struct {
@@ -5341,6 +6185,400 @@ func (v *UploadedFileInput) GetUpload() string { return v.Upload }
 // GetSha256 returns UploadedFileInput.Sha256, and is useful for accessing the field via an interface.
 func (v *UploadedFileInput) GetSha256() string { return v.Sha256 }
 
+// What to compare with its digests, and how.
+type VerifyContentInput struct {
+	// Whose artifacts; all that are stored if left out.
+	Repositories *RepositorySelector `json:"repositories,omitempty"`
+	// Before or after other work.
+	Priority Priority `json:"priority"`
+	// How many members of the group may run at once; as many as there are workers if left out. A single task is not limited.
+	MaxRunning int `json:"maxRunning,omitempty"`
+	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
+	IdempotencyKey string `json:"idempotencyKey,omitempty"`
+}
+
+// GetRepositories returns VerifyContentInput.Repositories, and is useful for accessing the field via an interface.
+func (v *VerifyContentInput) GetRepositories() *RepositorySelector { return v.Repositories }
+
+// GetPriority returns VerifyContentInput.Priority, and is useful for accessing the field via an interface.
+func (v *VerifyContentInput) GetPriority() Priority { return v.Priority }
+
+// GetMaxRunning returns VerifyContentInput.MaxRunning, and is useful for accessing the field via an interface.
+func (v *VerifyContentInput) GetMaxRunning() int { return v.MaxRunning }
+
+// GetIdempotencyKey returns VerifyContentInput.IdempotencyKey, and is useful for accessing the field via an interface.
+func (v *VerifyContentInput) GetIdempotencyKey() string { return v.IdempotencyKey }
+
+// VerifyContentResponse is returned by VerifyContent on success.
+type VerifyContentResponse struct {
+	// Reads what is stored, and compares it with its digests. What is wrong is moved aside, is not served any more, and is fetched again from a remote that has it, or written again. The `findings` of each task list it; a task fails if it could not get everything again. One task if it is little, a TaskGroup with a task for each batch otherwise.
+	VerifyContent VerifyContentVerifyContentTaskOrGroup `json:"-"`
+}
+
+// GetVerifyContent returns VerifyContentResponse.VerifyContent, and is useful for accessing the field via an interface.
+func (v *VerifyContentResponse) GetVerifyContent() VerifyContentVerifyContentTaskOrGroup {
+	return v.VerifyContent
+}
+
+func (v *VerifyContentResponse) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*VerifyContentResponse
+		VerifyContent json.RawMessage `json:"verifyContent"`
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.VerifyContentResponse = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	{
+		dst := &v.VerifyContent
+		src := firstPass.VerifyContent
+		if len(src) != 0 && string(src) != "null" {
+			err = __unmarshalVerifyContentVerifyContentTaskOrGroup(
+				src, dst)
+			if err != nil {
+				return fmt.Errorf(
+					"unable to unmarshal VerifyContentResponse.VerifyContent: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+type __premarshalVerifyContentResponse struct {
+	VerifyContent json.RawMessage `json:"verifyContent"`
+}
+
+func (v *VerifyContentResponse) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *VerifyContentResponse) __premarshalJSON() (*__premarshalVerifyContentResponse, error) {
+	var retval __premarshalVerifyContentResponse
+
+	{
+
+		dst := &retval.VerifyContent
+		src := v.VerifyContent
+		var err error
+		*dst, err = __marshalVerifyContentVerifyContentTaskOrGroup(
+			&src)
+		if err != nil {
+			return nil, fmt.Errorf(
+				"unable to marshal VerifyContentResponse.VerifyContent: %w", err)
+		}
+	}
+	return &retval, nil
+}
+
+// VerifyContentVerifyContentTask includes the requested fields of the GraphQL type Task.
+// The GraphQL type's documentation follows.
+//
+// One unit of work.
+type VerifyContentVerifyContentTask struct {
+	Typename string `json:"__typename"`
+	WorkTask `json:"-"`
+}
+
+// GetTypename returns VerifyContentVerifyContentTask.Typename, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTask) GetTypename() string { return v.Typename }
+
+// GetId returns VerifyContentVerifyContentTask.Id, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTask) GetId() string { return v.WorkTask.Id }
+
+// GetName returns VerifyContentVerifyContentTask.Name, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTask) GetName() string { return v.WorkTask.Name }
+
+// GetState returns VerifyContentVerifyContentTask.State, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTask) GetState() TaskState { return v.WorkTask.State }
+
+// GetFinished returns VerifyContentVerifyContentTask.Finished, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTask) GetFinished() bool { return v.WorkTask.Finished }
+
+// GetCounts returns VerifyContentVerifyContentTask.Counts, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTask) GetCounts() Counts { return v.WorkTask.Counts }
+
+// GetProgress returns VerifyContentVerifyContentTask.Progress, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTask) GetProgress() Progress { return v.WorkTask.Progress }
+
+// GetStartedAt returns VerifyContentVerifyContentTask.StartedAt, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTask) GetStartedAt() time.Time { return v.WorkTask.StartedAt }
+
+// GetFinishedAt returns VerifyContentVerifyContentTask.FinishedAt, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTask) GetFinishedAt() time.Time { return v.WorkTask.FinishedAt }
+
+func (v *VerifyContentVerifyContentTask) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*VerifyContentVerifyContentTask
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.VerifyContentVerifyContentTask = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	err = json.Unmarshal(
+		b, &v.WorkTask)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+type __premarshalVerifyContentVerifyContentTask struct {
+	Typename string `json:"__typename"`
+
+	Id string `json:"id"`
+
+	Name string `json:"name"`
+
+	State TaskState `json:"state"`
+
+	Finished bool `json:"finished"`
+
+	Counts Counts `json:"counts"`
+
+	Progress Progress `json:"progress"`
+
+	StartedAt time.Time `json:"startedAt"`
+
+	FinishedAt time.Time `json:"finishedAt"`
+}
+
+func (v *VerifyContentVerifyContentTask) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *VerifyContentVerifyContentTask) __premarshalJSON() (*__premarshalVerifyContentVerifyContentTask, error) {
+	var retval __premarshalVerifyContentVerifyContentTask
+
+	retval.Typename = v.Typename
+	retval.Id = v.WorkTask.Id
+	retval.Name = v.WorkTask.Name
+	retval.State = v.WorkTask.State
+	retval.Finished = v.WorkTask.Finished
+	retval.Counts = v.WorkTask.Counts
+	retval.Progress = v.WorkTask.Progress
+	retval.StartedAt = v.WorkTask.StartedAt
+	retval.FinishedAt = v.WorkTask.FinishedAt
+	return &retval, nil
+}
+
+// VerifyContentVerifyContentTaskGroup includes the requested fields of the GraphQL type TaskGroup.
+// The GraphQL type's documentation follows.
+//
+// Says that a collection of ordinary tasks belong together.
+type VerifyContentVerifyContentTaskGroup struct {
+	Typename      string `json:"__typename"`
+	WorkTaskGroup `json:"-"`
+}
+
+// GetTypename returns VerifyContentVerifyContentTaskGroup.Typename, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTaskGroup) GetTypename() string { return v.Typename }
+
+// GetId returns VerifyContentVerifyContentTaskGroup.Id, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTaskGroup) GetId() string { return v.WorkTaskGroup.Id }
+
+// GetName returns VerifyContentVerifyContentTaskGroup.Name, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTaskGroup) GetName() string { return v.WorkTaskGroup.Name }
+
+// GetState returns VerifyContentVerifyContentTaskGroup.State, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTaskGroup) GetState() TaskState { return v.WorkTaskGroup.State }
+
+// GetFinished returns VerifyContentVerifyContentTaskGroup.Finished, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTaskGroup) GetFinished() bool { return v.WorkTaskGroup.Finished }
+
+// GetCounts returns VerifyContentVerifyContentTaskGroup.Counts, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTaskGroup) GetCounts() Counts { return v.WorkTaskGroup.Counts }
+
+// GetProgress returns VerifyContentVerifyContentTaskGroup.Progress, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTaskGroup) GetProgress() Progress { return v.WorkTaskGroup.Progress }
+
+// GetStartedAt returns VerifyContentVerifyContentTaskGroup.StartedAt, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTaskGroup) GetStartedAt() time.Time {
+	return v.WorkTaskGroup.StartedAt
+}
+
+// GetFinishedAt returns VerifyContentVerifyContentTaskGroup.FinishedAt, and is useful for accessing the field via an interface.
+func (v *VerifyContentVerifyContentTaskGroup) GetFinishedAt() time.Time {
+	return v.WorkTaskGroup.FinishedAt
+}
+
+func (v *VerifyContentVerifyContentTaskGroup) UnmarshalJSON(b []byte) error {
+
+	if string(b) == "null" {
+		return nil
+	}
+
+	var firstPass struct {
+		*VerifyContentVerifyContentTaskGroup
+		graphql.NoUnmarshalJSON
+	}
+	firstPass.VerifyContentVerifyContentTaskGroup = v
+
+	err := json.Unmarshal(b, &firstPass)
+	if err != nil {
+		return err
+	}
+
+	err = json.Unmarshal(
+		b, &v.WorkTaskGroup)
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+type __premarshalVerifyContentVerifyContentTaskGroup struct {
+	Typename string `json:"__typename"`
+
+	Id string `json:"id"`
+
+	Name string `json:"name"`
+
+	State TaskState `json:"state"`
+
+	Finished bool `json:"finished"`
+
+	Counts Counts `json:"counts"`
+
+	Progress Progress `json:"progress"`
+
+	StartedAt time.Time `json:"startedAt"`
+
+	FinishedAt time.Time `json:"finishedAt"`
+}
+
+func (v *VerifyContentVerifyContentTaskGroup) MarshalJSON() ([]byte, error) {
+	premarshaled, err := v.__premarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(premarshaled)
+}
+
+func (v *VerifyContentVerifyContentTaskGroup) __premarshalJSON() (*__premarshalVerifyContentVerifyContentTaskGroup, error) {
+	var retval __premarshalVerifyContentVerifyContentTaskGroup
+
+	retval.Typename = v.Typename
+	retval.Id = v.WorkTaskGroup.Id
+	retval.Name = v.WorkTaskGroup.Name
+	retval.State = v.WorkTaskGroup.State
+	retval.Finished = v.WorkTaskGroup.Finished
+	retval.Counts = v.WorkTaskGroup.Counts
+	retval.Progress = v.WorkTaskGroup.Progress
+	retval.StartedAt = v.WorkTaskGroup.StartedAt
+	retval.FinishedAt = v.WorkTaskGroup.FinishedAt
+	return &retval, nil
+}
+
+// VerifyContentVerifyContentTaskOrGroup includes the requested fields of the GraphQL interface TaskOrGroup.
+//
+// VerifyContentVerifyContentTaskOrGroup is implemented by the following types:
+// VerifyContentVerifyContentTask
+// VerifyContentVerifyContentTaskGroup
+// The GraphQL type's documentation follows.
+//
+// What an operation that takes time returns: one task, or a group of them. Ask for `... on Work` to treat both alike.
+type VerifyContentVerifyContentTaskOrGroup interface {
+	implementsGraphQLInterfaceVerifyContentVerifyContentTaskOrGroup()
+	// GetTypename returns the receiver's concrete GraphQL type-name (see interface doc for possible values).
+	GetTypename() string
+}
+
+func (v *VerifyContentVerifyContentTask) implementsGraphQLInterfaceVerifyContentVerifyContentTaskOrGroup() {
+}
+func (v *VerifyContentVerifyContentTaskGroup) implementsGraphQLInterfaceVerifyContentVerifyContentTaskOrGroup() {
+}
+
+func __unmarshalVerifyContentVerifyContentTaskOrGroup(b []byte, v *VerifyContentVerifyContentTaskOrGroup) error {
+	if string(b) == "null" {
+		return nil
+	}
+
+	var tn struct {
+		TypeName string `json:"__typename"`
+	}
+	err := json.Unmarshal(b, &tn)
+	if err != nil {
+		return err
+	}
+
+	switch tn.TypeName {
+	case "Task":
+		*v = new(VerifyContentVerifyContentTask)
+		return json.Unmarshal(b, *v)
+	case "TaskGroup":
+		*v = new(VerifyContentVerifyContentTaskGroup)
+		return json.Unmarshal(b, *v)
+	case "":
+		return fmt.Errorf(
+			"response was missing TaskOrGroup.__typename")
+	default:
+		return fmt.Errorf(
+			`unexpected concrete type for VerifyContentVerifyContentTaskOrGroup: "%v"`, tn.TypeName)
+	}
+}
+
+func __marshalVerifyContentVerifyContentTaskOrGroup(v *VerifyContentVerifyContentTaskOrGroup) ([]byte, error) {
+
+	var typename string
+	switch v := (*v).(type) {
+	case *VerifyContentVerifyContentTask:
+		typename = "Task"
+
+		premarshaled, err := v.__premarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		result := struct {
+			TypeName string `json:"__typename"`
+			*__premarshalVerifyContentVerifyContentTask
+		}{typename, premarshaled}
+		return json.Marshal(result)
+	case *VerifyContentVerifyContentTaskGroup:
+		typename = "TaskGroup"
+
+		premarshaled, err := v.__premarshalJSON()
+		if err != nil {
+			return nil, err
+		}
+		result := struct {
+			TypeName string `json:"__typename"`
+			*__premarshalVerifyContentVerifyContentTaskGroup
+		}{typename, premarshaled}
+		return json.Marshal(result)
+	case nil:
+		return []byte("null"), nil
+	default:
+		return nil, fmt.Errorf(
+			`unexpected concrete type for VerifyContentVerifyContentTaskOrGroup: "%T"`, v)
+	}
+}
+
 // Version includes the requested fields of the GraphQL type RepositoryVersion.
 // The GraphQL type's documentation follows.
 //
@@ -5573,6 +6811,14 @@ type __CancelInput struct {
 // GetId returns __CancelInput.Id, and is useful for accessing the field via an interface.
 func (v *__CancelInput) GetId() string { return v.Id }
 
+// __CleanOrphansInput is used internally by genqlient
+type __CleanOrphansInput struct {
+	Input CleanOrphansInput `json:"input"`
+}
+
+// GetInput returns __CleanOrphansInput.Input, and is useful for accessing the field via an interface.
+func (v *__CleanOrphansInput) GetInput() CleanOrphansInput { return v.Input }
+
 // __CopyInput is used internally by genqlient
 type __CopyInput struct {
 	Input CopyUnitsInput `json:"input"`
@@ -5700,6 +6946,22 @@ type __FollowInput struct {
 
 // GetId returns __FollowInput.Id, and is useful for accessing the field via an interface.
 func (v *__FollowInput) GetId() string { return v.Id }
+
+// __GetFoundInput is used internally by genqlient
+type __GetFoundInput struct {
+	Id    string `json:"id"`
+	First int    `json:"first"`
+	After string `json:"after,omitempty"`
+}
+
+// GetId returns __GetFoundInput.Id, and is useful for accessing the field via an interface.
+func (v *__GetFoundInput) GetId() string { return v.Id }
+
+// GetFirst returns __GetFoundInput.First, and is useful for accessing the field via an interface.
+func (v *__GetFoundInput) GetFirst() int { return v.First }
+
+// GetAfter returns __GetFoundInput.After, and is useful for accessing the field via an interface.
+func (v *__GetFoundInput) GetAfter() string { return v.After }
 
 // __MadeInput is used internally by genqlient
 type __MadeInput struct {
@@ -5841,6 +7103,14 @@ type __UploadFilesInput struct {
 // GetInput returns __UploadFilesInput.Input, and is useful for accessing the field via an interface.
 func (v *__UploadFilesInput) GetInput() UploadFilesInput { return v.Input }
 
+// __VerifyContentInput is used internally by genqlient
+type __VerifyContentInput struct {
+	Input VerifyContentInput `json:"input"`
+}
+
+// GetInput returns __VerifyContentInput.Input, and is useful for accessing the field via an interface.
+func (v *__VerifyContentInput) GetInput() VerifyContentInput { return v.Input }
+
 // The mutation executed by Cancel.
 const Cancel_Operation = `
 mutation Cancel ($id: ID!) {
@@ -5893,6 +7163,69 @@ func Cancel(
 	}
 
 	data_ = &CancelResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The mutation executed by CleanOrphans.
+const CleanOrphans_Operation = `
+mutation CleanOrphans ($input: CleanOrphansInput!) {
+	cleanOrphans(input: $input) {
+		__typename
+		... Work
+	}
+}
+fragment Work on Work {
+	__typename
+	id
+	name
+	state
+	finished
+	counts {
+		waiting
+		running
+		completed
+		failed
+		canceling
+		canceled
+		skipped
+		total
+		finished
+	}
+	progress {
+		itemsDone
+		itemsTotal
+		bytesDone
+		bytesTotal
+		bytesPerSecond
+		remainingSeconds
+	}
+	startedAt
+	finishedAt
+}
+`
+
+func CleanOrphans(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	input CleanOrphansInput,
+) (data_ *CleanOrphansResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "CleanOrphans",
+		Query:  CleanOrphans_Operation,
+		Variables: &__CleanOrphansInput{
+			Input: input,
+		},
+	}
+
+	data_ = &CleanOrphansResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(
@@ -6562,6 +7895,84 @@ func FollowForwardData(interfaceChan interface{}, jsonRawMsg json.RawMessage) er
 	}
 	dataChan_ <- wsResp
 	return nil
+}
+
+// The query executed by GetFound.
+const GetFound_Operation = `
+query GetFound ($id: ID!, $first: Int!, $after: String) {
+	taskOrGroup(id: $id) {
+		__typename
+		... on Task {
+			... Found
+		}
+		... on TaskGroup {
+			tasks(first: 20, after: $after) {
+				nodes {
+					... Found
+				}
+				pageInfo {
+					hasNextPage
+					endCursor
+				}
+			}
+		}
+	}
+}
+fragment Found on Task {
+	id
+	name
+	reports {
+		code
+		message
+		unit
+		done
+	}
+	findings(first: $first) {
+		nodes {
+			... Finding
+		}
+		pageInfo {
+			hasNextPage
+		}
+	}
+}
+fragment Finding on ContentFinding {
+	path
+	sha256
+	problem
+	remedy
+	message
+}
+`
+
+// What tasks that looked after the storage did.
+func GetFound(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	id string,
+	first int,
+	after string,
+) (data_ *GetFoundResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "GetFound",
+		Query:  GetFound_Operation,
+		Variables: &__GetFoundInput{
+			Id:    id,
+			First: first,
+			After: after,
+		},
+	}
+
+	data_ = &GetFoundResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
 }
 
 // The query executed by Made.
@@ -7367,6 +8778,69 @@ func UploadFiles(
 	}
 
 	data_ = &UploadFilesResponse{}
+	resp_ := &graphql.Response{Data: data_}
+
+	err_ = client_.MakeRequest(
+		ctx_,
+		req_,
+		resp_,
+	)
+
+	return data_, err_
+}
+
+// The mutation executed by VerifyContent.
+const VerifyContent_Operation = `
+mutation VerifyContent ($input: VerifyContentInput!) {
+	verifyContent(input: $input) {
+		__typename
+		... Work
+	}
+}
+fragment Work on Work {
+	__typename
+	id
+	name
+	state
+	finished
+	counts {
+		waiting
+		running
+		completed
+		failed
+		canceling
+		canceled
+		skipped
+		total
+		finished
+	}
+	progress {
+		itemsDone
+		itemsTotal
+		bytesDone
+		bytesTotal
+		bytesPerSecond
+		remainingSeconds
+	}
+	startedAt
+	finishedAt
+}
+`
+
+func VerifyContent(
+	ctx_ context.Context,
+	client_ graphql.Client,
+	input VerifyContentInput,
+) (data_ *VerifyContentResponse, err_ error) {
+	req_ := &graphql.Request{
+		OpName: "VerifyContent",
+		Query:  VerifyContent_Operation,
+		Variables: &__VerifyContentInput{
+			Input: input,
+		},
+	}
+
+	data_ = &VerifyContentResponse{}
 	resp_ := &graphql.Response{Data: data_}
 
 	err_ = client_.MakeRequest(

@@ -69,6 +69,15 @@ func orphans(l library) {
 		return err
 	})
 	l.version(l.again(r), nil, []content.UnitID{a.ID}) // the version before still has it
+	l.tx(func(tx *db.Tx) error {
+		up := &content.Upload{Owner: "somebody", Size: 5, ExpiresAt: l.Now().Add(time.Hour)}
+		part := content.Artifact{SHA256: digest(5), Size: 5}
+		if err := errors.Join(tx.AddArtifacts(l.ctx(), []content.Artifact{part}), tx.CreateUpload(l.ctx(), up)); err != nil {
+			return err
+		}
+		up.Received = part.Size
+		return tx.AppendUpload(l.ctx(), up, part)
+	})
 	future := l.Now().Add(time.Hour)
 	equal(l.t, "orphans", must(l.Orphans(l.ctx(), "", future, 10))(l.t), []content.Digest{digest(2), digest(3)})
 	equal(l.t, "one of them", must(l.Orphans(l.ctx(), "", future, 1))(l.t), []content.Digest{digest(2)})
@@ -86,7 +95,7 @@ func orphans(l library) {
 	}
 	equal(l.t, "removed of what is new", len(remove(l.Now().Add(-time.Hour))), 0)
 	equal(l.t, "removed", remove(future), []content.Artifact{{SHA256: digest(2), Size: 2}, {SHA256: digest(3), Size: 3}})
-	equal(l.t, "left", len(must(l.FindArtifacts(l.ctx(), all))(l.t)), 2)
+	equal(l.t, "left", len(must(l.FindArtifacts(l.ctx(), all))(l.t)), 3)
 
 	// Who built upon what was removed is told.
 	if err := l.InTx(l.ctx(), func(tx *db.Tx) error {
