@@ -2,7 +2,6 @@ package catalog_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -57,10 +56,6 @@ func (h house) whole(who, text string) content.UploadID {
 	u := h.begin(h.as(who), len(text))
 	must[*content.Upload](h.t)(h.Receive(h.as(who), u.ID, 0, strings.NewReader(text), nil))
 	return u.ID
-}
-
-func digestOf(text string) content.Digest {
-	return content.Digest(fmt.Sprintf("%x", sha256.Sum256([]byte(text))))
 }
 
 // files are the paths of the newest version of a repository, with their digests.
