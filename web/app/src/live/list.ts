@@ -3,7 +3,8 @@ import { useApolloClient, useSubscription } from '@apollo/client/react';
 import { useCallback, useRef } from 'react';
 
 import { RevisionDocument } from '../api.gen';
-import { type ListPage, type Pages, usePages } from './pages';
+import type { ListPage } from './known';
+import { type Pages, usePages } from './pages';
 import { useSteady } from './steady';
 
 /** Reads a list of the API page by page. What the variables say may change; that begins the list anew. Null where there is no such list is an error that names what is missing. */

@@ -1,13 +1,8 @@
 import { useCallback, useEffect, useRef, useState } from 'react';
 
 import { connection } from './client';
+import { type Known, type ListPage, renewed } from './known';
 import { useStore } from './store';
-
-/** How many items the first page of a list has at most. */
-export const firstPage = 100;
-
-/** A page of a connection. */
-export type ListPage<T> = { nodes: T[]; pageInfo: { hasNextPage: boolean; endCursor?: string | null } };
 
 /** Items of a list that is read page by page. */
 export type Pages<T> = {
@@ -24,7 +19,7 @@ export type Pages<T> = {
 
 /** Reads a list page by page, as far as it is asked for. What read does may not change from one rendering to the next but with the list. */
 export function usePages<T extends { id: string }>(read: (after: string | undefined) => Promise<ListPage<T>>): Pages<T> {
-  const [state, setState] = useState<{ items: readonly T[]; next?: string; ended: boolean; error?: unknown }>({ items: [], ended: false });
+  const [state, setState] = useState<Known<T> & { error?: unknown }>({ items: [], ended: false });
   const [loading, setLoading] = useState(true);
   const run = useRef(0); // of which reads that are overtaken know nothing
   const busy = useRef(false);
@@ -69,10 +64,7 @@ export function usePages<T extends { id: string }>(read: (after: string | undefi
     run.current++; // what is being read is older
     busy.current = false;
     setLoading(false);
-    const byId = new Map(page.nodes.map((item) => [item.id, item]));
-    setState(({ items, next, ended }) => items.length <= page.nodes.length || ended && items.length <= firstPage
-      ? { items: page.nodes, next: page.pageInfo.endCursor ?? undefined, ended: !page.pageInfo.hasNextPage }
-      : { items: items.map((item) => byId.get(item.id) ?? item), next, ended });
+    setState((before) => renewed(before, page));
   }, []);
 
   const reload = useCallback(() => void load(undefined), [load]);

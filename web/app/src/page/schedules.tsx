@@ -44,7 +44,13 @@ function operation(schedule: ScheduleLineFragment): string {
     case 'ScheduledPublish': return `publish ${selected(operation.repositories)}`;
     case 'ScheduledMirror': return `mirror ${selected(operation.repositories)}`;
     case 'ScheduledPurge': return `purge the history of work that finished ${several(operation.olderThanDays, 'day')} ago`;
+    default: return otherOperation(operation);
   }
+}
+
+/** An operation that the pages know by its name alone: ScheduledCleanOrphans is to clean orphans. */
+function otherOperation({ __typename }: { __typename: string }): string {
+  return __typename.replace(/^Scheduled/, '').replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).trim();
 }
 
 function Line({ schedule, may, reload }: { schedule: ScheduleLineFragment; may: boolean; reload: () => void }) {
