@@ -31,7 +31,6 @@ type tab struct {
 	asked      map[string]bool // URLs
 	complaints []string
 	bytes      float64 // of all responses, as they were sent
-	frames     int     // of WebSockets, from the server
 }
 
 // newTab starts the browser at path, which ends with the test.
@@ -74,8 +73,6 @@ func (b *tab) listen(event any) {
 		b.asked[e.Request.URL] = true
 	case *network.EventLoadingFinished:
 		b.bytes += e.EncodedDataLength
-	case *network.EventWebSocketFrameReceived:
-		b.frames++
 	case *network.EventWebSocketCreated:
 		b.asked[e.URL] = true
 	case *runtime.EventExceptionThrown:

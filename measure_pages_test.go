@@ -3,8 +3,6 @@ package main_test
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"testing"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/heapprofiler"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/chromedp"
 )
@@ -99,33 +98,63 @@ func measureScrolling(t *testing.T, path string) {
 	t.Logf("scrolling by 60 pixels a frame, until member %s: %+v, %d elements in the page", last, got, eval[int](b, `document.querySelectorAll('*').length`))
 }
 
-// measureLive looks at a group of which some fifty members a second start, and
-// as many end.
-func measureLive(t *testing.T, path string, long time.Duration) {
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		time.Sleep(110 * time.Millisecond) // of six at once, fifty a second
-	}))
-	t.Cleanup(upstream.Close)
-	p := start(t, "--data", t.TempDir(), "--frame-interval", "10ms", "--workers", "8", "--limits", "duration=10m")
-	p.repository("r0", upstream.URL+"/PULP_MANIFEST")
-	many := int(long.Seconds()+90) * 50
-	d := p.openDatabase()
-	if _, err := d.Exec(`INSERT INTO repository(name, format, remote_id, created_at, updated_at)
-		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT 'r' || i, 'FILE', 1, 0, 0 FROM n`, many); err != nil {
-		t.Fatal(err)
+// keepSocket keeps the last WebSocket of a page, and what came through it.
+const keepSocket = `window.WebSocket = class extends WebSocket {
+	constructor(...args) {
+		super(...args);
+		window.kept = this;
+		this.addEventListener('message', ({ data }) => { if (data.includes('"taskGroup"')) window.frame ??= data; });
 	}
-	d.Close()
-	if _, err := p.openDatabase().Exec(`UPDATE remote SET connections = 64`); err != nil {
-		t.Fatal(err)
-	}
-	id := query[struct{ Sync struct{ ID string } }](p, `mutation { sync(input: {repositories: {all: true}}) { ... on Work { id } } }`, nil).Sync.ID
+}`
 
+// sendFrames lets a hundred frames a second come through the WebSocket, as the
+// server sends them, in which members of a large group run and complete.
+const sendFrames = `new Promise((resolve) => {
+	const look = () => window.frame ? resolve(true) : setTimeout(look, 10);
+	look();
+}).then(() => {
+	const message = JSON.parse(window.frame), group = message.payload.data.taskGroup, { counts, progress } = group;
+	let sent = 0;
+	const began = performance.now();
+	window.sent = () => sent;
+	setInterval(() => {
+		for (; sent < (performance.now() - began) / 10; sent++) {
+			counts.revision += 1;
+			counts.running = sent % 8;
+			counts.completed = 100 + sent;
+			counts.finished = counts.completed;
+			counts.waiting = 1_000_000 - counts.completed - counts.running;
+			counts.unfinished = counts.waiting + counts.running;
+			counts.total = 1_000_000;
+			Object.assign(progress, { itemsDone: sent, itemsTotal: 1_000_000, bytesDone: sent * 12_345, bytesTotal: 12_345_000_000, bytesPerSecond: 1_234_500 + sent % 100, remainingSeconds: 1_000 });
+			Object.assign(group, { state: 'RUNNING', startedAt: group.createdAt });
+			window.kept.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(message) }));
+		}
+	}, 10);
+	return true;
+})`
+
+// measureLive looks at a group whose counts change a hundred times a second. No
+// server does that to its subscribers, so the frames are made in the page, where
+// those of the server arrive.
+func measureLive(t *testing.T, path string, long time.Duration) {
+	p := start(t, "--data", t.TempDir(), "--workers", "0")
+	p.repositories(30)
+	id := p.mirrorAll()
 	b := newTabFor(t, path, long+5*time.Minute)
+	b.do(chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := cdp.Call(ctx, tab, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: keepSocket})
+		return err
+	}))
 	b.do(chromedp.Navigate(p.address + "/groups/" + id))
 	b.until(`document.querySelectorAll('.member').length > 5`)
-	before, revision := b.frameCount(), p.revision(id)
+	eval[bool](b, sendFrames)
+	before := eval[int](b, `window.sent()`)
 	got := b.watchFrames(20, ``)
-	t.Logf("counts that change %.0f times a second, told in %.0f frames a second: %+v", float64(p.revision(id)-revision)/20, float64(b.frameCount()-before)/20, got)
+	t.Logf("counts that change %.0f times a second: %+v", float64(eval[int](b, `window.sent()`)-before)/20, got)
+	if !eval[bool](b, shows("[data-number=Tasks]", " of 1,000,000")) {
+		t.Error("the page does not show the frames")
+	}
 
 	for began := time.Now(); time.Since(began) < long; time.Sleep(min(time.Minute, long/10)) {
 		b.do(chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
@@ -153,18 +182,6 @@ func measureLive(t *testing.T, path string, long time.Duration) {
 			}
 			return nil
 		}))
-		t.Logf("after %4.0f s: heap %.2f MB, %.0f nodes, %.0f listeners, %d frames so far", time.Since(began).Seconds(), heap/1e6, nodes, listeners, b.frameCount())
+		t.Logf("after %4.0f s: heap %.2f MB, %.0f nodes, %.0f listeners, %d frames so far", time.Since(began).Seconds(), heap/1e6, nodes, listeners, eval[int](b, `window.sent()`))
 	}
-}
-
-func (b *tab) frameCount() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.frames
-}
-
-// revision is how often the counts of a group have changed.
-func (p *program) revision(id string) int {
-	p.t.Helper()
-	return query[struct{ TaskGroupCounts struct{ Revision int } }](p, `query($id: ID!) { taskGroupCounts(id: $id) { revision } }`, map[string]any{"id": id}).TaskGroupCounts.Revision
 }
