@@ -36,7 +36,7 @@ type tab struct {
 // newTab starts the browser at path, which ends with the test.
 func newTab(t *testing.T, path string) *tab {
 	t.Helper()
-	return newTabFor(t, path, 2*time.Minute)
+	return newTabFor(t, path, 5*time.Minute)
 }
 
 // newTabFor is newTab for what lasts at most so long.

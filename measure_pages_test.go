@@ -149,9 +149,9 @@ func measureLive(t *testing.T, path string, long time.Duration) {
 	b.do(chromedp.Navigate(p.address + "/groups/" + id))
 	b.until(`document.querySelectorAll('.member').length > 5`)
 	eval[bool](b, sendFrames)
-	before := eval[int](b, `window.sent()`)
+	before, busy := eval[int](b, `window.sent()`), b.metrics()["TaskDuration"]
 	got := b.watchFrames(20, ``)
-	t.Logf("counts that change %.0f times a second: %+v", float64(eval[int](b, `window.sent()`)-before)/20, got)
+	t.Logf("counts that change %.0f times a second: %+v, the page is at work %.0f%% of the time", float64(eval[int](b, `window.sent()`)-before)/20, got, (b.metrics()["TaskDuration"]-busy)/20*100)
 	if !eval[bool](b, shows("[data-number=Tasks]", " of 1,000,000")) {
 		t.Error("the page does not show the frames")
 	}
@@ -161,27 +161,28 @@ func measureLive(t *testing.T, path string, long time.Duration) {
 			_, err := cdp.Call(ctx, tab, heapprofiler.CollectGarbage, cdp.Empty{})
 			return err
 		}))
-		var heap, nodes, listeners float64
-		b.do(chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-			if _, err := cdp.Call(ctx, tab, performance.Enable, performance.EnableParams{}); err != nil {
-				return err
-			}
-			metrics, err := cdp.Call(ctx, tab, performance.GetMetrics, cdp.Empty{})
-			if err != nil {
-				return err
-			}
-			for _, m := range metrics.Metrics {
-				switch m.Name {
-				case "JSHeapUsedSize":
-					heap = m.Value
-				case "Nodes":
-					nodes = m.Value
-				case "JSEventListeners":
-					listeners = m.Value
-				}
-			}
-			return nil
-		}))
-		t.Logf("after %4.0f s: heap %.2f MB, %.0f nodes, %.0f listeners, %d frames so far", time.Since(began).Seconds(), heap/1e6, nodes, listeners, eval[int](b, `window.sent()`))
+		m := b.metrics()
+		t.Logf("after %4.0f s: heap %.2f MB, %.0f nodes, %.0f listeners, %d frames so far", time.Since(began).Seconds(), m["JSHeapUsedSize"]/1e6, m["Nodes"], m["JSEventListeners"],
+			eval[int](b, `window.sent()`))
 	}
+}
+
+// metrics are what the browser counts of a tab.
+func (b *tab) metrics() map[string]float64 {
+	b.t.Helper()
+	all := map[string]float64{}
+	b.do(chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, tab, performance.Enable, performance.EnableParams{}); err != nil {
+			return err
+		}
+		metrics, err := cdp.Call(ctx, tab, performance.GetMetrics, cdp.Empty{})
+		if err != nil {
+			return err
+		}
+		for _, m := range metrics.Metrics {
+			all[m.Name] = m.Value
+		}
+		return nil
+	}))
+	return all
 }

@@ -37,7 +37,7 @@ type FrameProps = { path: string; opened: boolean; toggle: () => void; main: Ref
 
 function Frame({ path, opened, toggle, main }: FrameProps) {
   const viewer = useViewer();
-  useSubscription(RevisionDocument); // so that there is a connection on every page, which tells whether the server is there
+  useSubscription(RevisionDocument, { fetchPolicy: 'no-cache', ignoreResults: true }); // so that there is a connection on every page, which tells whether the server is there
   return (
     <AppShell header={{ height: 52 }} navbar={{ width: 210, breakpoint: 'sm', collapsed: { mobile: !opened } }} padding="md">
       <a className="skip" href="#main">Skip to the content</a>

@@ -37,6 +37,8 @@ export function useLiveList<T extends { id: string }, Data, Variables extends Op
   const { renew } = pages;
   useSubscription(subscription, {
     variables: variables as never,
+    fetchPolicy: 'no-cache',
+    ignoreResults: true,
     onData: ({ data: { data } }) => { if (data) renew(take(data as Pushed)); },
   });
   return pages;
@@ -44,7 +46,7 @@ export function useLiveList<T extends { id: string }, Data, Variables extends Op
 
 /** Calls act when work begins or ends anywhere, at most every second. Where the queue may not be seen, it is never called. */
 export function useWorkChanges(act: () => void) {
-  const { data } = useSubscription(RevisionDocument);
+  const { data } = useSubscription(RevisionDocument, { fetchPolicy: 'no-cache' });
   const revision = data?.queue.counts.revision;
   useSteady(revision, 1000, async () => {
     if (revision !== undefined) act();

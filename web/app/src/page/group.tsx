@@ -1,4 +1,4 @@
-import { useMutation, useSubscription } from '@apollo/client/react';
+import { useMutation } from '@apollo/client/react';
 import { Button, SegmentedControl, Skeleton } from '@mantine/core';
 import { useLocation, useSearchParams } from 'wouter';
 
@@ -6,6 +6,7 @@ import { CancelDocument, GroupDocument, type GroupSubscription, RetryDocument } 
 import { Members } from '../part/members';
 import { Numbers } from '../part/numbers';
 import { Problem } from '../part/problem';
+import { useFrames } from '../live/frames';
 import { useMay } from '../live/viewer';
 import { State, StatesBar } from '../part/bar';
 import { filters } from '../part/state';
@@ -18,7 +19,7 @@ type Group = GroupSubscription['taskGroup'];
 
 /** A group, live: its states, its progress, its members, and what can be done about it. */
 export default function GroupPage({ id }: PageProps) {
-  const { data, error, restart } = useSubscription(GroupDocument, { variables: { id } });
+  const { data, error, restart } = useFrames(GroupDocument, { id });
   if (error) return <><PageTitle title={id} /><Problem error={error} onRetry={restart} /></>;
   if (!data) return <><PageTitle title={id} /><Skeleton height={480} radius="md" aria-label="Loading" /></>;
   return <Present group={data.taskGroup} />;

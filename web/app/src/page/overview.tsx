@@ -1,9 +1,9 @@
-import { useSubscription } from '@apollo/client/react';
 import { Anchor, Skeleton, Text } from '@mantine/core';
 import { lazy, Suspense } from 'react';
 import { Link } from 'wouter';
 
 import { OverviewDocument, type OverviewSubscription } from '../api.gen';
+import { useFrames } from '../live/frames';
 import { useViewer } from '../live/viewer';
 import { Empty } from '../part/empty';
 import { Problem } from '../part/problem';
@@ -20,7 +20,7 @@ type Queue = OverviewSubscription['queue'];
 /** What goes on, pushed as it changes. */
 export function Overview() {
   const limited = useViewer()?.labels != null;
-  const { data, error, restart } = useSubscription(OverviewDocument, { skip: limited });
+  const { data, error, restart } = useFrames(OverviewDocument, {}, { skip: limited });
   if (limited) {
     return (
       <>

@@ -1,10 +1,11 @@
-import { useApolloClient, useSubscription } from '@apollo/client/react';
+import { useApolloClient } from '@apollo/client/react';
 import { CombinedGraphQLErrors } from '@apollo/client';
 import { Anchor, Button, Skeleton, Tabs, Text } from '@mantine/core';
 import { useState } from 'react';
 import { useLocation, useSearchParams } from 'wouter';
 
 import { DeleteRepositoryDocument, PublicationsDocument, RepositoryDocument, type RepositorySubscription, TasksAboutDocument } from '../api.gen';
+import { useFrames } from '../live/frames';
 import { useList, useReload } from '../live/list';
 import { token } from '../live/session';
 import { useMay } from '../live/viewer';
@@ -37,7 +38,7 @@ const tabs = ['versions', 'publications', 'distributions', 'tasks', 'settings'] 
 
 /** A repository, live: its versions and their units, what of it is published and served, how clients get it, and what is done about it. */
 export default function RepositoryPage({ id }: PageProps) {
-  const { data, error, restart } = useSubscription(RepositoryDocument, { variables: { id } });
+  const { data, error, restart } = useFrames(RepositoryDocument, { id });
   const [search, setSearch] = useSearchParams();
   const tab = tabs.find((each) => each === search.get('show')) ?? 'versions';
   if (error) return isMissing(error) ? <NotFound what="repository" /> : <><PageTitle title={id} /><Problem error={error} onRetry={restart} /></>;

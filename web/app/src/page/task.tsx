@@ -1,8 +1,9 @@
-import { useMutation, useSubscription } from '@apollo/client/react';
+import { useMutation } from '@apollo/client/react';
 import { Alert, Anchor, Button, Skeleton, Table, Text } from '@mantine/core';
 import { useLocation } from 'wouter';
 
 import { CancelDocument, RetryDocument, TaskDocument, type TaskSubscription } from '../api.gen';
+import { useFrames } from '../live/frames';
 import { useMay } from '../live/viewer';
 import { Line, State } from '../part/bar';
 import { Numbers } from '../part/numbers';
@@ -17,7 +18,7 @@ type Task = TaskSubscription['task'];
 
 /** A task, live: how far it is, what it waits for, what it made, or why it failed. */
 export default function TaskPage({ id }: PageProps) {
-  const { data, error, restart } = useSubscription(TaskDocument, { variables: { id } });
+  const { data, error, restart } = useFrames(TaskDocument, { id });
   if (error) return <><PageTitle title={id} /><Problem error={error} onRetry={restart} /></>;
   if (!data) return <><PageTitle title={id} /><Skeleton height={480} radius="md" aria-label="Loading" /></>;
   return <Present task={data.task} />;

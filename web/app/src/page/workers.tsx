@@ -1,7 +1,7 @@
-import { useSubscription } from '@apollo/client/react';
 import { Skeleton, Text } from '@mantine/core';
 
 import { WorkersDocument } from '../api.gen';
+import { useFrames } from '../live/frames';
 import { Empty } from '../part/empty';
 import { Problem } from '../part/problem';
 import { several } from '../part/text';
@@ -11,7 +11,7 @@ import { TaskLine } from '../part/work';
 
 /** The processes that take tasks, and what each of them runs. */
 export default function Workers() {
-  const { data, error, restart } = useSubscription(WorkersDocument);
+  const { data, error, restart } = useFrames(WorkersDocument, {});
   return (
     <>
       <PageTitle title="Workers" about="The processes that take tasks" />
