@@ -9,34 +9,28 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// field is a selector of the field of a form with a label.
-func (b *tab) field(label string) string {
-	b.t.Helper()
-	id := eval[string](b, `new Promise((resolve) => {
-		const look = () => {
-			const found = [...document.querySelectorAll('label')].find((e) => e.innerText.replace(/ \*$/, '') === `+quoted(label)+`);
-			if (found && !document.getElementById(found.htmlFor).disabled) resolve(found.htmlFor); else requestAnimationFrame(look);
-		};
-		look();
-	})`)
-	return `[id="` + id + `"]`
-}
-
 // enter writes a text into the field with a label, in place of what is there.
 func (b *tab) enter(label, text string) {
 	b.t.Helper()
-	selector := b.field(label)
-	b.do(chromedp.Focus(selector))
-	eval[bool](b, `(document.querySelector(`+quoted(selector)+`).select(), true)`)
-	b.do(chromedp.SendKeys(selector, "\b"+text))
+	b.until(`(() => {
+		const found = [...document.querySelectorAll('label')].find((e) => e.innerText.replace(/ \*$/, '') === ` + quoted(label) + `);
+		const field = found && document.getElementById(found.htmlFor);
+		if (!field || field.disabled) return false;
+		field.focus();
+		field.select();
+		return true;
+	})()`)
+	b.do(chromedp.KeyEvent("\b" + text))
 }
 
-// pressNamed clicks the button with a name for screen readers, once it is there.
+// pressNamed clicks what has a name for screen readers, once it is there.
 func (b *tab) pressNamed(name string) {
 	b.t.Helper()
-	selector := `button[aria-label=` + quoted(name) + `]`
-	b.until(`document.querySelector(` + quoted(selector) + `) !== null`)
-	b.do(chromedp.Click(selector))
+	b.until(`(() => {
+		const found = document.querySelector(` + quoted(`[aria-label=`+quoted(name)+`]`) + `);
+		found?.click();
+		return found !== null;
+	})()`)
 }
 
 // Remotes, repositories and what is served are made, changed and deleted.

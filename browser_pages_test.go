@@ -42,6 +42,18 @@ func (b *tab) press(text string) {
 	})()`)
 }
 
+// write types a text where a selector leads, once it is there. The keys go to what
+// has the focus: chromedp's own SendKeys reads a node while the page changes it.
+func (b *tab) write(selector, text string) {
+	b.t.Helper()
+	b.until(`(() => {
+		const found = document.querySelector(` + quoted(selector) + `);
+		found?.focus();
+		return found !== null && document.activeElement === found;
+	})()`)
+	b.do(chromedp.KeyEvent(text))
+}
+
 // checkAccess holds the page to what axe knows of accessibility, in both color
 // schemes, and to its width on a telephone.
 func (b *tab) checkAccess() {
@@ -191,9 +203,9 @@ func TestPagesAskForAToken(t *testing.T) {
 	b.do(chromedp.Navigate(p.address + "/work"))
 	b.until(shows("h1", "Sign in"))
 	b.checkAccess()
-	b.do(chromedp.SendKeys("input[type=password]", "ream_wrong\r"))
+	b.write("input[type=password]", "ream_wrong\r")
 	b.until(shows("form", "does not accept this token"))
-	b.do(chromedp.SendKeys("input[type=password]", strings.Repeat("\b", len("ream_wrong"))+secret+"\r"))
+	b.write("input[type=password]", strings.Repeat("\b", len("ream_wrong"))+secret+"\r")
 	b.until(shows("h1", "Work") + ` && ` + shows("main", "No groups yet"))
 	b.do(chromedp.Navigate(p.address + "/playground"))
 	for _, operation := range []struct{ name, text, answer string }{
@@ -226,9 +238,9 @@ func TestPagesMirrorAnUpstream(t *testing.T) {
 	b.press("Mirror an upstream")
 	b.until(shows("h1", "Mirror an upstream") + ` && document.activeElement.type === 'url'`)
 	b.checkAccess()
-	b.do(chromedp.SendKeys("input[type=url]", "example"))
+	b.write("input[type=url]", "example")
 	b.until(shows("form", "Paste a whole URL"))
-	b.do(chromedp.SendKeys("input[type=url]", strings.Repeat("\b", len("example"))+up.URL+"/"))
+	b.write("input[type=url]", strings.Repeat("\b", len("example"))+up.URL+"/")
 	b.until(shows("form [role=status]", up.URL+"/PULP_MANIFEST"))
 	b.checkAccess()
 	b.press("Mirror it") // the name that is proposed is the host's
@@ -266,7 +278,7 @@ func TestPagesMirrorAnUpstream(t *testing.T) {
 	p.repository("other", up.URL+"/PULP_MANIFEST")
 	b.press("Repositories")
 	b.until(`document.querySelectorAll('tbody tr').length === 2`)
-	b.do(chromedp.Click(`[aria-label="Choose all"]`))
+	b.pressNamed("Choose all")
 	b.until(shows("[role=status]", "2 repositories chosen"))
 	b.checkAccess()
 	b.press("Sync")
@@ -275,14 +287,14 @@ func TestPagesMirrorAnUpstream(t *testing.T) {
 	b.press("Schedules")
 	b.until(shows("li", "purge"))
 	b.press("New schedule")
-	b.do(chromedp.SendKeys("input[required]", "nightly"))
+	b.write("input[required]", "nightly")
 	b.checkAccess()
 	b.press("Make it")
 	b.until(shows("li", "nightly: mirror all repositories"))
 	b.checkAccess()
 	b.press("Tokens")
 	b.until(shows("main", "No tokens"))
-	b.do(chromedp.SendKeys("input[required]", "ci"))
+	b.write("input[required]", "ci")
 	b.press("Make it")
 	b.until(shows("pre", "ream_") + ` && ` + shows("td", "ci"))
 	b.checkAccess()
@@ -311,7 +323,7 @@ func TestPagesOfAReader(t *testing.T) {
 	admin.repository("secret", "http://127.0.0.1:1/PULP_MANIFEST")
 	b.do(chromedp.Navigate(p.address + "/"))
 	b.until(shows("h1", "Sign in"))
-	b.do(chromedp.SendKeys("input[type=password]", secret+"\r"))
+	b.write("input[type=password]", secret+"\r")
 	b.until(shows("main", "You see some of the repositories") + ` && ` + shows("nav", "Work"))
 	for _, hidden := range []string{"Mirror", "Tokens", "Audit log"} {
 		if eval[bool](b, shows("nav a", hidden)) {
