@@ -222,7 +222,7 @@ func (w *cleaning) remove(ctx context.Context, digests []string, sizes map[strin
 	if err = cmp.Or(err, failed); err != nil {
 		return len(removed), err
 	}
-	v := newVerification(w.c, w.run)
+	v := &verification{c: w.c, run: w.run}
 	for digest, size := range named {
 		condition, err := w.c.Blobs.Verify(ctx, string(digest), size)
 		if err != nil {

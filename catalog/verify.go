@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -127,7 +126,7 @@ func (c *Catalog) verify(ctx context.Context, run *task.Run) error {
 	if err != nil {
 		return err
 	}
-	v := newVerification(c, run)
+	v := &verification{c: c, run: run}
 	v.artifacts = int64(len(artifacts))
 	if run.Task.Attempt > 1 {
 		// What could not be got is looked for again.
@@ -168,17 +167,6 @@ type verification struct {
 	mu              sync.Mutex
 	done, doneBytes int64
 	found, unsolved int64
-	sources         map[content.RemoteID]*remoteSource
-}
-
-func newVerification(c *Catalog, run *task.Run) *verification {
-	return &verification{c: c, run: run, sources: map[content.RemoteID]*remoteSource{}}
-}
-
-// remoteSource is a remote that files are got from again.
-type remoteSource struct {
-	source *fetch.Source
-	base   *url.URL
 }
 
 func (v *verification) report() {
@@ -287,13 +275,12 @@ func (v *verification) fetchAgain(ctx context.Context, a content.Artifact, f *co
 		return err
 	}
 	for _, s := range sources {
-		from, err := v.source(ctx, s.Remote)
+		from, err := v.place(ctx, s)
 		if err != nil {
 			f.Message = fault.Message(err)
 			continue
 		}
-		address := (&syncing{base: from.base}).address(s.Path)
-		staged, err := v.download(ctx, from.source, address, a)
+		staged, err := v.download(ctx, from, a)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -305,46 +292,29 @@ func (v *verification) fetchAgain(ctx context.Context, a content.Artifact, f *co
 			v.c.Blobs.Discard(staged)
 			return err
 		}
-		f.Remedy, f.Message = content.Fetched, "fetched again from "+address
+		f.Remedy, f.Message = content.Fetched, "fetched again from "+from.URL
 		return v.change(ctx, func(tx *db.Tx) error { return tx.AddArtifacts(ctx, []content.Artifact{a}) })
 	}
 	return nil
 }
 
-func (v *verification) download(ctx context.Context, source *fetch.Source, address string, a content.Artifact) (blob.Staged, error) {
+func (v *verification) download(ctx context.Context, from fetch.Place, a content.Artifact) (blob.Staged, error) {
 	w, err := v.c.Blobs.Create()
 	if err != nil {
 		return blob.Staged{}, err
 	}
-	if _, err := source.Get(ctx, fetch.Request{URL: address, Size: a.Size, SHA256: string(a.SHA256)}, w); err != nil {
+	if _, err := from.Source.Get(ctx, fetch.Request{URL: from.URL, Size: a.Size, SHA256: string(a.SHA256)}, w); err != nil {
 		w.Abort()
 		return blob.Staged{}, err
 	}
 	return w.Finish()
 }
 
-// source is a remote, looked up once.
-func (v *verification) source(ctx context.Context, id content.RemoteID) (*remoteSource, error) {
-	v.mu.Lock()
-	known := v.sources[id]
-	v.mu.Unlock()
-	if known != nil {
-		return known, nil
-	}
-	remote, err := one(v.c.DB.RemotesByID(ctx, []content.RemoteID{id}))
+// place is where a remote has a file.
+func (v *verification) place(ctx context.Context, s db.Source) (fetch.Place, error) {
+	remote, err := one(v.c.DB.RemotesByID(ctx, []content.RemoteID{s.Remote}))
 	if err != nil {
-		return nil, missing(err, id)
+		return fetch.Place{}, missing(err, s.Remote)
 	}
-	base, err := url.Parse(remote.URL)
-	if err != nil {
-		return nil, fault.Wrap(err, fault.BadInput, "the remote's URL is not valid")
-	}
-	source, err := v.c.source(remote)
-	if err != nil {
-		return nil, err
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.sources[id] = &remoteSource{source, base}
-	return v.sources[id], nil
+	return v.c.place(remote, s.Path)
 }

@@ -63,7 +63,8 @@ func (q *queries) Orphans(ctx context.Context, after content.Digest, before time
 
 // RemoveOrphans forgets those of some artifacts that nothing names and that
 // were recorded before a time, together with the units that have their bytes,
-// and returns what it forgot. Nobody can come to name them before the
+// and returns what it
+// forgot. Nobody can come to name them before the
 // transaction ends, and afterwards whoever wanted to fails with ErrCleaned.
 func (tx *Tx) RemoveOrphans(ctx context.Context, digests []content.Digest, before time.Time) (removed []content.Artifact, err error) {
 	if err := tx.alone(ctx, cleaning); err != nil {
@@ -79,6 +80,9 @@ func (tx *Tx) RemoveOrphans(ctx context.Context, digests []content.Digest, befor
 		removed = append(removed, content.Artifact{SHA256: r.SHA256, Size: r.Size})
 	}
 	if _, err := tx.exec(ctx, `DELETE FROM unit WHERE `+tx.d.in("sha256"), list(tx.d, gone)); err != nil {
+		return nil, err
+	}
+	if _, err := tx.exec(ctx, `DELETE FROM artifact_source WHERE `+tx.d.in("sha256"), list(tx.d, gone)); err != nil {
 		return nil, err
 	}
 	_, err = tx.exec(ctx, `DELETE FROM artifact WHERE `+tx.d.in("sha256"), list(tx.d, gone))
@@ -112,5 +116,11 @@ func (tx *Tx) RemoveStrayUnits(ctx context.Context, ids []content.UnitID) (remov
 	if err := tx.sel(ctx, &stray, `SELECT u.id FROM unit u WHERE `+tx.d.in("u.id")+` AND `+strayUnit, list(tx.d, ids)); err != nil {
 		return 0, err
 	}
-	return tx.exec(ctx, `DELETE FROM unit WHERE `+tx.d.in("id"), list(tx.d, stray))
+	var gone []content.Digest
+	if err := tx.sel(ctx, &gone, `DELETE FROM unit WHERE `+tx.d.in("id")+` RETURNING sha256`, list(tx.d, stray)); err != nil {
+		return 0, err
+	}
+	// Where their bytes could have been got, unless other units have the same.
+	_, err = tx.exec(ctx, `DELETE FROM artifact_source WHERE `+tx.d.in("sha256")+` AND NOT EXISTS (SELECT 1 FROM unit u WHERE u.sha256 = artifact_source.sha256)`, list(tx.d, gone))
+	return len(stray), err
 }

@@ -31,6 +31,9 @@ func (q *queries) ArtifactSources(ctx context.Context, digest content.Digest) ([
 
 // AddSources records where bytes can be got; what is recorded already stays.
 func (tx *Tx) AddSources(ctx context.Context, sources []content.Source) error {
+	if err := tx.besideCleaning(ctx); err != nil {
+		return err
+	}
 	type row struct {
 		SHA256   content.Digest   `json:"sha256"`
 		RemoteID content.RemoteID `json:"remote_id"`

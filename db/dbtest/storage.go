@@ -109,6 +109,10 @@ func orphans(l library) {
 		l.t.Errorf("an artifact that was removed: got %v", err)
 	}
 
+	remote := l.remote("up")
+	l.tx(func(tx *db.Tx) error {
+		return tx.AddSources(l.ctx(), []content.Source{{SHA256: stray.SHA256, RemoteID: remote.ID, Path: "stray"}, {SHA256: a.SHA256, RemoteID: remote.ID, Path: "a"}})
+	})
 	last := must(l.LastUnit(l.ctx()))(l.t)
 	later := unit("later", 10)
 	l.store(later)
@@ -119,6 +123,8 @@ func orphans(l library) {
 		equal(l.t, "stray units removed", n, 1)
 		return err
 	})
+	equal(l.t, "sources of what is gone", len(must(l.ArtifactSources(l.ctx(), stray.SHA256))(l.t)), 0)
+	equal(l.t, "sources of what is not", len(must(l.ArtifactSources(l.ctx(), a.SHA256))(l.t)), 1)
 	equal(l.t, "units left", must(l.UnitsByID(l.ctx(), []content.UnitID{a.ID, stray.ID, later.ID}))(l.t), []*content.Unit{a, nil, later})
 }
 
