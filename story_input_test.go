@@ -43,6 +43,8 @@ func validInputs(l library, cert, key string) map[string]map[string]any {
 		"retry":              {"id": "task-1"},
 		"promote":            {"input": map[string]any{"from": l.distribution, "to": l.distribution}},
 		"rollback":           {"id": l.distribution},
+		"probeUpstream":      {"input": map[string]any{"url": "http://example.org/", "username": "u", "password": "p"}},
+		"uploadFiles":        {"input": map[string]any{"repository": l.repository, "files": []any{map[string]any{"path": "x", "upload": "upload-1"}}}},
 		"modifyRepository":   {"input": map[string]any{"repository": l.repository, "remove": []any{l.unit}}},
 		"copyUnits":          {"input": map[string]any{"version": l.version, "repository": l.repository}},
 		"restoreVersion":     {"input": map[string]any{"version": l.version}},
@@ -173,6 +175,8 @@ type badInput struct {
 var instead = map[string][]string{
 	"createRemote.token":             {"username", "password"},
 	"updateRemote.token":             {"username", "password"},
+	"probeUpstream.token":            {"username", "password"},
+	"uploadFiles.file":               {"upload"},
 	"createDistribution.publication": {"repository"},
 }
 
@@ -271,6 +275,10 @@ func (s *spoiler) scalar(name string, at place) {
 	case "Time":
 		s.wrong(at, append(list, "tomorrow", 7, 1.5, true, map[string]any{})...)
 		s.add(at, "long past", "2000-01-01T00:00:00Z", "BAD_INPUT", at.field())
+	case "Upload":
+		s.wrong(at, append(list, "x", 7, true, map[string]any{})...)
+	case "SHA256":
+		s.wrong(at, append(list, "x", strings.Repeat("A", 65), 7, 1.5, true, map[string]any{})...)
 	case "String", "Secret":
 		s.wrong(at, append(list, 7, 1.5, true, map[string]any{})...)
 		s.add(at, "too long", strings.Repeat("long", 2500), "BAD_INPUT", at.field())
@@ -311,6 +319,7 @@ func (s *spoiler) id(at place) {
 func (s *spoiler) example(name string) map[string]any {
 	examples := map[string]map[string]any{
 		"RepositorySelector":      {"names": []any{"r"}},
+		"UploadedFileInput":       {"path": "x", "upload": "upload-1"},
 		"LabelInput":              {"key": "a", "value": "b"},
 		"HeaderInput":             {"name": "a", "value": "b"},
 		"SyncInput":               {"repositories": map[string]any{"names": []any{"r"}}},
@@ -382,7 +391,7 @@ func (c badInput) check(p *program, mutation *ast.FieldDefinition) {
 // isPartOf reports whether a field is one of the items of a list, of which errors
 // say themselves which item it is.
 func isPartOf(field, list string) bool {
-	return (list == "labels" || list == "headers") && strings.HasPrefix(field, list+".")
+	return (list == "labels" || list == "headers" || list == "files") && strings.HasPrefix(field, list+".")
 }
 
 // literal writes a value as documents have it.

@@ -54,6 +54,13 @@ func (in *UploadRequest) check() (*Selector, error) {
 	paths := make([]string, len(in.Files))
 	for i, f := range in.Files {
 		paths[i] = f.Path
+		if f.SHA256 != "" {
+			digest, err := content.ParseDigest(string(f.SHA256))
+			if err != nil {
+				return nil, fault.Input("files", "of %.80q: %v", f.Path, err)
+			}
+			in.Files[i].SHA256 = digest
+		}
 	}
 	return nil, CheckUploadPaths(paths)
 }
