@@ -335,3 +335,29 @@ func TestOnDemandIntoS3(t *testing.T) {
 		}
 	}
 }
+
+// TestDamagedComesOnDemand loses a file that upstream does not give when it is
+// missed, but later.
+func TestDamagedComesOnDemand(t *testing.T) {
+	eachDepot(t, func(t *testing.T, p *program, d depot) {
+		up := newUpstream(t, map[string][]byte{"lost": []byte("lost")})
+		p.repository("r", up.URL+"/PULP_MANIFEST")
+		if last := p.follow(p.mirror("r")); last.State != "COMPLETED" {
+			t.Fatalf("mirror: got %+v", last)
+		}
+		d.spoil(hexOf("lost"), "l0st")
+		up.set(func() { up.files = map[string][]byte{} })
+		id := query[struct{ VerifyContent struct{ ID string } }](p, `mutation { verifyContent(input: {}) { ... on Work { id } } }`, nil).VerifyContent.ID
+		if last := p.follow(id); last.State != "FAILED" {
+			t.Fatalf("verify: got %+v", last)
+		}
+		if stored := p.storedUnits("r"); stored["lost"] {
+			t.Error("what is damaged is said to be stored")
+		}
+		up.set(func() { up.files = map[string][]byte{"lost": []byte("lost")} })
+		await(t, "it is fetched again", func() bool { return p.fetched("/content/r/lost") == "lost" })
+		if stored := p.storedUnits("r"); !stored["lost"] {
+			t.Error("what was fetched again is not stored")
+		}
+	})
+}

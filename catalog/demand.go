@@ -9,11 +9,11 @@ import (
 	"ream/fetch"
 )
 
-// Places returns where the bytes with a digest can be got that syncs left to be
-// fetched on demand. A remote that cannot be used as it is set is passed over,
-// unless there is no other.
+// Places returns where bytes can be got that are not stored: those that syncs
+// left to be fetched on demand, and those that were found damaged. A remote that
+// cannot be used as it is set is passed over, unless there is no other.
 func (c *Catalog) Places(ctx context.Context, digest content.Digest) ([]fetch.Place, error) {
-	sources, err := c.DB.ArtifactSources(ctx, digest)
+	sources, err := c.DB.Sources(ctx, digest)
 	if err != nil {
 		return nil, err
 	}

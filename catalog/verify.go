@@ -311,10 +311,10 @@ func (v *verification) download(ctx context.Context, from fetch.Place, a content
 }
 
 // place is where a remote has a file.
-func (v *verification) place(ctx context.Context, s db.Source) (fetch.Place, error) {
-	remote, err := one(v.c.DB.RemotesByID(ctx, []content.RemoteID{s.Remote}))
+func (v *verification) place(ctx context.Context, s content.Source) (fetch.Place, error) {
+	remote, err := one(v.c.DB.RemotesByID(ctx, []content.RemoteID{s.RemoteID}))
 	if err != nil {
-		return fetch.Place{}, missing(err, s.Remote)
+		return fetch.Place{}, missing(err, s.RemoteID)
 	}
 	return v.c.place(remote, s.Path)
 }

@@ -181,7 +181,7 @@ func (q *queries) PublishedFile(ctx context.Context, id content.PublicationID, p
 	}
 	name := treePath(path)
 	// Directly behind a name comes what is in the directory of that name.
-	found, err := q.found(ctx, &row, `SELECT path, sha256, size, modified_at, EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = f.sha256) AS stored
+	found, err := q.found(ctx, &row, `SELECT path, sha256, size, modified_at, EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = f.sha256 AND a.quarantined_at IS NULL) AS stored
 		FROM published_file f WHERE publication_id = ? AND path >= ? AND path < ? ORDER BY path LIMIT 1`, id, name, name+behind)
 	switch {
 	case err != nil:

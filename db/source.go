@@ -9,17 +9,22 @@ import (
 	"ream/fault"
 )
 
-// maxPlaces bounds how many places of the same bytes are looked at.
-const maxPlaces = 20
+// maxSources bounds where an artifact is sought.
+const maxSources = 20
 
-// ArtifactSources returns some places where the bytes with a digest can be got, the
-// newest remote first.
-func (q *queries) ArtifactSources(ctx context.Context, digest content.Digest) ([]content.Source, error) {
+// Sources returns where the bytes with a digest can be got: first where a sync
+// left them, then the remotes of the repositories that have them, those first
+// that have them now.
+func (q *queries) Sources(ctx context.Context, digest content.Digest) ([]content.Source, error) {
 	var rows []struct {
 		RemoteID content.RemoteID `db:"remote_id"`
 		Path     string           `db:"path"`
 	}
-	if err := q.sel(ctx, &rows, `SELECT remote_id, path FROM artifact_source WHERE sha256 = ? ORDER BY remote_id DESC, path LIMIT ?`, digest, maxPlaces); err != nil {
+	if err := q.sel(ctx, &rows, `SELECT s.remote_id, s.path FROM (
+			SELECT remote_id, path, 0 AS turn FROM artifact_source WHERE sha256 = ?
+			UNION ALL SELECT r.remote_id, m.path, CASE WHEN m.removed IS NULL THEN 1 ELSE 2 END
+			FROM unit u JOIN membership m ON m.unit_id = u.id JOIN repository r ON r.id = m.repository_id WHERE u.sha256 = ? AND r.remote_id IS NOT NULL) s
+		GROUP BY s.remote_id, s.path ORDER BY min(s.turn), s.remote_id, s.path LIMIT ?`, digest, digest, maxSources); err != nil {
 		return nil, err
 	}
 	sources := make([]content.Source, len(rows))
@@ -66,7 +71,7 @@ func (tx *Tx) keepOnlySource(ctx context.Context, r *content.Remote) error {
 	needed, err := tx.found(ctx, &row, `SELECT r.name AS repository, m.path FROM artifact_source s CROSS JOIN repository r
 		JOIN unit u ON u.format = r.format AND u.path = s.path AND u.sha256 = s.sha256
 		JOIN membership m ON m.repository_id = r.id AND m.path = u.path AND m.unit_id = u.id
-		WHERE s.remote_id = ? AND NOT EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = s.sha256)
+		WHERE s.remote_id = ? AND NOT EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = s.sha256 AND a.quarantined_at IS NULL)
 			AND NOT EXISTS (SELECT 1 FROM artifact_source o WHERE o.sha256 = s.sha256 AND o.remote_id <> s.remote_id)
 		LIMIT 1`, r.ID)
 	if err == nil && needed {

@@ -51,34 +51,6 @@ func (tx *Tx) Quarantine(ctx context.Context, digest content.Digest) (bool, erro
 	return true, err
 }
 
-// Source is where an artifact may be had again.
-type Source struct {
-	Remote content.RemoteID
-	Path   string // beside the remote's metadata
-}
-
-// maxSources bounds where an artifact is sought.
-const maxSources = 10
-
-// Sources returns where an artifact was fetched from, or would be: the remotes
-// of the repositories that have it, those first that have it now.
-func (q *queries) Sources(ctx context.Context, digest content.Digest) ([]Source, error) {
-	var rows []struct {
-		Remote content.RemoteID `db:"remote_id"`
-		Path   string           `db:"path"`
-	}
-	if err := q.sel(ctx, &rows, `SELECT r.remote_id, m.path FROM unit u JOIN membership m ON m.unit_id = u.id JOIN repository r ON r.id = m.repository_id
-		WHERE u.sha256 = ? AND r.remote_id IS NOT NULL GROUP BY r.remote_id, m.path
-		ORDER BY min(CASE WHEN m.removed IS NULL THEN 0 ELSE 1 END), r.remote_id, m.path LIMIT ?`, digest, maxSources); err != nil {
-		return nil, err
-	}
-	sources := make([]Source, len(rows))
-	for i, r := range rows {
-		sources[i] = Source{r.Remote, r.Path}
-	}
-	return sources, nil
-}
-
 // Named returns a path at which an artifact lies, and a version whose
 // publication it describes; nothing where there is none.
 func (q *queries) Named(ctx context.Context, digest content.Digest) (path string, described content.VersionID, err error) {

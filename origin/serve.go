@@ -121,6 +121,7 @@ func (h *Handler) read(ctx context.Context, f *file, body []byte) error {
 // blame.
 func notToBlame(f *file, err error) error {
 	if fault.Is(err, fault.NotFound) {
+		f.stored.Store(false) // it may have been moved aside: whoever asks next looks whether it was
 		return fmt.Errorf("read blob %s: %v", f.sha256, err)
 	}
 	return fmt.Errorf("read blob %s: %w", f.sha256, err)

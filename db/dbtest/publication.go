@@ -29,8 +29,8 @@ func publications(l library) {
 	for path, want := range map[string]content.PublishedFile{
 		"dir/b":      {SHA256: digest(2), Size: 2, ModifiedAt: first.CreatedAt},
 		"c":          {SHA256: digest(3), Size: 3, ModifiedAt: second.CreatedAt},
-		"meta/index": {SHA256: digest(7), Size: 70, ModifiedAt: when},
-		"LIST":       {SHA256: digest(8), Size: 800, ModifiedAt: p.CreatedAt},
+		"meta/index": {SHA256: digest(7), Size: 70, ModifiedAt: when, Stored: true},
+		"LIST":       {SHA256: digest(8), Size: 800, ModifiedAt: p.CreatedAt, Stored: true},
 	} {
 		want.Path = path
 		equal(l.t, path, must(l.PublishedFile(l.ctx(), p.ID, path))(l.t), &want)

@@ -18,13 +18,13 @@ func (l library) sources(s ...content.Source) {
 func sources(l library) {
 	a, b := l.remote("a"), l.remote("b")
 	first, second := content.Source{SHA256: digest(1), RemoteID: a.ID, Path: "dir/x"}, content.Source{SHA256: digest(1), RemoteID: b.ID, Path: "y"}
-	equal(l.t, "of none", must(l.ArtifactSources(l.ctx(), digest(1)))(l.t), []content.Source{})
+	equal(l.t, "of none", must(l.Sources(l.ctx(), digest(1)))(l.t), []content.Source{})
 	l.sources()
 	l.sources(first, content.Source{SHA256: digest(2), RemoteID: a.ID, Path: "dir/x"}, first)
 	l.sources(first, second)
-	equal(l.t, "of one digest", must(l.ArtifactSources(l.ctx(), digest(1)))(l.t), []content.Source{second, first})
+	equal(l.t, "of one digest", must(l.Sources(l.ctx(), digest(1)))(l.t), []content.Source{first, second})
 	l.tx(func(tx *db.Tx) error { return tx.DeleteRemote(l.ctx(), b.ID) })
-	equal(l.t, "without the remote", must(l.ArtifactSources(l.ctx(), digest(1)))(l.t), []content.Source{first})
+	equal(l.t, "without the remote", must(l.Sources(l.ctx(), digest(1)))(l.t), []content.Source{first})
 	l.fails(fault.Conflict, "it is in use, or what it refers to does not exist", func(tx *db.Tx) error { return tx.AddSources(l.ctx(), []content.Source{second}) })
 
 	equal(l.t, "stored", must(l.Stored(l.ctx(), []content.Digest{digest(1), digest(2)}))(l.t), []bool{false, false})
@@ -36,6 +36,8 @@ func sources(l library) {
 	equal(l.t, "stored", must(l.Stored(l.ctx(), []content.Digest{digest(1), digest(2)}))(l.t), []bool{false, true})
 	equal(l.t, "published without its bytes", must(l.PublishedFile(l.ctx(), p.ID, "dir/x"))(l.t).Stored, false)
 	equal(l.t, "published with its bytes", must(l.PublishedFile(l.ctx(), p.ID, "z"))(l.t).Stored, true)
+	l.tx(func(tx *db.Tx) error { _, err := tx.Quarantine(l.ctx(), digest(2)); return err })
+	equal(l.t, "published with damaged bytes", must(l.PublishedFile(l.ctx(), p.ID, "z"))(l.t).Stored, false)
 	equal(l.t, "published directory", must(l.PublishedFile(l.ctx(), p.ID, "dir"))(l.t).IsDir, true)
 }
 

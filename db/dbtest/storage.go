@@ -123,8 +123,8 @@ func orphans(l library) {
 		equal(l.t, "stray units removed", n, 1)
 		return err
 	})
-	equal(l.t, "sources of what is gone", len(must(l.ArtifactSources(l.ctx(), stray.SHA256))(l.t)), 0)
-	equal(l.t, "sources of what is not", len(must(l.ArtifactSources(l.ctx(), a.SHA256))(l.t)), 1)
+	equal(l.t, "sources of what is gone", len(must(l.Sources(l.ctx(), stray.SHA256))(l.t)), 0)
+	equal(l.t, "sources of what is not", len(must(l.Sources(l.ctx(), a.SHA256))(l.t)), 1)
 	equal(l.t, "units left", must(l.UnitsByID(l.ctx(), []content.UnitID{a.ID, stray.ID, later.ID}))(l.t), []*content.Unit{a, nil, later})
 }
 
@@ -141,7 +141,7 @@ func quarantine(l library) {
 		_, err := tx.CreatePublication(l.ctx(), v, []content.PublishedFile{{Path: "meta/data", SHA256: digest(4), Size: 4}})
 		return err
 	})
-	equal(l.t, "sources", must(l.Sources(l.ctx(), digest(1)))(l.t), []db.Source{{Remote: remote.ID, Path: "dir/a"}})
+	equal(l.t, "sources", must(l.Sources(l.ctx(), digest(1)))(l.t), []content.Source{{SHA256: digest(1), RemoteID: remote.ID, Path: "dir/a"}})
 	equal(l.t, "sources of what no repository has", len(must(l.Sources(l.ctx(), digest(7)))(l.t)), 0)
 	for want, digest := range map[string]content.Digest{"dir/a 0": digest(1), "meta/data " + fmt.Sprint(int64(v.ID)): digest(4), " 0": digest(9)} {
 		path, version, err := l.Named(l.ctx(), digest)
