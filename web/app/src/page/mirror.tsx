@@ -4,10 +4,11 @@ import { useDebouncedValue } from '@mantine/hooks';
 import { useEffect, useState } from 'react';
 import { useLocation } from 'wouter';
 
-import { CreateRemoteDocument, CreateRepositoryDocument, DeleteRemoteDocument, DeleteRepositoryDocument, MirrorDocument, ProbeDocument, type ProbeMutation } from '../api.gen';
+import { CreateRemoteDocument, CreateRepositoryDocument, DeleteRemoteDocument, DeleteRepositoryDocument, MirrorDocument, type Policy, ProbeDocument, type ProbeMutation } from '../api.gen';
 import { useForm } from '../live/form';
 import { useMay } from '../live/viewer';
 import { Empty } from '../part/empty';
+import { PolicyChoice } from '../part/policy';
 import { explain, fieldProblem, FormProblem } from '../part/problem';
 import { bytes, several } from '../part/text';
 import { PageTitle } from '../part/title';
@@ -56,6 +57,7 @@ function Wizard() {
   const [pasted, setPasted] = useState('');
   const [ownName, setName] = useState<string>();
   const [ownPath, setPath] = useState<string>();
+  const [policy, setPolicy] = useState<Policy>('IMMEDIATE');
   const [connections, setConnections] = useState(16);
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
@@ -74,7 +76,7 @@ function Wizard() {
 
   const { busy, error, submit } = useForm(async () => {
     if (!found) return;
-    const remote = await createRemote({ variables: { input: { name, url: found.url, connections, username: username || undefined, password: password || undefined } } });
+    const remote = await createRemote({ variables: { input: { name, url: found.url, policy, connections, username: username || undefined, password: password || undefined } } });
     const remoteId = remote.data!.createRemote.id;
     // What was made is taken back if the rest fails, so that another try begins anew.
     const orUndo = async <T,>(step: Promise<T>, undo: () => Promise<unknown>) => {
@@ -107,6 +109,7 @@ function Wizard() {
         </Text>
         <TextInput label="Name" description="Of the repository and its remote" required value={name} error={fieldProblem(error, 'name')} disabled={!found} onChange={(event) => setName(event.currentTarget.value)} />
         <TextInput label="Path" description={`Clients will find it at ${new URL(`/content/${path}/`, location.href).href}`} required value={path} error={fieldProblem(error, 'path')} disabled={!found} onChange={(event) => setPath(event.currentTarget.value)} />
+        <PolicyChoice value={policy} onChange={setPolicy} />
         <details>
           <summary>Credentials and limits</summary>
           <Stack mt="sm">
@@ -125,7 +128,7 @@ function Wizard() {
 function Found({ found: { url, unitCount, bytes: size } }: { found: ProbeMutation['probeUpstream'] }) {
   return (
     <>
-      {unitCount == null ? 'Many files' : `${several(unitCount, 'file')}${size != null ? `, ${bytes(size)}` : ''}`}, listed in <Code className="wrap">{url}</Code>. All of their bytes are fetched now.
+      {unitCount == null ? 'Many files' : `${several(unitCount, 'file')}${size != null ? `, ${bytes(size)}` : ''}`}, listed in <Code className="wrap">{url}</Code>.
     </>
   );
 }

@@ -8,6 +8,7 @@ import { useViewer } from '../live/viewer';
 import { Empty } from '../part/empty';
 import { Problem } from '../part/problem';
 import { waitsFor } from '../part/state';
+import { Storage } from '../part/storage';
 import { count, duration, several } from '../part/text';
 import { Ago, useNow } from '../part/time';
 import { PageTitle } from '../part/title';
@@ -76,6 +77,7 @@ function Present({ queue }: { queue: Queue }) {
             : <Empty title="Nothing failed" />}
         </section>
       </div>
+      <Storage />
       <Workers workers={queue.workers} />
     </div>
   );

@@ -23,6 +23,7 @@ import { Problem } from '../part/problem';
 import { RemoteFacts } from '../part/remotefacts';
 import { RemoteForm } from '../part/remoteform';
 import { RepositoryForm } from '../part/repositoryform';
+import { StorageOf } from '../part/storage';
 import { bytes, several } from '../part/text';
 import { Ago } from '../part/time';
 import { PageTitle } from '../part/title';
@@ -74,6 +75,7 @@ function About({ repository }: { repository: Repository }) {
       {repository.id} · {repository.format.toLowerCase()}
       {latestVersion && <> · version {latestVersion.number} with {several(latestVersion.unitCount, 'unit')}, {bytes(latestVersion.bytes)}</>}
       {repository.labels.length > 0 && <> · {labelsText(repository.labels)}</>}
+      <StorageOf repository={repository.id} />
       <WorkOf repository={repository} />
     </>
   );

@@ -29,7 +29,8 @@ export function Numbers({ work, finished, total, bar = false }: { work: Work; fi
   );
 }
 
-function Number({ name, value }: { name: string; value: string }) {
+/** A number with its name, in a list of tiles. */
+export function Number({ name, value }: { name: string; value: string }) {
   return (
     <div className="tile">
       <dt>{name}</dt>

@@ -2,9 +2,10 @@ import { useApolloClient } from '@apollo/client/react';
 import { Checkbox, NumberInput, PasswordInput, Stack, Textarea, TextInput } from '@mantine/core';
 import { useState } from 'react';
 
-import { CreateRemoteDocument, type RemoteSettingsFragment, UpdateRemoteDocument } from '../api.gen';
+import { CreateRemoteDocument, type Policy, type RemoteSettingsFragment, UpdateRemoteDocument } from '../api.gen';
 import { useForm } from '../live/form';
 import { FormActions } from './formactions';
+import { PolicyChoice } from './policy';
 import { fieldProblem, FormProblem } from './problem';
 
 const fields = ['name', 'url', 'username', 'password', 'token', 'caCert', 'proxyUrl', 'connections', 'bytesPerSecond', 'retries'];
@@ -14,7 +15,7 @@ export function RemoteForm({ remote, onDone, onCancel }: { remote?: RemoteSettin
   const client = useApolloClient();
   const [name, setName] = useState(remote?.name ?? '');
   const [url, setUrl] = useState(remote?.url ?? '');
-  const [onDemand, setOnDemand] = useState(remote?.policy === 'ON_DEMAND');
+  const [policy, setPolicy] = useState<Policy>(remote?.policy ?? 'IMMEDIATE');
   const [username, setUsername] = useState(remote?.username ?? '');
   const [password, setPassword] = useState('');
   const [token, setToken] = useState('');
@@ -28,7 +29,7 @@ export function RemoteForm({ remote, onDone, onCancel }: { remote?: RemoteSettin
   const secret = (text: string) => (text !== '' ? text : forget ? '' : undefined);
   const { busy, error, submit } = useForm(async () => {
     const input = {
-      name, url: url.trim(), policy: onDemand ? 'ON_DEMAND' as const : 'IMMEDIATE' as const, username: forget && username === remote?.username ? '' : username, password: secret(password), token: secret(token),
+      name, url: url.trim(), policy, username: forget && username === remote?.username ? '' : username, password: secret(password), token: secret(token),
       caCert, verifyTls, proxyUrl, connections: Number(connections), bytesPerSecond: Number(rate), retries: Number(retries),
     };
     await (remote
@@ -42,7 +43,7 @@ export function RemoteForm({ remote, onDone, onCancel }: { remote?: RemoteSettin
       <Stack maw="36rem">
         <TextInput label="Name" required autoFocus value={name} error={problem('name')} onChange={(event) => setName(event.currentTarget.value)} />
         <TextInput label="URL" description="Of the PULP_MANIFEST" type="url" required value={url} error={problem('url')} onChange={(event) => setUrl(event.currentTarget.value)} />
-        <Checkbox label="Fetch a file when somebody asks for it first" description="A sync reads only what there is; else it fetches every file" checked={onDemand} onChange={(event) => setOnDemand(event.currentTarget.checked)} />
+        <PolicyChoice value={policy} onChange={setPolicy} />
         <TextInput label="User name" autoComplete="off" value={username} error={problem('username')} onChange={(event) => setUsername(event.currentTarget.value)} />
         <PasswordInput label="Password" description={remote?.hasPassword ? 'One is set; empty leaves it as it is' : 'It is stored encrypted and never shown'} autoComplete="new-password"
           value={password} error={problem('password')} onChange={(event) => setPassword(event.currentTarget.value)} />

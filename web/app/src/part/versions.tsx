@@ -1,5 +1,5 @@
 import { useMutation } from '@apollo/client/react';
-import { Anchor, SegmentedControl, Table, TextInput } from '@mantine/core';
+import { Anchor, SegmentedControl, Table, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useState } from 'react';
 import { useLocation, useSearchParams } from 'wouter';
@@ -148,7 +148,7 @@ function UnitList({ pages, empty = 'None' }: { pages: Pages<UnitLineFragment>; e
             <Table.Tbody>
               {units.map((unit) => (
                 <Table.Tr key={unit.id}>
-                  <Table.Td className="wrap">{unit.path}</Table.Td>
+                  <Table.Td className="wrap">{unit.path}{!unit.stored && <Text size="xs" c="dimmed">not stored yet</Text>}</Table.Td>
                   <Table.Td className="numbers">{bytes(unit.size)}</Table.Td>
                   <Table.Td title={unit.sha256}><code>{unit.sha256.slice(0, 12)}…</code></Table.Td>
                 </Table.Tr>
