@@ -37,7 +37,8 @@ func (b *tab) pressNamed(name string) {
 func TestPagesChangeThings(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t)
-	p := start(t, "--data", t.TempDir())
+	disk := diskDepot(t)
+	p := start(t, "--data", t.TempDir(), "--storage", disk.location)
 	up := newUpstream(t, someFiles(3))
 
 	b.do(chromedp.Navigate(p.address + "/remotes"))
@@ -48,23 +49,25 @@ func TestPagesChangeThings(t *testing.T) {
 	b.press("Make it")
 	b.until(shows("form", "it names a directory")) // beside the field that is wrong
 	b.enter("URL", up.URL+"/PULP_MANIFEST")
+	b.press("On demand")
 	b.enter("User name", "me")
 	b.enter("Password", "secret words")
 	b.checkAccess()
 	b.press("Make it")
 	b.pressNamed("Show upstream")
-	b.until(shows("dl", "user me, a password"))
+	b.until(shows("dl", "user me, a password") + ` && ` + shows("dl", "when somebody asks for them"))
 	b.checkAccess()
 	b.pressNamed("Change upstream")
 	b.until(shows("form", "One is set"))
 	if strings.Contains(eval[string](b, `document.body.innerHTML`), "secret words") {
 		t.Error("the page shows a password")
 	}
+	b.press("Immediately")
 	b.press("Forget the credentials that are set")
 	b.press("Save")
 	b.until(`document.querySelector('main form') === null`)
 	b.pressNamed("Show upstream")
-	b.until(shows("dl", "none") + ` && !` + shows("dl", "password"))
+	b.until(shows("dl", "none") + ` && !` + shows("dl", "password") + ` && ` + shows("dl", "during the sync"))
 
 	b.press("Repositories")
 	b.press("New repository")
@@ -138,14 +141,24 @@ func TestPagesChangeThings(t *testing.T) {
 	b.checkAccess()
 	b.press("Versions")
 	b.press("Show units")
-	b.until(`document.querySelectorAll('tbody tr').length >= 3`)
+	b.until(`document.querySelectorAll('tbody tr').length >= 3 && !` + shows("td", "not stored yet"))
 	b.enter("Path", "NEW")
 	b.until(`document.querySelectorAll('tbody tr').length === 1 && ` + shows("td", "new.bin"))
 	b.checkAccess()
+	b.until(shows("[data-storage]", "3.7 KB of its own, 0 bytes shared"))
 	b.press("Settings")
 	b.press("Delete it")
 	b.press("Really delete docs with all of its versions?")
 	b.until(shows("main", "No repositories yet"))
+
+	// What it had is orphaned, and goes when it is older than a day.
+	p.ageArtifacts(disk)
+	b.press("Overview")
+	b.until(shows("[data-number=Orphaned]", "6, 3.7 KB"))
+	b.checkAccess()
+	b.press("Clean orphans")
+	b.press("Really remove those older than a day?")
+	b.until(shows("h1", "clean orphans") + ` && ` + shows("h1 + *", "Completed") + ` && ` + shows("main", "3.7 KB of 3.7 KB"))
 	b.checkRequests(p.address, "/remotes", "/graphql", "ws/graphql")
 }
 

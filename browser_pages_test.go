@@ -247,13 +247,14 @@ func TestPagesMirrorAnUpstream(t *testing.T) {
 	b.write("input[type=url]", strings.Repeat("\b", len("example"))+up.URL+"/")
 	b.until(shows("form [role=status]", up.URL+"/PULP_MANIFEST"))
 	b.checkAccess()
+	b.press("On demand")
 	b.press("Mirror it") // the name that is proposed is the host's
 	b.until(shows("h1", "mirror 127.0.0.1") + ` && ` + members("COMPLETED", "3", "3"))
 	b.press("Repositories")
 	b.press("127.0.0.1")
 	b.until(shows("h1", "127.0.0.1") + ` && ` + shows(".timeline", "+120"))
 	b.press("Show units")
-	b.until(`document.querySelectorAll('tbody tr').length === 100`)
+	b.until(`[...document.querySelectorAll('tbody td')].filter((e) => e.innerText.includes('not stored yet')).length === 100`)
 	b.press("Show more")
 	b.until(`document.querySelectorAll('tbody tr').length === 120`)
 	b.checkAccess()
@@ -338,5 +339,27 @@ func TestPagesOfAReader(t *testing.T) {
 	b.until(shows("main", "No repositories yet"))
 	if eval[bool](b, `[...document.querySelectorAll('main button')].length > 0`) {
 		t.Error("a reader is offered work")
+	}
+
+	// One who may see everything sees what is orphaned, and cannot remove it.
+	_, secret = admin.newToken(`name: "auditor", role: READER`)
+	b.press("Sign out")
+	b.until(shows("h1", "Sign in"))
+	b.write("input[type=password]", secret+"\r")
+	b.press("Overview")
+	b.until(shows("[data-number=Orphaned]", "none"))
+	d := admin.openDatabase()
+	defer d.Close()
+	for _, step := range []struct{ change, shown string }{
+		{`UPDATE storage_count SET orphaned_artifacts = 3, orphaned_bytes = 5000`, shows("[data-number=Orphaned]", "3, 5 KB")},
+		{`CREATE TRIGGER uncounted BEFORE INSERT ON storage_count BEGIN SELECT RAISE(IGNORE); END; DELETE FROM storage_count`, shows("section", "Not counted yet")},
+	} {
+		if _, err := d.ExecContext(t.Context(), step.change); err != nil {
+			t.Fatal(err)
+		}
+		b.until(step.shown)
+		if eval[bool](b, shows("main button", "Clean orphans")) {
+			t.Error("a reader is offered to clean")
+		}
 	}
 }
