@@ -103,7 +103,7 @@ var madeFiles atomic.Int64
 // someFiles are n files of 1 KiB each. No two that it ever returns are equal, so
 // that no sync finds what another one has stored.
 func someFiles(n int) map[string][]byte {
-	files, first := map[string][]byte{}, int(madeFiles.Add(int64(n)))
+	files, first := map[string][]byte{}, int(madeFiles.Add(int64(n)))-n
 	for i := range n {
 		files[fmt.Sprintf("dir %d/file-%d.bin", i%3, i)] = bytes.Repeat([]byte(fmt.Sprintf("%08d", first+i)), 128)
 	}

@@ -49,6 +49,13 @@ func (q *queries) storageIsStale(ctx context.Context) (bool, error) {
 	return !found || row.State != row.Now && micros(q.now())-row.Counted >= figuresRest*row.Took, err
 }
 
+// recount has the storage counted again after a change that figuresState does
+// not show.
+func (tx *Tx) recount(ctx context.Context) error {
+	_, err := tx.exec(ctx, `UPDATE storage_count SET state = ''`)
+	return err
+}
+
 // Figures returns what repositories take of the storage, as it was last
 // counted, in the order of the ids; nil for one that was not there then.
 func (q *queries) Figures(ctx context.Context, ids []content.RepositoryID) ([]*content.Figures, error) {

@@ -63,8 +63,7 @@ func (q *queries) Orphans(ctx context.Context, after content.Digest, before time
 
 // RemoveOrphans forgets those of some artifacts that nothing names and that
 // were recorded before a time, together with the units that have their bytes,
-// and returns what it
-// forgot. Nobody can come to name them before the
+// and returns what it forgot. Nobody can come to name them before the
 // transaction ends, and afterwards whoever wanted to fails with ErrCleaned.
 func (tx *Tx) RemoveOrphans(ctx context.Context, digests []content.Digest, before time.Time) (removed []content.Artifact, err error) {
 	if err := tx.alone(ctx, cleaning); err != nil {
@@ -79,14 +78,19 @@ func (tx *Tx) RemoveOrphans(ctx context.Context, digests []content.Digest, befor
 		gone[i] = r.SHA256
 		removed = append(removed, content.Artifact{SHA256: r.SHA256, Size: r.Size})
 	}
+	if len(gone) == 0 {
+		return nil, nil
+	}
 	if _, err := tx.exec(ctx, `DELETE FROM unit WHERE `+tx.d.in("sha256"), list(tx.d, gone)); err != nil {
 		return nil, err
 	}
 	if _, err := tx.exec(ctx, `DELETE FROM artifact_source WHERE `+tx.d.in("sha256"), list(tx.d, gone)); err != nil {
 		return nil, err
 	}
-	_, err = tx.exec(ctx, `DELETE FROM artifact WHERE `+tx.d.in("sha256"), list(tx.d, gone))
-	return removed, err
+	if _, err := tx.exec(ctx, `DELETE FROM artifact WHERE `+tx.d.in("sha256"), list(tx.d, gone)); err != nil {
+		return nil, err
+	}
+	return removed, tx.recount(ctx)
 }
 
 // strayUnit is a condition on a unit u: no version has it, and its bytes are
