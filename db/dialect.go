@@ -59,7 +59,7 @@ func (d *dialect) rebind(query string) string {
 // with these columns ("id bigint", "state text"): bulk work as one statement.
 func (d *dialect) rows(alias string, columns ...string) string {
 	if d == &postgres {
-		return fmt.Sprintf("jsonb_to_recordset(CAST(? AS jsonb)) AS %s(%s)", alias, strings.Join(columns, ", "))
+		return fmt.Sprintf("json_to_recordset(CAST(? AS json)) AS %s(%s)", alias, strings.Join(columns, ", "))
 	}
 	fields := make([]string, len(columns))
 	for i, c := range columns {
