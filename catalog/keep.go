@@ -14,7 +14,7 @@ import (
 // many files or bytes, and a few times as many at most: that much is fetched
 // again after a sync was killed.
 const (
-	batchFiles = 1000
+	batchFiles = 2000
 	batchBytes = 256 << 20
 	batchMost  = 4
 )
