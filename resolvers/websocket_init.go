@@ -42,7 +42,7 @@ func (s *socket) admit(ctx context.Context) {
 		unwatch()
 		cancel()
 	}
-	s.pings = time.AfterFunc(s.options.PingInterval, s.pingOn)
+	s.pings = time.AfterFunc(s.options.untilPing(), s.pingOn)
 }
 
 // decide asks Init. The request was answered with a websocket, so that its
@@ -94,8 +94,15 @@ func (s *socket) pingOn() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closing {
-		s.pings.Reset(s.options.PingInterval)
+		s.pings.Reset(s.options.untilPing())
 	}
+}
+
+// untilPing is how long to wait for the next ping: until a moment at which many
+// sockets are pinged, since to wake up for each costs more than to ping it.
+func (o *WebsocketOptions) untilPing() time.Duration {
+	now := time.Now()
+	return now.Add(o.PingInterval).Truncate(o.PingInterval / 5).Sub(now)
 }
 
 // ping asks whether the client is there. The older protocol has no pings of its
