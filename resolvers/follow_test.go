@@ -115,6 +115,10 @@ func TestSubscriptions(t *testing.T) {
 		{"group of two", `taskOrGroup(id: "group-1"){__typename}`, frames{group(0, 1, 1)}, []string{`{"taskOrGroup":{"__typename":"TaskGroup"}}`}},
 		{"counts", `taskGroupCounts(id: "group-1"){completed total}`, frames{group(1, 0, 1), group(0, 1, 2)}, []string{
 			`{"taskGroupCounts":{"completed":0,"total":1}}`, `{"taskGroupCounts":{"completed":1,"total":1}}`}},
+		{"what changes elsewhere", `taskGroup(id: "group-1"){finished}`, frames{group(2, 0, 1), group(1, 1, 2), group(0, 2, 3)}, []string{
+			`{"taskGroup":{"finished":false}}`, `{"taskGroup":{"finished":true}}`}},
+		{"a final frame like the one before", `taskGroup(id: "group-1"){id}`, frames{group(1, 0, 1), group(0, 1, 2)}, []string{
+			`{"taskGroup":{"id":"group-1"}}`, `{"taskGroup":{"id":"group-1"}}`}},
 		{"queue", `queue{counts{waiting} workers{id}}`, frames{&task.Queue{Tally: task.Counts{Waiting: 3}}}, []string{
 			`{"queue":{"counts":{"waiting":3},"workers":[]}}`}},
 		{"unknown", `task(id: "task-1"){id}`, nil, []string{`"code":"` + string(fault.NotFound) + `"`}},

@@ -58,16 +58,25 @@ func (s *sharing) around(ctx context.Context, next graphql.OperationHandler) gra
 		return responses // it failed
 	}
 	shared := s.join(ctx, op)
+	var last *graphql.Response
 	return func(ctx context.Context) *graphql.Response {
-		snapshot := f.await(ctx)
-		if snapshot == nil {
-			return responses(ctx)
+		for {
+			snapshot := f.await(ctx)
+			if snapshot == nil {
+				return responses(ctx)
+			}
+			response := shared.frame(snapshot, func() (response *graphql.Response) {
+				f.pass()
+				elsewhere(func() { response = responses(ctx) })
+				return response
+			})
+			// A topic is also read again without a change, and changes in what this
+			// document does not ask for. Its end is always told.
+			if response == nil || response != last || snapshot.Finished() {
+				last = response
+				return response
+			}
 		}
-		return shared.frame(snapshot, func() (response *graphql.Response) {
-			f.pass()
-			elsewhere(func() { response = responses(ctx) })
-			return response
-		})
 	}
 }
 
@@ -101,7 +110,7 @@ func (s *sharing) leave(b *broadcast) {
 }
 
 // frame returns the frame of a snapshot, which execute makes if nobody did a
-// moment ago.
+// moment ago. One that says the same as the frame before is that frame.
 func (b *broadcast) frame(snapshot event.Snapshot, execute func() *graphql.Response) *graphql.Response {
 	b.mu.RLock()
 	response := b.recent(snapshot)
@@ -119,7 +128,9 @@ func (b *broadcast) frame(snapshot event.Snapshot, execute func() *graphql.Respo
 		return response // which may be of this subscriber alone
 	}
 	b.of, b.made = snapshot, time.Now()
-	b.response = &graphql.Response{Data: bytes.Clone(response.Data)} // gqlgen writes the next one over it
+	if b.response == nil || !bytes.Equal(b.response.Data, response.Data) {
+		b.response = &graphql.Response{Data: bytes.Clone(response.Data)} // gqlgen writes the next one over it
+	}
 	return b.response
 }
 

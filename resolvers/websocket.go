@@ -35,7 +35,7 @@ type WebsocketOptions struct {
 	Origins          []string      // that pages may come from, such as "https://example.org", besides the server's own
 	InitTimeout      time.Duration // how long the client may take to introduce itself; 10 s
 	WriteTimeout     time.Duration // how long the client may take for a message; 10 s
-	PingInterval     time.Duration // a client that is silent for twice as long is gone; 50 s, as proxies give up a silent connection after a minute
+	PingInterval     time.Duration // a client that is silent for twice as long is gone; 25 s
 	MaxMessage       int64         // bytes of a message of the client; 128 KiB
 	MaxSubscriptions int           // on one socket; 100
 	Sockets          *quota.Seats  // that may be open at once; any number if nil
@@ -48,7 +48,7 @@ type WebsocketOptions struct {
 func (o WebsocketOptions) withDefaults() WebsocketOptions {
 	set(&o.InitTimeout, 10*time.Second)
 	set(&o.WriteTimeout, 10*time.Second)
-	set(&o.PingInterval, 50*time.Second)
+	set(&o.PingInterval, 25*time.Second)
 	set(&o.MaxMessage, 128<<10)
 	set(&o.MaxSubscriptions, 100)
 	if o.Enter == nil {
