@@ -135,6 +135,7 @@ func (t *websocketTransport) Do(w http.ResponseWriter, r *http.Request, exec gra
 				t.Log.ErrorContext(ctx, "websocket", "error", fmt.Errorf("panic: %v\n%s", v, debug.Stack()))
 			}
 			s.free()
+			s.running.Wait()
 			t.traffic.sockets.Add(-1)
 			t.traffic.closed(s.ending)
 		}()

@@ -13,13 +13,15 @@ import (
 // begin starts what the client asked for. It answers itself if that cannot
 // be.
 func (s *socket) begin(o *exchange) {
-	ctx := graphql.StartOperationTrace(s.ctx)
+	ctx, cancel := context.WithCancel(graphql.StartOperationTrace(s.ctx))
+	o.cancel = cancel
 	now := graphql.Now()
 	o.request.ReadTime = graphql.TraceTiming{Start: now, End: now}
 	op, errs := s.exec.CreateOperationContext(ctx, &o.request)
 	ctx = graphql.WithOperationContext(ctx, op)
 	if errs != nil {
 		defer s.talk.left()
+		defer cancel()
 		response := s.exec.DispatchError(ctx, errs)
 		if errcode.GetErrorKind(errs) == errcode.KindProtocol {
 			s.fail(o, response.Errors)
@@ -29,8 +31,7 @@ func (s *socket) begin(o *exchange) {
 		return
 	}
 	o.request = graphql.RawParams{} // op has what is needed of it
-	ctx, o.cancel = context.WithCancel(ctx)
-	go s.run(ctx, o, op)
+	s.running.Go(func() { s.run(ctx, o, op) })
 }
 
 // run tells the client what comes of an operation until it ends.

@@ -43,6 +43,10 @@ func (s *socket) admit(ctx context.Context) {
 		cancel()
 	}
 	s.pings = time.AfterFunc(s.options.untilPing(), s.pingOn)
+	if s.closing { // while Init decided
+		s.cancel()
+		s.pings.Stop()
+	}
 }
 
 // decide asks Init. The request was answered with a websocket, so that its

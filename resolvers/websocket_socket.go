@@ -30,6 +30,8 @@ type socket struct {
 	ctx     context.Context // of the operations: Init's, until the socket closes; nil before
 	overrun bool            // a message was too long to be read
 
+	running sync.WaitGroup // operations
+
 	writing sync.Mutex // gorilla allows one writer of messages
 
 	mu      sync.Mutex
