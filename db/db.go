@@ -276,7 +276,7 @@ func (tx *Tx) byIndex(ctx context.Context) error {
 		return nil
 	}
 	_, err := tx.ext.ExecContext(ctx, `SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off;
-		SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off;
+		SET LOCAL enable_nestloop = off; SET LOCAL enable_mergejoin = off;
 		SET LOCAL plan_cache_mode = auto`)
 	return err
 }
