@@ -42,6 +42,20 @@ func (b *tab) press(text string) {
 	})()`)
 }
 
+// signOut leaves and waits for the page that is loaded anew: what is asked of the
+// old one in the meantime would never be answered.
+func (b *tab) signOut() {
+	b.t.Helper()
+	b.until(shows("button", "Sign out"))
+	click := chromedp.Func(func(ctx context.Context, page *chromedp.Target) error {
+		_, err := chromedp.Evaluate[bool](`([...document.querySelectorAll('button')].find((e) => e.innerText.trim() === 'Sign out').click(), true)`)(ctx, page)
+		return err
+	})
+	if _, err := chromedp.RunResponse(b.ctx, click); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // write types a text where a selector leads, once it is there. The keys go to what
 // has the focus: chromedp's own SendKeys reads a node while the page changes it.
 func (b *tab) write(selector, text string) {
@@ -223,9 +237,7 @@ func TestPagesAskForAToken(t *testing.T) {
 	}
 	b.do(chromedp.Navigate(p.address + "/"))
 	b.until(shows("[data-tile=Running]", "0"))
-	if _, err := chromedp.RunResponse(b.ctx, chromedp.Click(`//button[.="Sign out"]`)); err != nil {
-		t.Fatal(err)
-	}
+	b.signOut()
 	b.until(shows("h1", "Sign in"))
 }
 
@@ -343,7 +355,7 @@ func TestPagesOfAReader(t *testing.T) {
 
 	// One who may see everything sees what is orphaned, and cannot remove it.
 	_, secret = admin.newToken(`name: "auditor", role: READER`)
-	b.press("Sign out")
+	b.signOut()
 	b.until(shows("h1", "Sign in"))
 	b.write("input[type=password]", secret+"\r")
 	b.press("Overview")
