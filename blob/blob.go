@@ -1,8 +1,8 @@
 // Package blob keeps the bytes of artifacts, each once, by its SHA-256: on disk
 // or in an S3-compatible store.
 //
-// A blob is written to a file of its own, finished, and committed under its
-// digest. What is stored does not count until then: only digests that the
+// A blob is written to a file of its own, or to memory if it is small, finished,
+// and committed under its digest. What is stored does not count until then: only digests that the
 // database names after a Commit may be trusted. Both storages keep a blob at
 // sha256/ab/cdef… below where they are, so that one can be copied to the other.
 package blob

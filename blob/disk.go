@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -118,40 +119,86 @@ func (d *Disk) Create() (*Writer, error) {
 	return w, nil
 }
 
+// CreateSmall begins a blob that will have size bytes, and that the database
+// does not name, as far as the caller knows. One of few bytes waits for its
+// Commit in memory. The rest is as with Create.
+func (d *Disk) CreateSmall(size int64) (*Writer, error) {
+	mark := d.durable.mark()
+	w, err := d.createSmall(size)
+	if err != nil {
+		return nil, err
+	}
+	w.mark, w.synced = mark, d.durable.flushAll == nil
+	return w, nil
+}
+
 // Commit makes blobs durable under their digests, all at the cost of about
-// one. After it returned nil, the database may name them. Their bytes are on
-// disk before they take their names, so that no name ever leads to other bytes,
-// and a blob that is already there is only replaced by the same bytes. A full
-// disk, and one that loses what was written to it, are Unavailable. After an
-// error, what is still staged should be discarded.
+// one. After it returned nil, the database may name them. A blob that is
+// already there is only replaced by the same bytes, which are on disk before
+// they take its name. A new one may be written under its name from the
+// beginning: a power cut can leave a name that leads to a part of the bytes,
+// which the database does not name, and the next Commit replaces. A full disk,
+// and one that loses what was written to it, are Unavailable. After an error,
+// what is still staged should be discarded.
 func (d *Disk) Commit(ctx context.Context, staged []Staged) error {
-	if len(staged) == 0 {
-		return nil
+	small, files := bySize(staged)
+	if len(files) > 0 {
+		if err := d.durable.bytes(ctx, files); err != nil {
+			return fmt.Errorf("make blobs durable: %w", err)
+		}
 	}
-	if err := d.durable.bytes(ctx, staged); err != nil {
-		return fmt.Errorf("make blobs durable: %w", err)
+	for i := range small {
+		small[i].mark = d.durable.mark() // its first byte is yet to be written
 	}
-	dirs, err := d.rename(ctx, staged)
+	taken, err := d.name(ctx, small, files)
 	if err != nil {
 		return full(fmt.Errorf("name a blob: %w", err))
 	}
-	if err := d.durable.names(ctx, staged, dirs); err != nil {
+	if err := d.durable.names(ctx, slices.Concat(small, files), d.dirs(staged)); err != nil {
 		return full(fmt.Errorf("make blobs' names durable: %w", err))
+	}
+	if len(taken) > 0 {
+		if err := d.replace(ctx, taken); err != nil {
+			return err
+		}
+	}
+	for _, b := range small {
+		d.Discard(b)
 	}
 	return nil
 }
 
-// rename gives staged blobs their names, and returns the directories that
-// they are in. Remove, which goes by when that was, does not come between.
-func (d *Disk) rename(ctx context.Context, staged []Staged) (dirs map[string]bool, err error) {
+// bySize tells blobs in memory from those in files.
+func bySize(staged []Staged) (small, files []Staged) {
+	for _, b := range staged {
+		if b.small != nil {
+			small = append(small, b)
+		} else {
+			files = append(files, b)
+		}
+	}
+	return small, files
+}
+
+// dirs are the directories of blobs.
+func (d *Disk) dirs(staged []Staged) map[string]bool {
+	dirs := make(map[string]bool)
+	for _, b := range staged {
+		dirs[filepath.Dir(d.path(b.SHA256))] = true
+	}
+	return dirs
+}
+
+// name gives staged blobs their names. It returns the small ones whose names
+// are taken. Remove, which goes by when that was, does not come between.
+func (d *Disk) name(ctx context.Context, small, files []Staged) (taken []Staged, err error) {
 	lock, err := lockPath(d.lockPath(), true)
 	if err != nil {
 		return nil, err
 	}
 	defer lock.Close()
 	now := time.Now()
-	dirs = make(map[string]bool)
-	for _, b := range staged {
+	for _, b := range files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -161,13 +208,11 @@ func (d *Disk) rename(ctx context.Context, staged []Staged) (dirs map[string]boo
 				return nil, err
 			}
 		}
-		path := d.path(b.SHA256)
-		if err := rename(b.path, path); err != nil {
+		if err := rename(b.path, d.path(b.SHA256)); err != nil {
 			return nil, err
 		}
-		dirs[filepath.Dir(path)] = true
 	}
-	return dirs, nil
+	return d.writeAll(ctx, small)
 }
 
 // Clean removes files that were never committed, of processes that are gone:

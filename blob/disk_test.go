@@ -117,6 +117,27 @@ func TestDiskThatCannotBeUsed(t *testing.T) {
 	}
 }
 
+// TestTakenName commits a small blob whose name leads to what a power cut left
+// of it.
+func TestTakenName(t *testing.T) {
+	t.Parallel()
+	d, dir := newDisk(t)
+	s := blobtest.Small{Storage: d, Most: 100}
+	if err := os.WriteFile(path(dir, "whole"), []byte("who"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	staged := blobtest.Stage(t, s, "whole")
+	other := blobtest.Stage(t, s, "other")
+	if err := s.Commit(t.Context(), []blob.Staged{staged, other}); err != nil {
+		t.Fatalf("Commit: %v", err)
+	}
+	blobtest.Check(t, s, "whole")
+	blobtest.Check(t, s, "other")
+	if left := blobtest.Leftovers(t, filepath.Join(dir, "tmp")); len(left) != 0 {
+		t.Errorf("staged files: got %v, want none", left)
+	}
+}
+
 // TestCleanAbandoned cleans up after a process that is gone, and spares what
 // may not be abandoned.
 func TestCleanAbandoned(t *testing.T) {

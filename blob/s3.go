@@ -137,6 +137,10 @@ func (s *S3) key(sha256 string) string { return s.prefix + name(sha256) }
 // where blobs are staged, is Unavailable.
 func (s *S3) Create() (*Writer, error) { return s.create() }
 
+// CreateSmall begins a blob that will have size bytes, and which waits for its
+// Commit in memory if that is little. The rest is as with Create.
+func (s *S3) CreateSmall(size int64) (*Writer, error) { return s.createSmall(size) }
+
 // Open opens a blob of size bytes for reading. It asks the store for nothing
 // yet, but returns NotFound for what is no digest. Reading returns NotFound if
 // there is no such blob, and fails if it has another size; it ends with ctx.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -50,20 +49,20 @@ func (s *S3) Commit(ctx context.Context, staged []Staged) error {
 }
 
 func (s *S3) upload(ctx context.Context, b Staged) error {
-	f, err := os.Open(b.path)
+	from, err := b.open()
 	if err != nil {
 		return fmt.Errorf("upload a blob: %w", err)
 	}
-	defer f.Close()
+	defer from.Close()
 	unlock, err := s.busy.lock(ctx, b.SHA256)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	if b.Size > s.part {
-		return s.uploadParts(ctx, b, f)
+		return s.uploadParts(ctx, b, from)
 	}
-	return s.put(ctx, s.key(b.SHA256), b.SHA256, io.NewSectionReader(f, 0, b.Size))
+	return s.put(ctx, s.key(b.SHA256), b.SHA256, io.NewSectionReader(from, 0, b.Size))
 }
 
 // put uploads bytes with a digest in one request.
@@ -80,7 +79,7 @@ func (s *S3) put(ctx context.Context, key, digest string, body *io.SectionReader
 }
 
 // uploadParts uploads a large blob in parts. Memory does not grow with it.
-func (s *S3) uploadParts(ctx context.Context, b Staged, f *os.File) error {
+func (s *S3) uploadParts(ctx context.Context, b Staged, from io.ReaderAt) error {
 	key := s.key(b.SHA256)
 	began := time.Now()
 	id, err := s.store.NewMultipartUpload(ctx, s.bucket, key, minio.PutObjectOptions{
@@ -89,7 +88,7 @@ func (s *S3) uploadParts(ctx context.Context, b Staged, f *os.File) error {
 	if err != nil {
 		return refused(ctx, "begin an upload", err)
 	}
-	parts, err := s.putParts(ctx, b, f, id)
+	parts, err := s.putParts(ctx, b, from, id)
 	if err == nil {
 		if _, err = s.store.CompleteMultipartUpload(ctx, s.bucket, key, id, parts, minio.PutObjectOptions{}); err == nil {
 			return nil
@@ -117,7 +116,7 @@ const maxParts = 10_000
 
 // putParts uploads the parts of a blob. It fails if together they are not the
 // bytes with its digest.
-func (s *S3) putParts(ctx context.Context, b Staged, f *os.File, id string) ([]minio.CompletePart, error) {
+func (s *S3) putParts(ctx context.Context, b Staged, from io.ReaderAt, id string) ([]minio.CompletePart, error) {
 	size := max(s.part, (b.Size+maxParts-1)/maxParts)
 	parts := make([]minio.CompletePart, (b.Size+size-1)/size)
 	whole := sha256.New()
@@ -128,7 +127,7 @@ func (s *S3) putParts(ctx context.Context, b Staged, f *os.File, id string) ([]m
 			break
 		}
 		offset := int64(i) * size
-		section := io.NewSectionReader(f, offset, min(size, b.Size-offset))
+		section := io.NewSectionReader(from, offset, min(size, b.Size-offset))
 		hash := sha256.New()
 		if _, err := io.Copy(io.MultiWriter(whole, hash), section); err != nil {
 			group.Go(func() error { return fmt.Errorf("read a staged blob: %w", err) })

@@ -23,7 +23,8 @@ type staging struct {
 	root string
 	host string // the machine, as directories' names begin; without dashes, as one follows
 
-	begun atomic.Uint64 // blobs of this process
+	begun  atomic.Uint64 // files of this process
+	memory memory
 
 	mu   sync.Mutex
 	dir  string // of this process; empty until it is needed
@@ -45,8 +46,26 @@ func newStaging(root string) (*staging, error) {
 	return s, nil
 }
 
-// create opens the file of a new blob. A disk that is full is Unavailable.
+// create begins a blob in a file. A disk that is full is Unavailable.
 func (s *staging) create() (*Writer, error) {
+	f, err := s.file()
+	if err != nil {
+		return nil, err
+	}
+	return &Writer{staging: s, f: f, hash: sha256.New(), last: time.Now()}, nil
+}
+
+// createSmall begins a blob in memory if size, which it will have, is small and
+// there is room, and else in a file.
+func (s *staging) createSmall(size int64) (*Writer, error) {
+	if small := s.memory.take(size); small != nil {
+		return &Writer{staging: s, small: small, hash: sha256.New(), last: time.Now()}, nil
+	}
+	return s.create()
+}
+
+// file makes a file for a blob.
+func (s *staging) file() (*os.File, error) {
 	dir, err := s.own()
 	if err != nil {
 		return nil, full(fmt.Errorf("create a blob: %w", err))
@@ -62,7 +81,7 @@ func (s *staging) create() (*Writer, error) {
 	if err != nil {
 		return nil, full(fmt.Errorf("create a blob: %w", err))
 	}
-	return &Writer{f: f, hash: sha256.New(), last: time.Now()}, nil
+	return f, nil
 }
 
 // spread is over how many directories a process spreads its blobs: the kernel
@@ -133,7 +152,13 @@ func openLock(dir string) (*os.File, error) {
 }
 
 // Discard drops a staged blob. After a Commit there is nothing left to drop.
-func (s *staging) Discard(b Staged) { os.Remove(b.path) }
+func (s *staging) Discard(b Staged) {
+	if b.small != nil {
+		b.small.free()
+		return
+	}
+	os.Remove(b.path)
+}
 
 // clean removes what processes left that are gone. The locks of those on other
 // machines may not be seen from here, so theirs must also be untouched for a

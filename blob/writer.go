@@ -15,7 +15,10 @@ const stride = 16 << 20
 // Writer takes the bytes of one blob and hashes them as they come. It is not
 // safe for concurrent use.
 type Writer struct {
-	f     *os.File
+	staging *staging
+	small   *small   // holds the bytes; nil if f does
+	f       *os.File // nil if small does
+
 	hash  hash.Hash
 	size  int64
 	last  time.Time // when something was last written, or when it began
@@ -28,7 +31,7 @@ type Writer struct {
 
 // Write appends to the blob. A full disk is Unavailable.
 func (w *Writer) Write(p []byte) (int, error) {
-	n, err := w.f.Write(p)
+	n, err := w.append(p)
 	w.hash.Write(p[:n])
 	w.size += int64(n)
 	w.last = time.Now()
@@ -42,13 +45,45 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// append appends to what holds the bytes: a file as soon as there are more than
+// were announced.
+func (w *Writer) append(p []byte) (int, error) {
+	if w.small != nil {
+		if len(w.small.bytes)+len(p) <= cap(w.small.bytes) {
+			w.small.bytes = append(w.small.bytes, p...)
+			return len(p), nil
+		}
+		if err := w.spill(); err != nil {
+			return 0, err
+		}
+	}
+	return w.f.Write(p)
+}
+
+// spill goes on in a file.
+func (w *Writer) spill() error {
+	f, err := w.staging.file()
+	if err != nil {
+		return err
+	}
+	w.f = f
+	_, err = f.Write(w.small.bytes)
+	w.small.free()
+	w.small = nil
+	return err
+}
+
 // Reset drops what was written, to begin anew.
 func (w *Writer) Reset() error {
-	if err := w.f.Truncate(0); err != nil {
-		return fmt.Errorf("reset a blob: %w", err)
-	}
-	if _, err := w.f.Seek(0, io.SeekStart); err != nil {
-		return fmt.Errorf("reset a blob: %w", err)
+	if w.small != nil {
+		w.small.bytes = w.small.bytes[:0]
+	} else {
+		if err := w.f.Truncate(0); err != nil {
+			return fmt.Errorf("reset a blob: %w", err)
+		}
+		if _, err := w.f.Seek(0, io.SeekStart); err != nil {
+			return fmt.Errorf("reset a blob: %w", err)
+		}
 	}
 	w.hash.Reset()
 	w.size, w.begun = 0, 0
@@ -56,7 +91,8 @@ func (w *Writer) Reset() error {
 }
 
 // Reader opens the blob for reading beside, also while it grows, and after it
-// was finished, committed or dropped. The caller closes it.
+// was finished, committed or dropped. It must have been begun by Create. The
+// caller closes it.
 func (w *Writer) Reader() (*os.File, error) {
 	f, err := os.Open(w.f.Name())
 	if err != nil {
@@ -74,6 +110,11 @@ func (w *Writer) Size() int64 { return w.size }
 // Finish ends the blob. It counts once it is committed. A full disk is
 // Unavailable.
 func (w *Writer) Finish() (Staged, error) {
+	b := Staged{SHA256: w.SHA256(), Size: w.size, small: w.small, written: w.last, mark: w.mark}
+	if w.small != nil {
+		w.ended = true
+		return b, nil
+	}
 	if w.synced {
 		if err := w.f.Sync(); err != nil {
 			w.Abort()
@@ -85,7 +126,8 @@ func (w *Writer) Finish() (Staged, error) {
 		os.Remove(w.f.Name())
 		return Staged{}, full(fmt.Errorf("finish a blob: %w", err))
 	}
-	return Staged{SHA256: w.SHA256(), Size: w.size, path: w.f.Name(), written: w.last, mark: w.mark}, nil
+	b.path = w.f.Name()
+	return b, nil
 }
 
 // Abort drops the blob. It does nothing once the blob was finished.
@@ -94,6 +136,10 @@ func (w *Writer) Abort() {
 		return
 	}
 	w.ended = true
+	if w.small != nil {
+		w.small.free()
+		return
+	}
 	w.f.Close()
 	os.Remove(w.f.Name())
 }
@@ -102,6 +148,7 @@ func (w *Writer) Abort() {
 type Staged struct {
 	SHA256  string
 	Size    int64
+	small   *small // holds the bytes; nil if the file at path does
 	path    string
 	written time.Time
 	mark    uint64

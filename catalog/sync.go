@@ -401,7 +401,7 @@ func (s *syncing) download(ctx context.Context, u *content.Unit) (blob.Staged, e
 	if err := s.c.DB.Room(); err != nil {
 		return blob.Staged{}, err
 	}
-	w, err := s.c.Blobs.Create()
+	w, err := s.c.Blobs.CreateSmall(u.Size)
 	if err != nil {
 		return blob.Staged{}, err
 	}
