@@ -141,6 +141,9 @@ func (d *Disk) CreateSmall(size int64) (*Writer, error) {
 // and one that loses what was written to it, are Unavailable. After an error,
 // what is still staged should be discarded.
 func (d *Disk) Commit(ctx context.Context, staged []Staged) error {
+	if len(staged) == 0 {
+		return nil
+	}
 	small, files := bySize(staged)
 	if len(files) > 0 {
 		if err := d.durable.bytes(ctx, files); err != nil {

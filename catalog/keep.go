@@ -1,9 +1,12 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"ream/blob"
 	"ream/content"
@@ -25,9 +28,9 @@ type wanted struct {
 	line int
 }
 
-// keeper makes durable and records what a sync fetches, one batch while the
-// next is fetched: that costs about the same however many files it is, and
-// nobody who fetches waits for it.
+// keeper makes durable and records what a sync fetches: one batch is recorded
+// while the next is made durable and the one after it is fetched. That costs
+// about the same however many files it is, and nobody who fetches waits for it.
 type keeper struct {
 	c *Catalog
 
@@ -189,15 +192,36 @@ func (k *keeper) end() {
 
 // run keeps batch after batch until the end, or until that fails.
 func (k *keeper) run(ctx context.Context) error {
+	durable := make(chan batch)
+	var recording errgroup.Group
+	recording.Go(func() (err error) {
+		for b := range durable {
+			if err == nil {
+				if err = k.record(ctx, b); err != nil {
+					k.fail(err)
+				}
+			}
+		}
+		return err
+	})
+	err := k.commitAll(ctx, durable)
+	close(durable)
+	return cmp.Or(recording.Wait(), err)
+}
+
+// commitAll makes batch after batch durable until the end, or until that fails.
+func (k *keeper) commitAll(ctx context.Context, durable chan<- batch) error {
 	for {
 		b, ok := k.take()
 		if !ok {
 			return nil
 		}
-		if err := k.keep(ctx, b); err != nil {
+		if err := k.c.Blobs.Commit(ctx, b.staged); err != nil {
+			k.discard(b.staged)
 			k.fail(err)
 			return err
 		}
+		durable <- b
 	}
 }
 
@@ -213,12 +237,8 @@ func (k *keeper) take() (b batch, ok bool) {
 	return b, len(b.staged)+len(b.landed)+len(b.found) > 0
 }
 
-// keep makes a batch durable and records it.
-func (k *keeper) keep(ctx context.Context, b batch) error {
-	defer func() { k.discard(b.staged) }()
-	if err := k.c.Blobs.Commit(ctx, b.staged); err != nil {
-		return err
-	}
+// record records a batch that is durable.
+func (k *keeper) record(ctx context.Context, b batch) error {
 	artifacts := make([]content.Artifact, len(b.staged))
 	digests := make([]content.Digest, len(b.staged))
 	for i, s := range b.staged {
@@ -239,7 +259,6 @@ func (k *keeper) keep(ctx context.Context, b batch) error {
 	}); err != nil {
 		return err
 	}
-	b.staged = nil
 	for _, u := range slices.Concat(b.landed, b.found) {
 		k.units = append(k.units, u.ID)
 	}

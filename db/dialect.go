@@ -57,9 +57,11 @@ func (d *dialect) rebind(query string) string {
 
 // rows is a FROM item named alias over one JSON argument, an array of objects
 // with these columns ("id bigint", "state text"): bulk work as one statement.
+// Texts sort byte by byte, as those of the tables do.
 func (d *dialect) rows(alias string, columns ...string) string {
 	if d == &postgres {
-		return fmt.Sprintf("json_to_recordset(CAST(? AS json)) AS %s(%s)", alias, strings.Join(columns, ", "))
+		all := strings.ReplaceAll(strings.Join(columns, ", "), " text", ` text COLLATE "C"`)
+		return fmt.Sprintf("json_to_recordset(CAST(? AS json)) AS %s(%s)", alias, all)
 	}
 	fields := make([]string, len(columns))
 	for i, c := range columns {
