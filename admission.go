@@ -6,10 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/http"
 	"strings"
 	"time"
 
 	"ream/access"
+	"ream/content"
 	"ream/db"
 	"ream/guard"
 )
@@ -97,6 +99,21 @@ func (o options) newGuard(e *engine) (*guard.Guard, error) {
 		}
 	})
 	return g, nil
+}
+
+// openContent reports whether a server that listens on an address lets everybody
+// read content where its distribution says nothing else.
+func (a *admission) openContent(listen string) bool { return a.publicContent || !a.demands(listen) }
+
+// contentReaders lets in who may read content, as an origin wants it.
+func (o options) contentReaders(g *guard.Guard) func(http.ResponseWriter, *http.Request, content.Access) (*http.Request, bool) {
+	open := o.admission.openContent(o.listen)
+	return func(w http.ResponseWriter, r *http.Request, a content.Access) (*http.Request, bool) {
+		if a == content.Public || a != content.WithToken && open {
+			return r, false
+		}
+		return g.Content(w, r), true
+	}
 }
 
 // warnOfLockedDoor tells how to get in where nobody can.

@@ -168,7 +168,7 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 		return nil, err
 	}
 	s.demand = o.onDemand.fetcher(e)
-	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log, Redirect: e.redirect, Demand: s.demand, Sees: sees(e.store), KeepReplaced: o.replaced, Now: o.now})
+	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log, Redirect: e.redirect, Demand: s.demand, Admit: o.contentReaders(s.guard), Sees: sees(e.store), KeepReplaced: o.replaced, Now: o.now})
 	e.store.OnChange(func(c db.Changes) {
 		s.hub.Changed(topics(c)...)
 		s.hub.Ended(ended(c)...)
@@ -183,7 +183,7 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 	settings.Rate = quota.NewRate(settings.Limits.Rate, settings.Limits.Burst)
 	settings.Guard, settings.Origins = s.guard, o.admission.origins.all
 	seen := event.Seen{Hub: s.hub, Limited: isLimited, Sees: seesTopic(e.store), Now: e.store.Now}
-	s.api = resolvers.NewHandler(resolvers.Resolver{Store: stores{e.store}, Catalog: e.operations, Hub: seen, Now: e.store.Now}, settings)
+	s.api = resolvers.NewHandler(resolvers.Resolver{Store: stores{e.store}, Catalog: e.operations, Hub: seen, Now: e.store.Now, ContentNeedsToken: !o.admission.openContent(o.listen)}, settings)
 	s.rest = rest.New(e.operations, restStores{e.store}, seen, rest.Options{Log: e.log, Answered: e.observer.exchange, Rate: settings.Rate, MaxUpload: o.uploads.Size, Origins: settings.Origins})
 	sources := e.sources()
 	sources.Hub, sources.Traffic = s.hub.Stats, s.api.Traffic
@@ -204,13 +204,8 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 	mux.Handle("/playground/", playground)
 	mux.Handle("/", web.Pages(schema != nil))
 	e.addProbes(mux, s.guard.Metrics)
-	demands := o.admission.demands(o.listen)
-	var content http.Handler = files
-	if demands && !o.admission.publicContent {
-		content = s.guard.Content(files)
-	}
-	handler := contentFirst(content, guard.Headers(guard.Strangers(mux)))
-	if !demands && (onLoopback(o.listen) || len(o.admission.hosts.all) > 0) {
+	handler := contentFirst(files, guard.Headers(guard.Strangers(mux)))
+	if !o.admission.demands(o.listen) && (onLoopback(o.listen) || len(o.admission.hosts.all) > 0) {
 		handler = guard.Hosts(o.admission.hosts.all, handler, s.api.Refuse)
 	}
 	s.handler = o.api.proxies.Handler(trail.Handler(handler, e.log, e.observer.answered))

@@ -3,6 +3,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -190,7 +191,7 @@ func checkRepository(ctx context.Context, tx *db.Tx, r *content.Repository) erro
 
 // CreateDistribution creates a distribution.
 func (c *Catalog) CreateDistribution(ctx context.Context, in DistributionInput) (*content.Distribution, error) {
-	d := &content.Distribution{Path: in.Path, RepositoryID: in.Repository, PublicationID: in.Publication}
+	d := &content.Distribution{Path: in.Path, RepositoryID: in.Repository, PublicationID: in.Publication, Access: cmp.Or(in.Access, content.AsServer)}
 	return change(ctx, c, func(tx *db.Tx) (*content.Distribution, error) {
 		if err := checkDistribution(ctx, tx, d); err != nil {
 			return nil, err
@@ -211,6 +212,7 @@ func (c *Catalog) UpdateDistribution(ctx context.Context, id content.Distributio
 			return nil, err
 		}
 		set(&d.Path, in.Path)
+		set(&d.Access, in.Access)
 		if in.Repository != nil {
 			d.RepositoryID, d.PublicationID = *in.Repository, 0
 		}
@@ -238,6 +240,11 @@ func (c *Catalog) DeleteDistribution(ctx context.Context, id content.Distributio
 func checkDistribution(ctx context.Context, tx *db.Tx, d *content.Distribution) error {
 	if err := content.CheckPath(d.Path); err != nil {
 		return fault.Input("path", "%v", err)
+	}
+	switch d.Access {
+	case content.AsServer, content.Public, content.WithToken:
+	default:
+		return fault.Input("access", "want SERVER, PUBLIC or TOKEN")
 	}
 	switch {
 	case (d.RepositoryID == 0) == (d.PublicationID == 0):

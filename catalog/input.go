@@ -86,6 +86,7 @@ type DistributionInput struct {
 	Path        string
 	Repository  content.RepositoryID
 	Publication content.PublicationID
+	Access      content.Access // content.AsServer if empty
 }
 
 // DistributionChange is what changes in a distribution. Nil fields stay; at
@@ -94,6 +95,7 @@ type DistributionChange struct {
 	Path        *string
 	Repository  *content.RepositoryID
 	Publication *content.PublicationID
+	Access      *content.Access
 }
 
 // SyncRequest asks for syncs.

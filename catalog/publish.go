@@ -147,7 +147,7 @@ func (c *Catalog) distribute(ctx context.Context, run *task.Run) error {
 		d, err := tx.LockDistributionByPath(ctx, args.Path)
 		switch {
 		case fault.Is(err, fault.NotFound):
-			d = &content.Distribution{Path: args.Path, RepositoryID: repository.ID}
+			d = &content.Distribution{Path: args.Path, RepositoryID: repository.ID, Access: content.AsServer}
 			err = tx.CreateDistribution(ctx, d)
 		case err != nil:
 		case d.RepositoryID == repository.ID:

@@ -325,7 +325,7 @@ func TestPromoteAndRollBack(t *testing.T) {
 	eachHouse(t, func(h house) {
 		r := h.repository("r")
 		dev := must[*content.Distribution](t)(h.CreateDistribution(t.Context(), catalog.DistributionInput{Path: "dev", Repository: r.ID}))
-		prod := must[*content.Distribution](t)(h.CreateDistribution(t.Context(), catalog.DistributionInput{Path: "prod", Repository: r.ID}))
+		prod := must[*content.Distribution](t)(h.CreateDistribution(t.Context(), catalog.DistributionInput{Path: "prod", Repository: r.ID, Access: content.WithToken}))
 		_, err := h.Promote(t.Context(), dev.ID, prod.ID, 0)
 		wantFault(t, err, fault.Conflict, `the distribution at "dev" serves nothing yet: publish first`)
 		_, err = h.Rollback(t.Context(), prod.ID)
@@ -343,8 +343,8 @@ func TestPromoteAndRollBack(t *testing.T) {
 		}
 		serves := func(when string, d *content.Distribution, want *content.Publication) {
 			t.Helper()
-			if got := must[*content.Serving](t)(h.DB.Serving(t.Context(), []string{d.Path})); got.PublicationID != want.ID {
-				t.Errorf("%s: %s serves %s, want %s", when, d.Path, got.PublicationID, want.ID)
+			if got := must[*content.Serving](t)(h.DB.Serving(t.Context(), []string{d.Path})); got.PublicationID != want.ID || got.Access != d.Access {
+				t.Errorf("%s: %s serves %s to %s, want %s to %s, which stays its own", when, d.Path, got.PublicationID, got.Access, want.ID, d.Access)
 			}
 		}
 		serves("pinned by the promotion", prod, ps[1])

@@ -110,6 +110,16 @@ type PublishedFile struct {
 	Stored     bool      // whether the bytes are here
 }
 
+// Access says who may read what a distribution serves.
+type Access string
+
+// The kinds of access.
+const (
+	AsServer  Access = "SERVER" // whoever may where nothing else is said
+	Public    Access = "PUBLIC" // everybody
+	WithToken Access = "TOKEN"  // who shows credentials that are good for reading
+)
+
 // Distribution serves a publication, or the newest one of a repository,
 // below a path. Exactly one of RepositoryID and PublicationID is set.
 type Distribution struct {
@@ -117,6 +127,7 @@ type Distribution struct {
 	Path          string // unique, below /content/
 	RepositoryID  RepositoryID
 	PublicationID PublicationID
+	Access        Access
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }

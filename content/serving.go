@@ -7,6 +7,7 @@ import "time"
 type Serving struct {
 	DistributionID DistributionID
 	Path           string       // of the distribution
+	Access         Access       // of the distribution
 	RepositoryID   RepositoryID // whose content it serves
 	PublicationID  PublicationID
 	// Replaced are publications that it served until recently, newest first:

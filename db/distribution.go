@@ -15,14 +15,15 @@ type distributionRow struct {
 	Path        string                 `db:"path"`
 	Repository  content.RepositoryID   `db:"repository_id"`
 	Publication content.PublicationID  `db:"publication_id"`
+	Access      content.Access         `db:"access"`
 	Created     int64                  `db:"created_at"`
 	Updated     int64                  `db:"updated_at"`
 }
 
-const distributionColumns = `id, path, COALESCE(repository_id, 0) AS repository_id, COALESCE(publication_id, 0) AS publication_id, created_at, updated_at`
+const distributionColumns = `id, path, COALESCE(repository_id, 0) AS repository_id, COALESCE(publication_id, 0) AS publication_id, access, created_at, updated_at`
 
 func (r distributionRow) item() (content.DistributionID, *content.Distribution) {
-	return r.ID, &content.Distribution{ID: r.ID, Path: r.Path, RepositoryID: r.Repository, PublicationID: r.Publication,
+	return r.ID, &content.Distribution{ID: r.ID, Path: r.Path, RepositoryID: r.Repository, PublicationID: r.Publication, Access: r.Access,
 		CreatedAt: fromMicros(r.Created), UpdatedAt: fromMicros(r.Updated)}
 }
 
@@ -97,7 +98,7 @@ func (q *queries) oneDistribution(ctx context.Context, none error, lock, conditi
 // it serves at the moment. It fails with fault.NotFound if there is none.
 func (q *queries) Serving(ctx context.Context, paths []string) (*content.Serving, error) {
 	var row servingRow
-	found, err := q.found(ctx, &row, `SELECT d.id, d.path, COALESCE(d.repository_id, p.repository_id) AS repository, COALESCE(d.publication_id, r.newest_publication_id, 0) AS publication
+	found, err := q.found(ctx, &row, `SELECT d.id, d.path, d.access, COALESCE(d.repository_id, p.repository_id) AS repository, COALESCE(d.publication_id, r.newest_publication_id, 0) AS publication
 		FROM distribution d LEFT JOIN repository r ON r.id = d.repository_id LEFT JOIN publication p ON p.id = d.publication_id
 		WHERE `+q.d.in("d.path")+` ORDER BY length(d.path) DESC LIMIT 1`, list(q.d, paths))
 	if err == nil && !found {
@@ -112,12 +113,13 @@ func (q *queries) Serving(ctx context.Context, paths []string) (*content.Serving
 type servingRow struct {
 	ID          content.DistributionID `db:"id"`
 	Path        string                 `db:"path"`
+	Access      content.Access         `db:"access"`
 	Repository  content.RepositoryID   `db:"repository"`
 	Publication content.PublicationID  `db:"publication"`
 }
 
 func (r servingRow) serving() *content.Serving {
-	return &content.Serving{DistributionID: r.ID, Path: r.Path, RepositoryID: r.Repository, PublicationID: r.Publication}
+	return &content.Serving{DistributionID: r.ID, Path: r.Path, Access: r.Access, RepositoryID: r.Repository, PublicationID: r.Publication}
 }
 
 // CreateDistribution stores a new distribution and fills in its ID and times.
@@ -128,8 +130,8 @@ func (tx *Tx) CreateDistribution(ctx context.Context, d *content.Distribution) e
 		return err
 	}
 	now := micros(tx.now())
-	if err := tx.get(ctx, &d.ID, `INSERT INTO distribution(path, repository_id, publication_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?) RETURNING id`,
-		d.Path, reference(d.RepositoryID), reference(d.PublicationID), now, now); err != nil {
+	if err := tx.get(ctx, &d.ID, `INSERT INTO distribution(path, repository_id, publication_id, access, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id`,
+		d.Path, reference(d.RepositoryID), reference(d.PublicationID), d.Access, now, now); err != nil {
 		return err
 	}
 	d.CreatedAt, d.UpdatedAt = fromMicros(now), fromMicros(now)
@@ -145,8 +147,8 @@ func (tx *Tx) UpdateDistribution(ctx context.Context, d *content.Distribution) e
 		return err
 	}
 	now := micros(tx.now())
-	n, err := tx.exec(ctx, `UPDATE distribution SET path = ?, repository_id = ?, publication_id = ?, updated_at = ? WHERE id = ?`,
-		d.Path, reference(d.RepositoryID), reference(d.PublicationID), now, d.ID)
+	n, err := tx.exec(ctx, `UPDATE distribution SET path = ?, repository_id = ?, publication_id = ?, access = ?, updated_at = ? WHERE id = ?`,
+		d.Path, reference(d.RepositoryID), reference(d.PublicationID), d.Access, now, d.ID)
 	if err != nil {
 		return err
 	}

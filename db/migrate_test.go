@@ -116,6 +116,9 @@ func TestOlderVersionsAreCompared(t *testing.T) {
 				t.Errorf("distribution %d: got %+v, want %+v", i+1, got, want)
 			}
 		}
+		if old, err := d.DistributionByPath(t.Context(), "pinned"); err != nil || old.Access != content.AsServer {
+			t.Errorf("the access of an older distribution: got %+v, %v", old, err)
+		}
 		if len(served[2].Items) > 0 {
 			t.Errorf("an empty distribution: got %+v", served[2].Items)
 		}

@@ -54,7 +54,7 @@ func (q *queries) Served(ctx context.Context, ids []content.DistributionID, req 
 // fault.NotFound if that was nothing, or if it was deleted since.
 func (q *queries) ServedAt(ctx context.Context, id content.DistributionID, at time.Time) (*content.Serving, error) {
 	var row servingRow
-	found, err := q.found(ctx, &row, `SELECT d.id, d.path, p.repository_id AS repository, p.id AS publication
+	found, err := q.found(ctx, &row, `SELECT d.id, d.path, d.access, p.repository_id AS repository, p.id AS publication
 		FROM served s JOIN distribution d ON d.id = s.distribution_id JOIN publication p ON p.id = s.publication_id
 		WHERE s.distribution_id = ? AND s.since <= ? AND (s.until IS NULL OR s.until > ?) ORDER BY s.since DESC, s.id DESC LIMIT 1`, id, micros(at), micros(at))
 	if err == nil && !found {

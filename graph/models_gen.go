@@ -65,6 +65,8 @@ type CreateDistributionInput struct {
 	Repository *string `json:"repository,omitempty"`
 	// Serve this publication.
 	Publication *string `json:"publication,omitempty"`
+	// Who may read it.
+	Access content.Access `json:"access"`
 }
 
 // What a new remote needs.
@@ -445,6 +447,8 @@ type UpdateDistributionInput struct {
 	Repository *string `json:"repository,omitempty"`
 	// Serve this publication from now on.
 	Publication *string `json:"publication,omitempty"`
+	// Who may read it from now on; who has begun to read a file reads on.
+	Access *content.Access `json:"access,omitempty"`
 }
 
 // What changes in a remote. Whatever is left out or null stays; an empty text removes what is set. Work that runs goes on with what it began with. Secrets do not follow to another host or proxy: give them again with a URL that leads there.

@@ -21,6 +21,8 @@ type DistributionResolver interface {
 	URL(ctx context.Context, obj *content.Distribution) (string, error)
 	Repository(ctx context.Context, obj *content.Distribution) (*content.Repository, error)
 	Publication(ctx context.Context, obj *content.Distribution) (*content.Publication, error)
+
+	NeedsToken(ctx context.Context, obj *content.Distribution) (bool, error)
 	History(ctx context.Context, obj *content.Distribution, first *int32, after *string, last *int32, before *string) (*Connection[*content.Served], error)
 }
 type PublicationResolver interface {
@@ -208,6 +210,52 @@ func (ec *executionContext) fieldContext_Distribution_publication(_ context.Cont
 		},
 	}
 	return fc, nil
+}
+
+func (ec *executionContext) _Distribution_access(ctx context.Context, field graphql.CollectedField, obj *content.Distribution) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Distribution_access(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Access, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v content.Access) graphql.Marshaler {
+			return ec.marshalNDistributionAccess2reamᚋcontentᚐAccess(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Distribution_access(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Distribution", field, false, false, "DistributionAccess")
+}
+
+func (ec *executionContext) _Distribution_needsToken(ctx context.Context, field graphql.CollectedField, obj *content.Distribution) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Distribution_needsToken(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Distribution().NeedsToken(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v bool) graphql.Marshaler {
+			return ec.marshalNBoolean2bool(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Distribution_needsToken(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Distribution", field, true, true, "Boolean")
 }
 
 func (ec *executionContext) _Distribution_history(ctx context.Context, field graphql.CollectedField, obj *content.Distribution) (ret graphql.Marshaler) {
@@ -1071,7 +1119,11 @@ func (ec *executionContext) unmarshalInputCreateDistributionInput(ctx context.Co
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"path", "repository", "publication"}
+	if _, present := asMap["access"]; !present {
+		asMap["access"] = "SERVER"
+	}
+
+	fieldsInOrder := [...]string{"path", "repository", "publication", "access"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1099,6 +1151,13 @@ func (ec *executionContext) unmarshalInputCreateDistributionInput(ctx context.Co
 				return it, err
 			}
 			it.Publication = data
+		case "access":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("access"))
+			data, err := ec.unmarshalNDistributionAccess2reamᚋcontentᚐAccess(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Access = data
 		}
 	}
 	return it, nil
@@ -1183,7 +1242,7 @@ func (ec *executionContext) unmarshalInputUpdateDistributionInput(ctx context.Co
 		asMap[k] = v
 	}
 
-	fieldsInOrder := [...]string{"id", "path", "repository", "publication"}
+	fieldsInOrder := [...]string{"id", "path", "repository", "publication", "access"}
 	for _, k := range fieldsInOrder {
 		v, ok := asMap[k]
 		if !ok {
@@ -1218,6 +1277,13 @@ func (ec *executionContext) unmarshalInputUpdateDistributionInput(ctx context.Co
 				return it, err
 			}
 			it.Publication = data
+		case "access":
+			ctx := graphql.WithPathContext(ctx, graphql.NewPathWithField("access"))
+			data, err := ec.unmarshalODistributionAccess2ᚖreamᚋcontentᚐAccess(ctx, v)
+			if err != nil {
+				return it, err
+			}
+			it.Access = data
 		}
 	}
 	return it, nil
@@ -1281,6 +1347,17 @@ func (ec *executionContext) _Distribution(ctx context.Context, sel ast.Selection
 				true, false,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Distribution_publication(ctx, field, obj)
+				})
+		case "access":
+			out.Values[i] = ec._Distribution_access(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
+		case "needsToken":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, true,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Distribution_needsToken(ctx, field, obj)
 				})
 		case "history":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
@@ -1713,6 +1790,21 @@ func (ec *executionContext) marshalNDistribution2ᚖreamᚋcontentᚐDistributio
 	return ec._Distribution(ctx, sel, v)
 }
 
+func (ec *executionContext) unmarshalNDistributionAccess2reamᚋcontentᚐAccess(ctx context.Context, v any) (content.Access, error) {
+	tmp, err := graphql.UnmarshalString(v)
+	res := content.Access(tmp)
+	return res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalNDistributionAccess2reamᚋcontentᚐAccess(ctx context.Context, sel ast.SelectionSet, v content.Access) graphql.Marshaler {
+	_ = sel
+	res := graphql.MarshalString(string(v))
+	if res == graphql.Null {
+		graphql.AddInvalidNullFromMarshaler(ctx, "DistributionAccess!")
+	}
+	return res
+}
+
 func (ec *executionContext) marshalNDistributionConnection2ᚖreamᚋgraphᚐConnection(ctx context.Context, sel ast.SelectionSet, v *Connection[*content.Distribution]) graphql.Marshaler {
 	if v == nil {
 		graphql.AddInvalidNullError(ctx, "DistributionConnection!")
@@ -1872,6 +1964,25 @@ func (ec *executionContext) marshalODistribution2ᚖreamᚋcontentᚐDistributio
 		return graphql.Null
 	}
 	return ec._Distribution(ctx, sel, v)
+}
+
+func (ec *executionContext) unmarshalODistributionAccess2ᚖreamᚋcontentᚐAccess(ctx context.Context, v any) (*content.Access, error) {
+	if v == nil {
+		return nil, nil
+	}
+	tmp, err := graphql.UnmarshalString(v)
+	res := content.Access(tmp)
+	return &res, graphql.ErrorOnPath(ctx, err)
+}
+
+func (ec *executionContext) marshalODistributionAccess2ᚖreamᚋcontentᚐAccess(ctx context.Context, sel ast.SelectionSet, v *content.Access) graphql.Marshaler {
+	if v == nil {
+		return graphql.Null
+	}
+	_ = sel
+	_ = ctx
+	res := graphql.MarshalString(string(*v))
+	return res
 }
 
 func (ec *executionContext) marshalOPublication2ᚖreamᚋcontentᚐPublication(ctx context.Context, sel ast.SelectionSet, v *content.Publication) graphql.Marshaler {

@@ -398,6 +398,10 @@ func (ec *executionContext) childFields_Distribution(ctx context.Context, field 
 		return ec.fieldContext_Distribution_repository(ctx, field)
 	case "publication":
 		return ec.fieldContext_Distribution_publication(ctx, field)
+	case "access":
+		return ec.fieldContext_Distribution_access(ctx, field)
+	case "needsToken":
+		return ec.fieldContext_Distribution_needsToken(ctx, field)
 	case "history":
 		return ec.fieldContext_Distribution_history(ctx, field)
 	case "createdAt":

@@ -88,8 +88,10 @@ func (g *Guard) nobody() (access.Principal, error) {
 	if g.anonymous {
 		return access.Principal{Kind: access.Anonymous, Role: access.Admin}, nil
 	}
-	return access.Principal{}, fault.New(fault.Unauthenticated, "this needs a token: send it as Authorization: Bearer, followed by the token")
+	return access.Principal{}, errNoCredentials
 }
+
+var errNoCredentials error = fault.New(fault.Unauthenticated, "this needs a token: send it as Authorization: Bearer, followed by the token")
 
 // bearer tells who has a token or a JWT.
 func (g *Guard) bearer(ctx context.Context, credentials, address string) (access.Principal, error) {

@@ -33,7 +33,12 @@ func Strangers(next http.Handler) http.Handler {
 func isLocal(r *http.Request) bool { return access.CallerOf(r.Context()).Kind == access.Local }
 
 func serveFor(next http.Handler, w http.ResponseWriter, r *http.Request, p access.Principal) {
-	next.ServeHTTP(w, r.WithContext(access.WithCaller(r.Context(), access.Caller{Principal: p, Address: address(r)})))
+	next.ServeHTTP(w, by(r, p))
+}
+
+// by is a request with who makes it in its context.
+func by(r *http.Request, p access.Principal) *http.Request {
+	return r.WithContext(access.WithCaller(r.Context(), access.Caller{Principal: p, Address: address(r)}))
 }
 
 // address is where a request comes from, without the port.
@@ -59,7 +64,7 @@ func (g *Guard) API(next http.Handler, refuse Refuse) http.Handler {
 			p, err = access.Principal{Kind: access.Nobody}, nil
 		}
 		if err != nil {
-			challenge(w, r, `Bearer realm="Ream"`, err)
+			challenge(w, r, err, bearerScheme)
 			refuse(w, r, err)
 			return
 		}
@@ -71,48 +76,64 @@ func isUpgrade(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
-// Content lets requests through to a handler of content that show good
-// credentials, as Authorization: Bearer or, for curl, apt, dnf and browsers, as
-// the password of basic authentication, with any user name.
-func (g *Guard) Content(next http.Handler) http.Handler {
-	return g.readers("published content", true, next)
+// Content returns a request for content, with who makes it in its context, if
+// they show credentials that are good for reading: as Authorization: Bearer or,
+// for curl, apt, dnf and browsers, as the password of basic authentication, with
+// any user name. It demands them also where nothing else does. If they are not
+// good it answers, and returns nil.
+func (g *Guard) Content(w http.ResponseWriter, r *http.Request) *http.Request {
+	return g.reader(w, r, "published content", true, false)
 }
 
-// Metrics is Content for a handler of metrics, which tell of all repositories.
-func (g *Guard) Metrics(next http.Handler) http.Handler { return g.readers("metrics", false, next) }
-
-func (g *Guard) readers(what string, limited bool, next http.Handler) http.Handler {
+// Metrics lets requests through to a handler of metrics, which tell of all
+// repositories, that show credentials as Content wants them.
+func (g *Guard) Metrics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if isLocal(r) {
+		if r := g.reader(w, r, "metrics", false, g.anonymous); r != nil {
 			next.ServeHTTP(w, r)
-			return
 		}
-		authorization := r.Header.Get("Authorization")
-		if _, password, ok := r.BasicAuth(); ok {
-			authorization = "Bearer " + password
-		}
-		p, err := g.Identify(r.Context(), authorization, address(r))
-		if err == nil {
-			err = p.Check(access.Reader, limited, what)
-		}
-		if err != nil {
-			challenge(w, r, `Basic realm="Ream", charset="UTF-8"`, err)
-			http.Error(w, fault.Message(err), status(err))
-			return
-		}
-		serveFor(next, w, r, p)
 	})
 }
 
-// challenge sets the headers that say what credentials are wanted, and when.
-func challenge(w http.ResponseWriter, r *http.Request, scheme string, err error) {
+// reader is Content for those who read what is named, also if they are limited
+// to some repositories or show no credentials, as far as that may be.
+func (g *Guard) reader(w http.ResponseWriter, r *http.Request, what string, limited, anonymous bool) *http.Request {
+	if isLocal(r) {
+		return r
+	}
+	authorization := r.Header.Get("Authorization")
+	if _, password, ok := r.BasicAuth(); ok {
+		authorization = "Bearer " + password
+	}
+	p, err := access.Principal{}, errNoCredentials
+	if authorization != "" || anonymous {
+		p, err = g.Identify(r.Context(), authorization, address(r))
+	}
+	if err == nil {
+		err = p.Check(access.Reader, limited, what)
+	}
+	if err != nil {
+		challenge(w, r, err, `Basic realm="Ream", charset="UTF-8"`, bearerScheme)
+		http.Error(w, fault.Message(err), status(err))
+		return nil
+	}
+	return by(r, p)
+}
+
+const bearerScheme = `Bearer realm="Ream"`
+
+// challenge sets the headers that say by which schemes credentials are wanted,
+// and when.
+func challenge(w http.ResponseWriter, r *http.Request, err error, schemes ...string) {
 	w.Header().Set("Cache-Control", "no-store")
 	switch fault.KindOf(err) {
 	case fault.Unauthenticated:
-		if r.Header.Get("Authorization") != "" && strings.HasPrefix(scheme, "Bearer") {
-			scheme += `, error="invalid_token"`
+		for _, scheme := range schemes {
+			if r.Header.Get("Authorization") != "" && scheme == bearerScheme {
+				scheme += `, error="invalid_token"`
+			}
+			w.Header().Add("WWW-Authenticate", scheme)
 		}
-		w.Header().Set("WWW-Authenticate", scheme)
 	case fault.RateLimited:
 		w.Header().Set("Retry-After", strconv.Itoa(int(failuresEvery/time.Second)))
 	case fault.Unavailable:

@@ -60,7 +60,7 @@ func (h *Handler) serveDir(w http.ResponseWriter, r *http.Request, id content.Pu
 	header := w.Header()
 	header["Cache-Control"] = caching
 	header["X-Content-Type-Options"] = noSniff
-	header.Set("Vary", "Accept")
+	header.Add("Vary", "Accept")
 	var body bytes.Buffer
 	if prefersJSON(r.Header.Get("Accept")) {
 		header.Set("Content-Type", "application/json")
@@ -128,7 +128,7 @@ func redirectToDir(w http.ResponseWriter, r *http.Request) {
 		ref += "?" + r.URL.RawQuery
 	}
 	header := w.Header()
-	header["Cache-Control"] = revalidate
+	mayChange(header)
 	header.Set("Location", ref)
 	w.WriteHeader(http.StatusFound)
 }

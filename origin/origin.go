@@ -74,6 +74,12 @@ type Options struct {
 	// be.
 	Demand *demand.Fetcher
 
+	// Admit lets in who may read what has an access. It returns the request, with
+	// who makes it in its context, and whether others could not have it so that no
+	// cache may share the answer; or it answers itself, and returns nil. What lies
+	// in no distribution has the zero access. Everybody is let in if it is nil.
+	Admit func(http.ResponseWriter, *http.Request, content.Access) (admitted *http.Request, private bool)
+
 	// Sees tells whether the caller of a request may see a repository's content.
 	// What they may not see is answered as if it were not there. Everybody sees
 	// everything if it is nil.
@@ -88,6 +94,7 @@ type Handler struct {
 	pageSize int
 	now      func() time.Time
 	redirect func(ctx context.Context, sha256, contentType string) (string, error)
+	admit    func(http.ResponseWriter, *http.Request, content.Access) (*http.Request, bool)
 	sees     func(context.Context, content.RepositoryID) (bool, error)
 	demand   *demand.Fetcher
 	served   *served
@@ -125,6 +132,7 @@ func New(lookup Lookup, blobs Blobs, o Options) *Handler {
 		pageSize: o.PageSize,
 		now:      o.Now,
 		redirect: o.Redirect,
+		admit:    o.Admit,
 		sees:     o.Sees,
 		demand:   o.Demand,
 		served:   newServed(lookup, o.ServedFor, o.KeepReplaced, o.Now),
@@ -146,11 +154,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	path, ok := strings.CutPrefix(r.URL.Path, Prefix)
-	if path = clean(path); !ok || path == "" {
-		http.Error(w, "not found: name a distribution, as in "+Prefix+"<path>/", http.StatusNotFound)
-		return
+	s, err := content.Serving{}, errNoName
+	if path = clean(path); ok && path != "" {
+		s, err = h.served.find(r.Context(), path)
 	}
-	s, err := h.served.find(r.Context(), path)
+	header, rules := w.Header(), &forAll
+	if h.admit != nil && (err == nil || fault.Is(err, fault.NotFound)) {
+		var private bool
+		if r, private = h.admit(w, r, s.Access); r == nil {
+			return
+		}
+		if private {
+			rules = &forOne
+			header["Vary"] = rules.vary
+		}
+	}
+	header["Cache-Control"] = rules.current
 	if err == nil && h.sees != nil {
 		err = h.check(r.Context(), s, path)
 	}
@@ -158,10 +177,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	rest, caching := path[len(s.Path):], revalidate
+	rest, caching := path[len(s.Path):], rules.current
 	if at, below, ok := cutTime(rest); ok {
 		if h.isPast(at) {
-			caching = immutable
+			caching = rules.past
 		}
 		if s, err = h.at(r.Context(), s, at, path); err != nil {
 			h.fail(w, r, err)
@@ -191,6 +210,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.serveFile(w, r, f, caching)
 	}
 }
+
+var errNoName error = fault.New(fault.NotFound, "not found: name a distribution, as in %s<path>/", Prefix)
 
 // clean resolves what is not clean in a path, such as the two slashes that
 // clients make of a base with one at its end. It stays below the topmost

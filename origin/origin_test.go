@@ -34,7 +34,8 @@ type library struct {
 	publications map[content.PublicationID]map[string]content.PublishedFile
 	then         map[time.Time]content.PublicationID // what was served since a time
 	replaced     []content.PublicationID
-	failure      error // what every lookup fails with, if anything
+	access       content.Access // of all distributions
+	failure      error          // what every lookup fails with, if anything
 	asked        map[string]int
 }
 
@@ -65,7 +66,7 @@ func (l *library) Serving(ctx context.Context, paths []string) (*content.Serving
 	defer l.mu.Unlock()
 	for _, p := range paths {
 		if id, ok := l.served[p]; ok {
-			return &content.Serving{DistributionID: 1, Path: p, PublicationID: id}, nil
+			return &content.Serving{DistributionID: 1, Path: p, PublicationID: id, Access: l.access}, nil
 		}
 	}
 	return nil, fault.New(fault.NotFound, "distribution not found")

@@ -26,12 +26,33 @@ var buffers = sync.Pool{New: func() any { return new([smallFile]byte) }}
 // a browser that shows it may neither guess its type nor run anything in it.
 var (
 	acceptRanges = []string{"bytes"}
-	revalidate   = []string{"no-cache"}                    // the next publication may have something else there
-	immutable    = []string{"max-age=31536000, immutable"} // not public: clients that need a token share no cache
 	noSniff      = []string{"nosniff"}
 	sandbox      = []string{"sandbox; default-src 'none'; frame-ancestors 'none'"}
 	noReferrer   = []string{"no-referrer"}
 )
+
+// caching is what caches are told.
+type caching struct {
+	current []string // of what the next publication may have otherwise
+	past    []string // of what stays
+	vary    []string // on what the answer depends; nil for nothing
+}
+
+var (
+	forAll = caching{current: []string{"no-cache"}, past: []string{"max-age=31536000, immutable"}}
+	// forOne is for what is not everybody's: no cache may give it to others.
+	forOne = caching{current: []string{"private, no-cache"}, past: []string{"private, max-age=31536000, immutable"}, vary: []string{"Authorization"}}
+)
+
+// mayChange says of an answer that the next one may be another, to those caches
+// alone that were told so far.
+func mayChange(h http.Header) {
+	if said := h.Get("Cache-Control"); strings.HasPrefix(said, "private") {
+		h["Cache-Control"] = forOne.current
+	} else {
+		h["Cache-Control"] = forAll.current
+	}
+}
 
 // serveFile answers with the bytes of a file, a part of them, or the news
 // that the client has them already.
@@ -179,7 +200,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	for _, name := range []string{"Repr-Digest", "Etag", "Last-Modified"} {
 		header.Del(name)
 	}
-	header["Cache-Control"] = revalidate
+	mayChange(header)
 	if upstream, ok := errors.AsType[*demand.UpstreamError](err); ok {
 		h.failUpstream(w, upstream)
 		return

@@ -28,6 +28,10 @@ func (r *distributionResolver) Publication(ctx context.Context, obj *content.Dis
 	return reference(ctx, loadersOf(ctx).publications, repository.NewestPublicationID)
 }
 
+func (r *distributionResolver) NeedsToken(ctx context.Context, obj *content.Distribution) (bool, error) {
+	return obj.Access == content.WithToken || obj.Access == content.AsServer && r.ContentNeedsToken, nil
+}
+
 func (r *distributionResolver) History(ctx context.Context, obj *content.Distribution, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Served], error) {
 	return listOf(ctx, loadersOf(ctx).served, obj.ID, first, after, last, before)
 }
@@ -45,6 +49,7 @@ func (r *mutationResolver) CreateDistribution(ctx context.Context, input graph.C
 		Path:        input.Path,
 		Repository:  value(repository),
 		Publication: value(publication),
+		Access:      input.Access,
 	})
 }
 
@@ -65,6 +70,7 @@ func (r *mutationResolver) UpdateDistribution(ctx context.Context, input graph.U
 		Path:        input.Path,
 		Repository:  repository,
 		Publication: publication,
+		Access:      input.Access,
 	})
 }
 

@@ -23,6 +23,10 @@ type Resolver struct {
 	Catalog Catalog
 	Hub     Hub
 	Now     func() time.Time
+
+	// ContentNeedsToken is whether clients have to show a token where a
+	// distribution does not say.
+	ContentNeedsToken bool
 }
 
 // Stores gives to each caller the store that they may read.

@@ -91,11 +91,11 @@ func (s *stub) DeleteVersion(context.Context, catalog.DeleteVersionRequest) (*ta
 }
 
 func (s *stub) Promote(context.Context, content.DistributionID, content.DistributionID, content.PublicationID) (*content.Distribution, error) {
-	return &content.Distribution{ID: 3, Path: "prod", PublicationID: 5}, s.err
+	return &content.Distribution{ID: 3, Path: "prod", PublicationID: 5, Access: content.AsServer}, s.err
 }
 
 func (s *stub) Rollback(context.Context, content.DistributionID) (*content.Distribution, error) {
-	return &content.Distribution{ID: 3, Path: "prod", PublicationID: 4}, s.err
+	return &content.Distribution{ID: 3, Path: "prod", PublicationID: 4, Access: content.AsServer}, s.err
 }
 
 func (s *stub) VersionsByID(_ context.Context, ids []content.VersionID) ([]*content.Version, error) {

@@ -92,17 +92,18 @@ func rollbackRequest(in *object) (content.DistributionID, error) {
 
 // distributionView is a distribution that serves a publication.
 type distributionView struct {
-	ID          string    `json:"id"`
-	Path        string    `json:"path"`
-	URL         string    `json:"url"`
-	Publication string    `json:"publication"` // its id
-	CreatedAt   time.Time `json:"createdAt"`
-	UpdatedAt   time.Time `json:"updatedAt"`
+	ID          string         `json:"id"`
+	Path        string         `json:"path"`
+	URL         string         `json:"url"`
+	Publication string         `json:"publication"` // its id
+	Access      content.Access `json:"access"`
+	CreatedAt   time.Time      `json:"createdAt"`
+	UpdatedAt   time.Time      `json:"updatedAt"`
 }
 
 func (h *Handler) switched(w http.ResponseWriter, r *http.Request, d *content.Distribution) error {
 	write(w, r, http.StatusOK, mediaJSON, distributionView{ID: d.NodeID(), Path: d.Path, URL: (&url.URL{Path: "/content/" + d.Path + "/"}).EscapedPath(),
-		Publication: d.PublicationID.String(), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt})
+		Publication: d.PublicationID.String(), Access: d.Access, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt})
 	return nil
 }
 

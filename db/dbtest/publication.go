@@ -152,7 +152,7 @@ func distributions(l library) {
 	r := l.repository("r")
 	p := l.publish(l.version(r, nil, nil))
 	a := l.distribute(content.Distribution{Path: "debian/stable", RepositoryID: r.ID})
-	b := l.distribute(content.Distribution{Path: "debian/testing", PublicationID: p.ID})
+	b := l.distribute(content.Distribution{Path: "debian/testing", PublicationID: p.ID, Access: content.WithToken})
 	equal(l.t, "by path", must(l.DistributionByPath(l.ctx(), "debian/testing"))(l.t), b)
 	equal(l.t, "by id", must(l.DistributionsByID(l.ctx(), []content.DistributionID{b.ID, 99, a.ID}))(l.t), []*content.Distribution{b, nil, a})
 	equal(l.t, "all", nodes(must(l.Distributions(l.ctx(), page.Request{}))(l.t)), []*content.Distribution{a, b})
@@ -179,7 +179,7 @@ func distributions(l library) {
 		l.distribute(content.Distribution{Path: beside, RepositoryID: r.ID})
 	}
 
-	a.Path, a.RepositoryID, a.PublicationID = "debian/stable/main", 0, p.ID // below its own path
+	a.Path, a.RepositoryID, a.PublicationID, a.Access = "debian/stable/main", 0, p.ID, content.Public // below its own path
 	l.tx(func(tx *db.Tx) error { return tx.UpdateDistribution(l.ctx(), a) })
 	equal(l.t, "updated", must(l.DistributionByPath(l.ctx(), a.Path))(l.t), a)
 	l.fails(fault.NotFound, "there is no distribution-99", func(tx *db.Tx) error {
@@ -221,7 +221,7 @@ func serving(l library) {
 	r := l.repository("r")
 	d := l.distribute(content.Distribution{Path: "x/y", RepositoryID: r.ID})
 	candidates := []string{"x", "x/y", "x/y/z"}
-	want := &content.Serving{DistributionID: d.ID, Path: "x/y", RepositoryID: r.ID}
+	want := &content.Serving{DistributionID: d.ID, Path: "x/y", RepositoryID: r.ID, Access: content.AsServer}
 	check := func(when string) {
 		l.t.Helper()
 		equal(l.t, when, must(l.Serving(l.ctx(), candidates))(l.t), want)
@@ -235,6 +235,9 @@ func serving(l library) {
 	d.RepositoryID, d.PublicationID, want.PublicationID = 0, old, old
 	l.tx(func(tx *db.Tx) error { return tx.UpdateDistribution(l.ctx(), d) })
 	check("pinned to it")
+	d.Access, want.Access = content.WithToken, content.WithToken
+	l.tx(func(tx *db.Tx) error { return tx.UpdateDistribution(l.ctx(), d) })
+	check("with a token")
 	for _, paths := range [][]string{nil, {"x"}, {"x/y/"}, {"x/z", "y"}} {
 		_, err := l.Serving(l.ctx(), paths)
 		wantFault(l.t, err, fault.NotFound, "no distribution serves this path")

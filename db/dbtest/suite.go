@@ -166,6 +166,9 @@ func (l library) publish(v *content.Version, metadata ...content.PublishedFile) 
 
 func (l library) distribute(d content.Distribution) *content.Distribution {
 	l.t.Helper()
+	if d.Access == "" {
+		d.Access = content.AsServer
+	}
 	l.tx(func(tx *db.Tx) error { return tx.CreateDistribution(l.ctx(), &d) })
 	return &d
 }
