@@ -23,6 +23,20 @@ func (b *tab) enter(label, text string) {
 	b.do(chromedp.KeyEvent("\b" + text))
 }
 
+// choose chooses an option of the field with a label.
+func (b *tab) choose(label, option string) {
+	b.t.Helper()
+	b.until(`(() => {
+		const found = [...document.querySelectorAll('label')].find((e) => e.innerText === ` + quoted(label) + `);
+		const field = found && document.getElementById(found.htmlFor);
+		const chosen = field && [...field.options].find((e) => e.text === ` + quoted(option) + `);
+		if (!chosen) return false;
+		chosen.selected = true;
+		field.dispatchEvent(new Event('change', { bubbles: true }));
+		return true;
+	})()`)
+}
+
 // pressNamed clicks what has a name for screen readers, once it is there.
 func (b *tab) pressNamed(name string) {
 	b.t.Helper()
@@ -101,9 +115,11 @@ func TestPagesChangeThings(t *testing.T) {
 	b.press("Make it")
 	b.until(shows("[role=alert]", "already"))
 	b.enter("Path", "stable")
+	b.choose("Readers", "Only who has a token")
 	b.checkAccess()
 	b.press("Make it")
-	b.until(`document.querySelector('section[aria-label=stable]') !== null`)
+	b.until(shows("section[aria-label=stable]", "to who has a token") + ` && ` + shows("section[aria-label=stable] pre", `curl --user "token:$REAM_TOKEN" `+p.address+"/content/stable/PULP_MANIFEST"))
+	b.until(shows("section[aria-label=docs]", "to everybody, as the server says") + ` && ` + shows("section[aria-label=docs] pre", "curl "+p.address+"/content/docs/PULP_MANIFEST"))
 	b.pressNamed("Roll back docs")
 	b.press("Serve version 1 again?")
 	b.until(shows("section[aria-label=docs]", "") + ` || !document.querySelector('section[aria-label=docs]')`)
@@ -119,9 +135,10 @@ func TestPagesChangeThings(t *testing.T) {
 	b.until(`[...document.querySelectorAll('tbody tr')].some((e) => e.innerText.startsWith('stable') && e.innerText.includes('version 1'))`)
 	b.pressNamed("Change stable")
 	b.enter("Path", "steady")
+	b.choose("Readers", "Everybody")
 	b.checkAccess()
 	b.press("Save")
-	b.until(shows("td", "steady"))
+	b.until(`[...document.querySelectorAll('tbody tr')].some((e) => e.innerText.startsWith('steady') && e.innerText.includes('everybody') && !e.innerText.includes('as the server says'))`)
 	for _, path := range []string{"steady", "docs"} {
 		b.pressNamed("Delete " + path)
 		b.press("Really delete it?")

@@ -7,6 +7,7 @@ import { useList, useNewest } from '../live/list';
 import { useMay } from '../live/viewer';
 import { DistributionActions } from '../part/distribution';
 import { DistributionForm } from '../part/distributionform';
+import { readers } from '../part/readers';
 import { Empty } from '../part/empty';
 import { Listing } from '../part/listing';
 import { bytes, several } from '../part/text';
@@ -31,7 +32,7 @@ export default function Published() {
           {(distributions) => (
             <div className="scroll" tabIndex={0} role="region" aria-label="Distributions">
               <Table highlightOnHover className="cards">
-                <Table.Thead><Table.Tr><Table.Th>Path</Table.Th><Table.Th>Repository</Table.Th><Table.Th>Files</Table.Th><Table.Th>Published</Table.Th>{may && <Table.Th><span className="hidden">What can be done</span></Table.Th>}</Table.Tr></Table.Thead>
+                <Table.Thead><Table.Tr><Table.Th>Path</Table.Th><Table.Th>Repository</Table.Th><Table.Th>Files</Table.Th><Table.Th>Published</Table.Th><Table.Th>Readers</Table.Th>{may && <Table.Th><span className="hidden">What can be done</span></Table.Th>}</Table.Tr></Table.Thead>
                 <Table.Tbody>
                   {distributions.map((distribution) => {
                     const { id, path, url, repository, publication } = distribution;
@@ -42,6 +43,7 @@ export default function Published() {
                         <Table.Td data-label="Repository">{of && <To id={of.id}>{of.name}</To>}{!repository && ', this publication alone'}</Table.Td>
                         <Table.Td className="numbers" data-label="Files">{publication ? `${several(publication.fileCount, 'file')}, ${bytes(publication.bytes)}` : 'nothing yet'}</Table.Td>
                         <Table.Td className="numbers" data-label="Published">{publication && <>version {publication.version.number}, <Ago at={publication.createdAt} /></>}</Table.Td>
+                        <Table.Td data-label="Readers">{readers(distribution)}</Table.Td>
                         {may && <Table.Td><DistributionActions distribution={distribution} onChanged={pages.reload} /></Table.Td>}
                       </Table.Tr>
                     );

@@ -7,7 +7,6 @@ import { useLocation, useSearchParams } from 'wouter';
 import { DeleteRepositoryDocument, PublicationsDocument, RepositoryDocument, type RepositorySubscription, TasksAboutDocument } from '../api.gen';
 import { useFrames } from '../live/frames';
 import { useList, useReload } from '../live/list';
-import { token } from '../live/session';
 import { useMay } from '../live/viewer';
 import { WorkActions } from '../part/actions';
 import { Copyable } from '../part/code';
@@ -20,6 +19,7 @@ import { Fact } from '../part/fact';
 import { labelsText } from '../part/labels';
 import { Listing } from '../part/listing';
 import { Problem } from '../part/problem';
+import { readers } from '../part/readers';
 import { RemoteFacts } from '../part/remotefacts';
 import { RemoteForm } from '../part/remoteform';
 import { RepositoryForm } from '../part/repositoryform';
@@ -113,9 +113,10 @@ function Distributions({ repository }: { repository: Repository }) {
           <Text fw={600}><Anchor href={distribution.url} inherit className="wrap">{new URL(distribution.url, location.href).href}</Anchor></Text>
           <Text size="sm" c="dimmed" mb="xs">
             {distribution.publication ? `serves version ${distribution.publication.version.number}, ${distribution.publication.id}` : 'serves nothing before the first publication'}
+            {`, to ${readers(distribution)}`}
           </Text>
           <DistributionActions distribution={distribution} onChanged={nothing} />
-          {configuration(repository.format, new URL(distribution.url, location.href).href, token() !== null).map(({ title, text }) => (
+          {configuration(repository.format, new URL(distribution.url, location.href).href, distribution.needsToken).map(({ title, text }) => (
             <div key={title} style={{ marginTop: '.5rem' }}>
               <Text size="sm" mb={2}>{title}</Text>
               <Copyable text={text} label={`${title}, ${distribution.path}`} />

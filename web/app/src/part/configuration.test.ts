@@ -11,5 +11,10 @@ test('files are fetched with curl', () => {
 });
 
 test('where a token is needed, it is the password', () => {
-  expect(configuration('FILE', 'http://ream/content/a/', true)[0]!.text).toBe('curl --user "token:$REAM_TOKEN" http://ream/content/a/PULP_MANIFEST');
+  expect(configuration('FILE', 'http://ream:8080/content/a/', true).map(({ text }) => text)).toEqual([
+    'curl --user "token:$REAM_TOKEN" http://ream:8080/content/a/PULP_MANIFEST',
+    'curl --user "token:$REAM_TOKEN" --remote-name http://ream:8080/content/a/PATH',
+    'http://ream:8080/content/a/PULP_MANIFEST',
+    'machine ream login token password $REAM_TOKEN',
+  ]);
 });

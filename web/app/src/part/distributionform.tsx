@@ -2,12 +2,13 @@ import { useApolloClient } from '@apollo/client/react';
 import { NativeSelect, Stack, TextInput } from '@mantine/core';
 import { useState } from 'react';
 
-import { CreateDistributionDocument, type DistributionLineFragment, RepositoryNamedDocument, UpdateDistributionDocument } from '../api.gen';
+import { CreateDistributionDocument, type DistributionAccess, type DistributionLineFragment, RepositoryNamedDocument, UpdateDistributionDocument } from '../api.gen';
 import { useForm } from '../live/form';
 import { FormActions } from './formactions';
 import { fieldProblem, FormProblem } from './problem';
+import { accesses } from './readers';
 
-const fields = ['path', 'repository', 'publication'];
+const fields = ['path', 'repository', 'publication', 'access'];
 
 /** Makes a distribution, of a repository if one is given, or changes one. */
 export function DistributionForm({ distribution, repository, onDone, onCancel }: {
@@ -19,6 +20,7 @@ export function DistributionForm({ distribution, repository, onDone, onCancel }:
   const [follows, setFollows] = useState(!distribution || distribution.repository !== null);
   const [name, setName] = useState(of?.name ?? '');
   const [publication, setPublication] = useState(distribution?.publication?.id ?? '');
+  const [access, setAccess] = useState<DistributionAccess>(distribution?.access ?? 'SERVER');
   const [unknown, setUnknown] = useState<string>();
   const { busy, error, submit } = useForm(async () => {
     setUnknown(undefined);
@@ -29,8 +31,8 @@ export function DistributionForm({ distribution, repository, onDone, onCancel }:
       target = { repository: found.data.repository.id };
     }
     await (distribution
-      ? client.mutate({ mutation: UpdateDistributionDocument, variables: { input: { id: distribution.id, path, ...target } } })
-      : client.mutate({ mutation: CreateDistributionDocument, variables: { input: { path, ...target } } }));
+      ? client.mutate({ mutation: UpdateDistributionDocument, variables: { input: { id: distribution.id, path, access, ...target } } })
+      : client.mutate({ mutation: CreateDistributionDocument, variables: { input: { path, access, ...target } } }));
     onDone();
   });
   return (
@@ -43,6 +45,8 @@ export function DistributionForm({ distribution, repository, onDone, onCancel }:
         {follows
           ? <TextInput label="Repository" description="Its name" required value={name} error={unknown ?? fieldProblem(error, 'repository')} onChange={(event) => setName(event.currentTarget.value)} />
           : <TextInput label="Publication" description="Such as publication-5: repositories list theirs" required value={publication} error={fieldProblem(error, 'publication')} onChange={(event) => setPublication(event.currentTarget.value)} />}
+        <NativeSelect label="Readers" description="A token goes as the password of any user, or as a bearer" value={access} error={fieldProblem(error, 'access')} data={accesses}
+          onChange={(event) => setAccess(event.currentTarget.value as DistributionAccess)} />
         <FormProblem error={error} fields={fields} />
         <FormActions label={distribution ? 'Save' : 'Make it'} busy={busy} disabled={path.trim() === ''} onCancel={onCancel} />
       </Stack>
