@@ -45,7 +45,7 @@ func openLocally(ctx context.Context, data, database string) (http.RoundTripper,
 		return errors.Join(<-listened, store.Close())
 	}
 	handler := resolvers.NewHandler(resolvers.Resolver{
-		Store:   stores{store},
+		Store:   newStores(store),
 		Catalog: &catalog.Catalog{DB: store, Log: log},
 		Hub:     event.New(snapshots(store), 0, log),
 		Now:     store.Now,

@@ -15,10 +15,21 @@ import (
 )
 
 // stores gives to each caller what they may see of the database.
-type stores struct{ *db.DB }
+type stores struct {
+	db  *db.DB
+	all resolvers.Store
+}
 
-// Within is the database's own, by the name that resolvers know.
-func (s stores) Within(l access.Limit) resolvers.Store { return s.DB.Within(l) }
+func newStores(store *db.DB) stores { return stores{store, resolvers.Gather(store.Within(""))} }
+
+// Within is the database's own, by the name that resolvers know. All who may
+// see everything share their questions.
+func (s stores) Within(l access.Limit) resolvers.Store {
+	if l == "" {
+		return s.all
+	}
+	return s.db.Within(l)
+}
 
 // restStores is stores for the API over plain HTTP.
 type restStores struct{ *db.DB }

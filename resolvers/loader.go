@@ -115,8 +115,32 @@ func (a answered[K, V]) wait() (V, error) {
 	return a.question.values[a.place], nil
 }
 
+// loadAlone is load where nobody else asks for anything.
+func (l *loader[K, V]) loadAlone(ctx context.Context, key K) (V, error) {
+	l.mu.Lock()
+	a, known := l.asked[key]
+	if !known {
+		a = answered[K, V]{question: &question[K, V]{keys: []K{key}, done: make(chan struct{})}}
+		l.asked[key] = a
+	}
+	l.mu.Unlock()
+	if !known {
+		l.put(ctx, a.question)
+	}
+	return a.wait()
+}
+
 // ask puts a question once nothing joins it any more.
 func (l *loader[K, V]) ask(ctx context.Context, q *question[K, V]) {
+	l.lookups.end()
+	l.mu.Lock()
+	l.next = nil
+	l.mu.Unlock()
+	l.put(ctx, q)
+}
+
+// put puts a question that nothing joins any more.
+func (l *loader[K, V]) put(ctx context.Context, q *question[K, V]) {
 	defer close(q.done)
 	defer func() {
 		v := recover()
@@ -130,9 +154,5 @@ func (l *loader[K, V]) ask(ctx context.Context, q *question[K, V]) {
 			}
 		}
 	}()
-	l.lookups.end()
-	l.mu.Lock()
-	l.next = nil
-	l.mu.Unlock()
 	q.values, q.errs = l.read(ctx, q.keys)
 }

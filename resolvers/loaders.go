@@ -5,6 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+
 	"ream/access"
 	"ream/content"
 	"ream/fault"
@@ -118,7 +121,25 @@ func find[K ~int64, V any](ctx context.Context, l *loader[K, *V], noun, id strin
 	if err != nil {
 		return nil, nil
 	}
+	if isAlone(ctx) {
+		return l.loadAlone(ctx, key)
+	}
 	return l.load(ctx, key)
+}
+
+// isAlone reports whether a field is the only one at the root of its operation:
+// then nobody has to be waited for who might ask for something at the same time.
+func isAlone(ctx context.Context) bool {
+	parent := graphql.GetFieldContext(ctx).Parent
+	if parent == nil || parent.Parent != nil {
+		return false
+	}
+	selected := graphql.GetOperationContext(ctx).Operation.SelectionSet
+	if len(selected) != 1 {
+		return false
+	}
+	_, ok := selected[0].(*ast.Field)
+	return ok
 }
 
 // reference loads what another noun refers to; nil if it refers to nothing.
