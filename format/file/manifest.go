@@ -34,15 +34,29 @@ type Entry struct {
 // the first error of each. Memory grows by some 50 bytes a line, to find paths
 // that are named twice.
 func Parse(r io.Reader, each func(Entry) error) error {
-	scanner := bufio.NewScanner(r)
-	scanner.Buffer(make([]byte, 4096), maxLine)
 	// The manifest's own path is taken: nothing may lie at or below it.
 	p := parser{files: map[pathKey]struct{}{keyOf(ManifestName): {}}, dirs: map[pathKey]struct{}{}}
+	return parse(r, func(line string) (Entry, error) {
+		e, err := entry(line)
+		if err == nil {
+			err = p.place(e.Path)
+		}
+		return e, err
+	}, each)
+}
+
+// ParseAgain reads a manifest that Parse has found right before, as Parse does,
+// in memory that does not grow.
+func ParseAgain(r io.Reader, each func(Entry) error) error { return parse(r, entry, each) }
+
+func parse(r io.Reader, entry func(line string) (Entry, error), each func(Entry) error) error {
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(make([]byte, 4096), maxLine)
 	n := 0
 	// Once reading failed, what is left may be half a line.
 	for scanner.Scan() && scanner.Err() == nil {
 		n++
-		e, err := p.entry(scanner.Text()) // without "\n" or "\r\n"
+		e, err := entry(scanner.Text()) // without "\n" or "\r\n"
 		if err != nil {
 			return fault.New(fault.BadInput, "%s line %d: %v", ManifestName, n, err)
 		}
@@ -72,7 +86,7 @@ func keyOf(path string) pathKey {
 // parser knows the paths of the lines before.
 type parser struct{ files, dirs map[pathKey]struct{} }
 
-func (p *parser) entry(line string) (Entry, error) {
+func entry(line string) (Entry, error) {
 	if line == "" {
 		return Entry{}, errors.New("it is empty: want path,sha256,size")
 	}
@@ -95,7 +109,7 @@ func (p *parser) entry(line string) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("the size %.40q is no number of bytes", size)
 	}
-	return Entry{Path: path, SHA256: sha, Size: int64(bytes)}, p.place(path)
+	return Entry{Path: path, SHA256: sha, Size: int64(bytes)}, nil
 }
 
 // cutLast cuts at the last comma, because a path may hold commas.

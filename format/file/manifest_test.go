@@ -58,6 +58,10 @@ func TestParse(t *testing.T) {
 					t.Errorf("Parse: got %v, %v, want %v", got, err, test.want)
 				}
 			}
+			var again []file.Entry
+			if err := file.ParseAgain(strings.NewReader(test.manifest), func(e file.Entry) error { again = append(again, e); return nil }); err != nil || !slices.Equal(again, test.want) {
+				t.Errorf("ParseAgain: got %v, %v, want %v", again, err, test.want)
+			}
 		})
 	}
 }
