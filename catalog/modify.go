@@ -63,6 +63,13 @@ func (in *ModifyRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
 		}
 		at[u.Path] = u.ID
 	}
+	for _, u := range coming {
+		for _, dir := range dirsOf(u.Path) {
+			if file, taken := at[dir]; taken {
+				return plan{}, fault.Input("add", "%s has the path %.200q, which lies below that of %s", u.ID, u.Path, file)
+			}
+		}
+	}
 	return plan{tasks: []task.New{{Kind: ModifyKind, Name: "modify " + r.Name, Args: args, Priority: in.Priority,
 		RepositoryID: int64(r.ID), Reservations: reserve(task.Exclusive, r.ID)}}}, nil
 }

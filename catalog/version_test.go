@@ -132,7 +132,7 @@ func TestModify(t *testing.T) {
 func TestModifyRefused(t *testing.T) {
 	eachHouse(t, func(h house) {
 		r := h.repository("r")
-		ids := h.units("a:1", "a:2")
+		ids := h.units("a:1", "a:2", "a/b/c:3")
 		many := make([]content.UnitID, 10_001)
 		for i := range many {
 			many[i] = content.UnitID(i + 1)
@@ -146,6 +146,7 @@ func TestModifyRefused(t *testing.T) {
 			{catalog.ModifyRequest{Repository: r.ID, Add: []content.UnitID{99}}, "add: there is no unit-99"},
 			{catalog.ModifyRequest{Repository: r.ID, Remove: []content.UnitID{99}}, "remove: there is no unit-99"},
 			{catalog.ModifyRequest{Repository: r.ID, Add: ids, Remove: ids[1:]}, "remove: " + ids[1].String() + " is also to be added"},
+			{catalog.ModifyRequest{Repository: r.ID, Add: ids[1:]}, fmt.Sprintf(`add: %s has the path "a/b/c", which lies below that of %s`, ids[2], ids[1])},
 			{catalog.ModifyRequest{Repository: r.ID, Add: ids}, fmt.Sprintf(`add: %s and %s have the same path "a"`, ids[0], ids[1])},
 			{catalog.ModifyRequest{Repository: r.ID, Remove: many}, "remove: it names 10001 units: at most 10000 are allowed, in several requests there may be more"},
 		} {
@@ -155,6 +156,42 @@ func TestModifyRefused(t *testing.T) {
 		if queued := h.tasks(); len(queued) > 0 {
 			t.Errorf("%d tasks were queued", len(queued))
 		}
+	})
+}
+
+// TestFilesWhereDirectoriesAre does what would lead to a version that no file
+// system could hold.
+func TestFilesWhereDirectoriesAre(t *testing.T) {
+	eachHouse(t, func(h house) {
+		r, from := h.repository("r"), h.repository("from")
+		h.add(r, "a:1", "d/e:2", "d.txt:3")
+		h.add(from, "a/b:4", "d:5")
+		fails := func(_ task.Work, err error) func(want string) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+			failures := h.run()
+			return func(want string) {
+				t.Helper()
+				if len(failures) != 1 {
+					t.Fatalf("got %v, want one failure", failures)
+				}
+				wantFault(t, failures[0], fault.Conflict, want+": it can have only one of them")
+				h.wantHeld(r, "1 a:1 d.txt:3 d/e:2")
+			}
+		}
+		below, above := `repository "r" would have a file at "a" and another below it, at "a/b"`, `repository "r" would have a file at "d" and another below it, at "d/e"`
+		fails(h.Modify(t.Context(), catalog.ModifyRequest{Repository: r.ID, Add: h.units("a/b:4"), Priority: task.Normal}))(below)
+		fails(h.Modify(t.Context(), catalog.ModifyRequest{Repository: r.ID, Add: h.units("d:5"), Priority: task.Normal}))(above)
+		v := h.version(from, 1)
+		fails(h.Copy(t.Context(), catalog.CopyRequest{Version: v.ID, Repository: r.ID, Paths: []string{"a/"}, Priority: task.Normal}))(below)
+		fails(h.Copy(t.Context(), catalog.CopyRequest{Version: v.ID, Repository: r.ID, Paths: []string{"d"}, Priority: task.Normal}))(above)
+
+		h.done(h.Modify(t.Context(), catalog.ModifyRequest{Repository: r.ID, Add: h.units("a/b:4"), Remove: h.units("a:1"), Priority: task.Normal}))
+		h.wantHeld(r, "2 a/b:4 d.txt:3 d/e:2")
+		h.done(h.Copy(t.Context(), catalog.CopyRequest{Version: v.ID, Repository: r.ID, Mirror: true, Priority: task.Normal}))
+		h.wantHeld(r, "3 a/b:4 d:5")
 	})
 }
 

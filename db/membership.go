@@ -1,9 +1,9 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"ream/content"
 	"ream/fault"
@@ -16,56 +16,72 @@ type member struct {
 	Size int64          `db:"size"`
 }
 
-func bytesOf(ms []member) (n int64) {
-	for _, m := range ms {
-		n += m.Size
-	}
-	return n
+// tally is how many units of how many bytes come to a version, or go.
+type tally struct {
+	units int
+	bytes int64
 }
 
-// memberChanges is what adding and removing units really changes in a
-// repository, by path: an added unit takes the place of one with the same path.
-func (tx *Tx) memberChanges(ctx context.Context, r *content.Repository, added, removed []content.UnitID) (joining, leaving []member, err error) {
-	wanted, err := tx.members(ctx, added)
-	if err != nil {
-		return nil, nil, err
+func (t *tally) add(ms []member) {
+	t.units += len(ms)
+	for _, m := range ms {
+		t.bytes += m.Size
 	}
-	unwanted, err := tx.members(ctx, removed)
-	if err != nil {
-		return nil, nil, err
-	}
-	var there map[string]member
-	if r.LatestID != 0 {
-		if there, err = tx.membersAt(ctx, r.ID, slices.Concat(wanted, unwanted)); err != nil {
-			return nil, nil, err
+}
+
+// changeMembers removes units from a repository with a version, and adds others,
+// which take the place of those with the same paths. It tells what that really
+// changes, and holds no more of it than a statement takes.
+func (tx *Tx) changeMembers(ctx context.Context, r *content.Repository, number int, added, removed []content.UnitID) (joined, left tally, err error) {
+	for chunk := range slices.Chunk(inOrderOnce(removed), bulk) {
+		leaving, err := tx.members(ctx, chunk)
+		if err != nil {
+			return joined, left, err
 		}
-	}
-	coming := make(map[string]member, len(wanted))
-	for _, m := range wanted {
-		if other, taken := coming[m.Path]; taken && other.ID != m.ID {
-			return nil, nil, fault.New(fault.Conflict, "two of the units added to repository %q have the path %q", r.Name, m.Path)
+		there, err := tx.membersAt(ctx, r.ID, number, leaving)
+		if err != nil {
+			return joined, left, err
 		}
-		coming[m.Path] = m
-	}
-	going := make(map[content.UnitID]bool, len(unwanted))
-	for _, m := range unwanted {
-		going[m.ID] = true
-	}
-	for path, old := range there {
-		switch m, replaces := coming[path]; {
-		case replaces && m.ID == old.ID:
-			delete(coming, path)
-		case replaces || going[old.ID]:
-			leaving = append(leaving, old)
+		leaving = slices.DeleteFunc(leaving, func(m member) bool { return there[m.Path].ID != m.ID })
+		if err := tx.leave(ctx, r.ID, number, leaving); err != nil {
+			return joined, left, err
 		}
+		left.add(leaving)
 	}
-	for _, m := range coming {
-		joining = append(joining, m)
+	for chunk := range slices.Chunk(inOrderOnce(added), bulk) {
+		joining, err := tx.members(ctx, chunk)
+		if err != nil {
+			return joined, left, err
+		}
+		var leaving []member
+		if r.LatestID != 0 {
+			there, err := tx.membersAt(ctx, r.ID, number, joining)
+			if err != nil {
+				return joined, left, err
+			}
+			joining = slices.DeleteFunc(joining, func(m member) bool { return there[m.Path].ID == m.ID })
+			for _, m := range joining {
+				if old, taken := there[m.Path]; taken {
+					leaving = append(leaving, old)
+				}
+			}
+		}
+		if err := tx.leave(ctx, r.ID, number, leaving); err != nil {
+			return joined, left, err
+		}
+		if err := tx.join(ctx, r, number, joining); err != nil {
+			return joined, left, err
+		}
+		joined.add(joining)
+		left.add(leaving)
 	}
-	byPath := func(a, b member) int { return cmp.Compare(a.Path, b.Path) }
-	slices.SortFunc(joining, byPath)
-	slices.SortFunc(leaving, byPath)
-	return joining, leaving, nil
+	return joined, left, nil
+}
+
+func inOrderOnce(ids []content.UnitID) []content.UnitID {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // span is units that were stored one after the other, which those that a sync
@@ -93,35 +109,30 @@ func spansOf(ids []content.UnitID) []span {
 	return spans
 }
 
-// members reads units. It fails with ErrCleaned if one does not exist.
+// members reads units, whose IDs are in order. It fails with ErrCleaned if one
+// does not exist.
 func (tx *Tx) members(ctx context.Context, ids []content.UnitID) ([]member, error) {
-	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
-	found := make([]member, 0, len(ids))
-	for chunk := range slices.Chunk(ids, bulk) {
-		var rows []member
-		if err := tx.sel(ctx, &rows, `SELECT u.id, u.path, u.size FROM `+tx.d.spans()+` WHERE `+inSpans, encode(spansOf(chunk))); err != nil {
-			return nil, err
-		}
-		if len(rows) != len(chunk) {
-			return nil, ErrCleaned
-		}
-		found = append(found, rows...)
+	var found []member
+	if err := tx.sel(ctx, &found, `SELECT u.id, u.path, u.size FROM `+tx.d.spans()+` WHERE `+inSpans, encode(spansOf(ids))); err != nil {
+		return nil, err
+	}
+	if len(found) != len(ids) {
+		return nil, ErrCleaned
 	}
 	return found, nil
 }
 
-// membersAt reads what the newest version has at the paths of units.
-func (tx *Tx) membersAt(ctx context.Context, id content.RepositoryID, units []member) (map[string]member, error) {
-	found := make(map[string]member, len(units))
-	for chunk := range slices.Chunk(pathsOf(units), bulk) {
-		var rows []member
-		if err := tx.sel(ctx, &rows, `SELECT u.id, m.path, u.size FROM `+memberTables+`
-			WHERE u.id = m.unit_id AND m.repository_id = ? AND m.removed IS NULL AND `+tx.d.in("m.path"), id, list(tx.d, chunk)); err != nil {
-			return nil, err
-		}
-		for _, m := range rows {
-			found[m.Path] = m
-		}
+// membersAt reads what the version before a number has at the paths of units,
+// unless it has left.
+func (tx *Tx) membersAt(ctx context.Context, id content.RepositoryID, number int, units []member) (map[string]member, error) {
+	var rows []member
+	if err := tx.sel(ctx, &rows, `SELECT u.id, m.path, u.size FROM `+memberTables+`
+		WHERE u.id = m.unit_id AND m.repository_id = ? AND m.added < ? AND m.removed IS NULL AND `+tx.d.in("m.path"), id, number, list(tx.d, pathsOf(units))); err != nil {
+		return nil, err
+	}
+	found := make(map[string]member, len(rows))
+	for _, m := range rows {
+		found[m.Path] = m
 	}
 	return found, nil
 }
@@ -135,29 +146,75 @@ func pathsOf(units []member) []string {
 }
 
 // leave ends memberships with a version.
-func (tx *Tx) leave(ctx context.Context, v *content.Version, leaving []member) error {
-	for chunk := range slices.Chunk(pathsOf(leaving), bulk) {
-		if _, err := tx.exec(ctx, `UPDATE membership SET removed = ? WHERE repository_id = ? AND removed IS NULL AND `+tx.d.in("path"),
-			v.Number, v.RepositoryID, list(tx.d, chunk)); err != nil {
-			return err
-		}
+func (tx *Tx) leave(ctx context.Context, id content.RepositoryID, number int, leaving []member) error {
+	if len(leaving) == 0 {
+		return nil
 	}
-	return nil
+	_, err := tx.exec(ctx, `UPDATE membership SET removed = ? WHERE repository_id = ? AND removed IS NULL AND `+tx.d.in("path"),
+		number, id, list(tx.d, pathsOf(leaving)))
+	return err
 }
 
-// join starts memberships with a version.
-func (tx *Tx) join(ctx context.Context, v *content.Version, joining []member) error {
+// join starts memberships with a version. It fails with fault.Conflict if the
+// repository then has two units at one path, or one below another.
+func (tx *Tx) join(ctx context.Context, r *content.Repository, number int, joining []member) error {
+	if len(joining) == 0 {
+		return nil
+	}
 	ids := make([]content.UnitID, len(joining))
 	for i, m := range joining {
 		ids[i] = m.ID
 	}
 	slices.Sort(ids)
-	for chunk := range slices.Chunk(ids, bulk) {
-		if _, err := tx.exec(ctx, `INSERT INTO membership(repository_id, path, unit_id, added)
-			SELECT CAST(? AS bigint), u.path, u.id, CAST(? AS int) FROM `+tx.d.spans()+` WHERE `+inSpans,
-			v.RepositoryID, v.Number, encode(spansOf(chunk))); err != nil {
-			return err
+	spans := encode(spansOf(ids))
+	n, err := tx.exec(ctx, `INSERT INTO membership(repository_id, path, unit_id, added)
+		SELECT CAST(? AS bigint), u.path, u.id, CAST(? AS int) FROM `+tx.d.spans()+` WHERE `+inSpans+` ON CONFLICT DO NOTHING`, r.ID, number, spans)
+	if err != nil {
+		return err
+	}
+	if n != len(joining) {
+		return tx.samePath(ctx, r, spans)
+	}
+	return tx.checkTree(ctx, r, joining, ids)
+}
+
+// samePath is the error that some units cannot join, as others do at their paths.
+func (tx *Tx) samePath(ctx context.Context, r *content.Repository, spans string) error {
+	var path string
+	if err := tx.get(ctx, &path, `SELECT min(m.path) FROM `+tx.d.spans()+` CROSS JOIN membership m
+		WHERE `+inSpans+` AND m.repository_id = ? AND m.path = u.path AND m.removed IS NULL AND m.unit_id <> u.id`, spans, r.ID); err != nil {
+		return err
+	}
+	return fault.New(fault.Conflict, "two of the units added to repository %q have the path %.200q", r.Name, path)
+}
+
+// checkTree fails with fault.Conflict if a unit that joined lies below another,
+// or another below it: no file system could hold both.
+func (tx *Tx) checkTree(ctx context.Context, r *content.Repository, joined []member, ids []content.UnitID) error {
+	var dirs []string
+	seen := map[string]bool{}
+	for _, m := range joined {
+		for i := strings.LastIndexByte(m.Path, '/'); i > 0 && !seen[m.Path[:i]]; i = strings.LastIndexByte(m.Path[:i], '/') {
+			seen[m.Path[:i]] = true
+			dirs = append(dirs, m.Path[:i])
 		}
 	}
-	return nil
+	var file string
+	clash, err := tx.found(ctx, &file, `SELECT path FROM membership WHERE repository_id = ? AND removed IS NULL AND `+tx.d.in("path")+` ORDER BY path LIMIT 1`,
+		r.ID, list(tx.d, dirs))
+	if err == nil && !clash {
+		// In this form, PostgreSQL looks up what is below each, however few members it believes in.
+		clash, err = tx.found(ctx, &file, `SELECT u.path FROM unit u WHERE `+tx.d.in("u.id")+` AND (SELECT m.path FROM membership m
+			WHERE m.repository_id = ? AND m.path > u.path || '/' AND m.path < u.path || '0' AND m.removed IS NULL ORDER BY m.path LIMIT 1) IS NOT NULL ORDER BY u.path LIMIT 1`,
+			list(tx.d, ids), r.ID)
+	}
+	if err != nil || !clash {
+		return err
+	}
+	var below string
+	if err := tx.get(ctx, &below, `SELECT min(path) FROM membership WHERE repository_id = ? AND path > ? AND path < ? AND removed IS NULL`,
+		r.ID, file+"/", file+"0"); err != nil {
+		return err
+	}
+	return fault.New(fault.Conflict, "repository %q would have a file at %.200q and another below it, at %.200q: it can have only one of them", r.Name, file, below)
 }

@@ -71,8 +71,9 @@ func (q *queries) VersionsByNumber(ctx context.Context, keys []content.VersionKe
 // CreateVersion makes the next version of a repository: the units of base, its
 // newest version so far, without the removed ones and with the added ones. An
 // added unit takes the place of one with the same path. It fails with
-// fault.Conflict if base, 0 for none, is not the newest version, or if two
-// added units have one path, and with ErrCleaned if a unit does not exist.
+// fault.Conflict if base, 0 for none, is not the newest version, if two added
+// units have one path, or if a unit would lie below another, and with ErrCleaned
+// if a unit does not exist.
 func (tx *Tx) CreateVersion(ctx context.Context, repo *content.Repository, base content.VersionID, added, removed []content.UnitID) (*content.Version, error) {
 	if err := tx.besideCleaning(ctx); err != nil {
 		return nil, err
@@ -90,18 +91,13 @@ func (tx *Tx) CreateVersion(ctx context.Context, repo *content.Repository, base 
 			return nil, err
 		}
 	}
-	joining, leaving, err := tx.memberChanges(ctx, current, added, removed)
+	number := before.Number + 1
+	joined, left, err := tx.changeMembers(ctx, current, number, added, removed)
 	if err != nil {
 		return nil, err
 	}
-	v := &content.Version{RepositoryID: repo.ID, Number: before.Number + 1, Base: before.Number, Units: before.Units + len(joining) - len(leaving),
-		Bytes: before.Bytes + bytesOf(joining) - bytesOf(leaving), Added: len(joining), Removed: len(leaving), CreatedAt: fromMicros(micros(tx.now()))}
-	if err := tx.leave(ctx, v, leaving); err != nil {
-		return nil, err
-	}
-	if err := tx.join(ctx, v, joining); err != nil {
-		return nil, err
-	}
+	v := &content.Version{RepositoryID: repo.ID, Number: number, Base: before.Number, Units: before.Units + joined.units - left.units,
+		Bytes: before.Bytes + joined.bytes - left.bytes, Added: joined.units, Removed: left.units, CreatedAt: fromMicros(micros(tx.now()))}
 	if err := tx.get(ctx, &v.ID, `INSERT INTO version(repository_id, number, base, units, bytes, added, removed, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 		v.RepositoryID, v.Number, v.Base, v.Units, v.Bytes, v.Added, v.Removed, micros(v.CreatedAt)); err != nil {
 		return nil, err

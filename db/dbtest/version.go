@@ -179,6 +179,30 @@ func versionRefused(l library) {
 	l.fails(fault.Conflict, moved, create(0, ids[0]))
 	l.fails(fault.Conflict, moved, create(first.ID, ids[0]))
 	l.fails(fault.Conflict, `two of the units added to repository "r" have the path "a"`, create(second.ID, ids[0], ids[1]))
+	for i, tt := range []struct {
+		before, added []*content.Unit
+		want          string
+	}{
+		{nil, []*content.Unit{unit("d", 1), unit("d/e", 2)}, `a file at "d" and another below it, at "d/e"`},
+		{nil, []*content.Unit{unit("d/e/f/g", 1), unit("d/e", 2), unit("d/e.g", 2)}, `a file at "d/e" and another below it, at "d/e/f/g"`},
+		{[]*content.Unit{unit("d", 1)}, []*content.Unit{unit("d/e/f", 2)}, `a file at "d" and another below it, at "d/e/f"`},
+		{[]*content.Unit{unit("d.x", 1), unit("d/e/f", 1), unit("d0", 1)}, []*content.Unit{unit("d", 2)}, `a file at "d" and another below it, at "d/e/f"`},
+	} {
+		other := l.repository(fmt.Sprint("tree ", i))
+		var base content.VersionID
+		if tt.before != nil {
+			base = l.version(other, l.store(tt.before...), nil).ID
+		}
+		added := l.store(tt.added...)
+		l.fails(fault.Conflict, fmt.Sprintf("repository %q would have %s: it can have only one of them", other.Name, tt.want), func(tx *db.Tx) error {
+			_, err := tx.CreateVersion(l.ctx(), other, base, added, nil)
+			return err
+		})
+		// What has left is in nobody's way, and neither is what only begins alike.
+		if tt.before != nil {
+			l.version(other, added, l.store(tt.before...))
+		}
+	}
 	if err := l.InTx(l.ctx(), create(second.ID, 999)); err == nil {
 		l.t.Error("a version took a unit that does not exist")
 	}
