@@ -59,7 +59,8 @@ type batch struct {
 	// Their artifacts are staged here, were recorded before, or come on demand.
 	landed []*content.Unit  // fetched for them: most are new
 	found  []*content.Unit  // already there: most are recorded as well
-	later  []content.Source // of those that come on demand, which are among the found
+	later  []*content.Unit  // of the found, those that come on demand
+	remote content.RemoteID // that they come from
 	needed []content.Digest // of those of found that others recorded
 }
 
@@ -152,16 +153,17 @@ func (k *keeper) add(landed, found []*content.Unit, needed ...content.Digest) er
 	return nil
 }
 
-// leave takes units whose artifacts are left to be fetched on demand, and where
-// these can be got. It blocks and fails as land does.
-func (k *keeper) leave(units []*content.Unit, later []content.Source) error {
+// leave takes units whose artifacts are left to be fetched from a remote on
+// demand. It blocks and fails as land does.
+func (k *keeper) leave(remote content.RemoteID, units []*content.Unit) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.room(); err != nil {
 		return err
 	}
 	k.next.found = append(k.next.found, units...)
-	k.next.later = append(k.next.later, later...)
+	k.next.later = append(k.next.later, units...)
+	k.next.remote = remote
 	k.grown()
 	return nil
 }
@@ -252,10 +254,10 @@ func (k *keeper) record(ctx context.Context, b batch) error {
 		if err := tx.AddArtifacts(ctx, artifacts); err != nil {
 			return err
 		}
-		if err := tx.AddSources(ctx, b.later); err != nil {
+		if err := tx.AddUnits(ctx, b.found, b.landed); err != nil {
 			return err
 		}
-		return tx.AddUnits(ctx, b.found, b.landed)
+		return tx.AddSources(ctx, b.remote, b.later)
 	}); err != nil {
 		return err
 	}

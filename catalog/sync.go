@@ -266,7 +266,7 @@ func (s *syncing) fetchAll(ctx context.Context, m fetchedManifest) error {
 // goes to missing.
 func (s *syncing) wantAll(ctx context.Context, m fetchedManifest, missing chan<- wanted) error {
 	all, line := make([]wanted, 0, lookAt), 0
-	if err := file.Parse(m.f, func(e file.Entry) error {
+	if err := file.ParseAgain(m.f, func(e file.Entry) error {
 		line++
 		all = append(all, wanted{&content.Unit{Format: content.File, Path: e.Path, SHA256: e.SHA256, Size: e.Size}, line})
 		if len(all) < lookAt {
@@ -295,12 +295,10 @@ func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted)
 		return err
 	}
 	var found, left []*content.Unit
-	var later []content.Source
 	var needed []content.Digest
 	for _, w := range all {
 		size, ok := known[w.SHA256]
 		if !ok && s.remote.Policy == content.OnDemand {
-			later = append(later, content.Source{SHA256: w.SHA256, RemoteID: s.remote.ID, Path: w.Path})
 			left = append(left, w.Unit)
 			s.done(0)
 			continue
@@ -332,7 +330,7 @@ func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted)
 	if err := s.keeper.add(nil, found, needed...); err != nil {
 		return err
 	}
-	if err := s.keeper.leave(left, later); err != nil {
+	if err := s.keeper.leave(s.remote.ID, left); err != nil {
 		return err
 	}
 	return ctx.Err()

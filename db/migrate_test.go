@@ -124,3 +124,21 @@ func TestOlderVersionsAreCompared(t *testing.T) {
 		}
 	})
 }
+
+// TestOlderSourcesAreKept has sources that were of digests and paths.
+func TestOlderSourcesAreKept(t *testing.T) {
+	eachMigrated(t, 14, []string{
+		`INSERT INTO remote(id, name, url, policy, connections, created_at, updated_at) VALUES (1, 'a', 'http://a/M', 'ON_DEMAND', 1, 0, 0), (2, 'b', 'http://b/M', 'ON_DEMAND', 1, 0, 0)`,
+		`INSERT INTO unit(id, format, path, sha256, size) VALUES (7, 'FILE', 'x', 'one', 1), (8, 'FILE', 'y', 'one', 1), (9, 'FILE', 'x', 'two', 1)`,
+		`INSERT INTO artifact_source(sha256, remote_id, path) VALUES ('one', 1, 'x'), ('one', 2, 'y'), ('one', 2, 'gone'), ('two', 2, 'x')`,
+	}, func(t *testing.T, d *db.DB) {
+		for digest, want := range map[content.Digest][]content.Source{
+			"one": {{SHA256: "one", RemoteID: 1, Path: "x"}, {SHA256: "one", RemoteID: 2, Path: "y"}},
+			"two": {{SHA256: "two", RemoteID: 2, Path: "x"}},
+		} {
+			if got, err := d.Sources(t.Context(), digest); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s: got %v, %v, want %v", digest, got, err, want)
+			}
+		}
+	})
+}

@@ -81,10 +81,10 @@ func (tx *Tx) RemoveOrphans(ctx context.Context, digests []content.Digest, befor
 	if len(gone) == 0 {
 		return nil, nil
 	}
-	if _, err := tx.exec(ctx, `DELETE FROM unit WHERE `+tx.d.in("sha256"), list(tx.d, gone)); err != nil {
+	if _, err := tx.exec(ctx, `DELETE FROM unit_source WHERE unit_id IN (SELECT id FROM unit WHERE `+tx.d.in("sha256")+`)`, list(tx.d, gone)); err != nil {
 		return nil, err
 	}
-	if _, err := tx.exec(ctx, `DELETE FROM artifact_source WHERE `+tx.d.in("sha256"), list(tx.d, gone)); err != nil {
+	if _, err := tx.exec(ctx, `DELETE FROM unit WHERE `+tx.d.in("sha256"), list(tx.d, gone)); err != nil {
 		return nil, err
 	}
 	if _, err := tx.exec(ctx, `DELETE FROM artifact WHERE `+tx.d.in("sha256"), list(tx.d, gone)); err != nil {
@@ -120,11 +120,10 @@ func (tx *Tx) RemoveStrayUnits(ctx context.Context, ids []content.UnitID) (remov
 	if err := tx.sel(ctx, &stray, `SELECT u.id FROM unit u WHERE `+tx.d.in("u.id")+` AND `+strayUnit, list(tx.d, ids)); err != nil {
 		return 0, err
 	}
-	var gone []content.Digest
-	if err := tx.sel(ctx, &gone, `DELETE FROM unit WHERE `+tx.d.in("id")+` RETURNING sha256`, list(tx.d, stray)); err != nil {
-		return 0, err
+	for _, statement := range []string{`DELETE FROM unit_source WHERE ` + tx.d.in("unit_id"), `DELETE FROM unit WHERE ` + tx.d.in("id")} {
+		if _, err := tx.exec(ctx, statement, list(tx.d, stray)); err != nil {
+			return 0, err
+		}
 	}
-	// Where their bytes could have been got, unless other units have the same.
-	_, err = tx.exec(ctx, `DELETE FROM artifact_source WHERE `+tx.d.in("sha256")+` AND NOT EXISTS (SELECT 1 FROM unit u WHERE u.sha256 = artifact_source.sha256)`, list(tx.d, gone))
-	return len(stray), err
+	return len(stray), nil
 }

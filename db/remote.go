@@ -179,6 +179,9 @@ func (tx *Tx) DeleteRemote(ctx context.Context, id content.RemoteID) error {
 		return err
 	}
 	tx.touched.catalog = true
+	if _, err := tx.exec(ctx, `DELETE FROM unit_source WHERE remote_id = ?`, id); err != nil {
+		return err
+	}
 	_, err = tx.exec(ctx, `DELETE FROM remote WHERE id = ?`, id)
 	return err
 }

@@ -1,7 +1,6 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"slices"
 
@@ -21,7 +20,7 @@ func (q *queries) Sources(ctx context.Context, digest content.Digest) ([]content
 		Path     string           `db:"path"`
 	}
 	if err := q.sel(ctx, &rows, `SELECT s.remote_id, s.path FROM (
-			SELECT remote_id, path, 0 AS turn FROM artifact_source WHERE sha256 = ?
+			SELECT s.remote_id, u.path, 0 AS turn FROM unit u JOIN unit_source s ON s.unit_id = u.id WHERE u.sha256 = ?
 			UNION ALL SELECT r.remote_id, m.path, CASE WHEN m.removed IS NULL THEN 1 ELSE 2 END
 			FROM unit u JOIN membership m ON m.unit_id = u.id JOIN repository r ON r.id = m.repository_id WHERE u.sha256 = ? AND r.remote_id IS NOT NULL) s
 		GROUP BY s.remote_id, s.path ORDER BY min(s.turn), s.remote_id, s.path LIMIT ?`, digest, digest, maxSources); err != nil {
@@ -34,31 +33,45 @@ func (q *queries) Sources(ctx context.Context, digest content.Digest) ([]content
 	return sources, nil
 }
 
-// AddSources records where bytes can be got; what is recorded already stays.
-func (tx *Tx) AddSources(ctx context.Context, sources []content.Source) error {
+// AddSources records that the bytes of units can be got from a remote, at their
+// paths; what is recorded already stays. The units have their IDs. It fails with
+// fault.Conflict if the remote is gone, and with ErrCleaned if a unit is.
+func (tx *Tx) AddSources(ctx context.Context, remote content.RemoteID, units []*content.Unit) error {
+	if len(units) == 0 {
+		return nil
+	}
 	if err := tx.besideCleaning(ctx); err != nil {
 		return err
 	}
-	type row struct {
-		SHA256   content.Digest   `json:"sha256"`
-		RemoteID content.RemoteID `json:"remote_id"`
-		Path     string           `json:"path"`
+	if err := tx.keepRemote(ctx, remote); err != nil {
+		return err
 	}
-	rows := make([]row, len(sources))
-	for i, s := range sources {
-		rows[i] = row(s)
+	ids := make([]content.UnitID, len(units))
+	for i, u := range units {
+		ids[i] = u.ID
 	}
-	// Everybody inserts in this order, lest they wait for each other.
-	slices.SortFunc(rows, func(a, b row) int {
-		return cmp.Or(cmp.Compare(a.SHA256, b.SHA256), cmp.Compare(a.RemoteID, b.RemoteID), cmp.Compare(a.Path, b.Path))
-	})
-	for chunk := range slices.Chunk(rows, bulk) {
-		if _, err := tx.exec(ctx, `INSERT INTO artifact_source(sha256, remote_id, path) SELECT sha256, remote_id, path FROM `+
-			tx.d.rows("x", "sha256 text", "remote_id bigint", "path text")+` WHERE TRUE ORDER BY sha256, remote_id, path ON CONFLICT DO NOTHING`, encode(chunk)); err != nil {
+	for chunk := range slices.Chunk(inOrderOnce(ids), bulk) {
+		spans := encode(spansOf(chunk))
+		if _, err := tx.exec(ctx, `INSERT INTO unit_source(unit_id, remote_id) SELECT u.id, CAST(? AS bigint) FROM `+tx.d.spans()+`
+			WHERE `+inSpans+` ORDER BY u.id ON CONFLICT DO NOTHING`, remote, spans); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// keepRemote makes sure that a remote is there until the transaction ends.
+func (tx *Tx) keepRemote(ctx context.Context, id content.RemoteID) error {
+	lock := ""
+	if tx.d == &postgres {
+		lock = " FOR KEY SHARE"
+	}
+	var kept content.RemoteID
+	found, err := tx.found(ctx, &kept, `SELECT id FROM remote WHERE id = ?`+lock, id)
+	if err == nil && !found {
+		err = fault.New(fault.Conflict, "%s was deleted meanwhile", id)
+	}
+	return err
 }
 
 // keepOnlySource fails with fault.Conflict if a repository has a unit whose
@@ -68,11 +81,10 @@ func (tx *Tx) keepOnlySource(ctx context.Context, r *content.Remote) error {
 		Repository string `db:"repository"`
 		Path       string `db:"path"`
 	}
-	needed, err := tx.found(ctx, &row, `SELECT r.name AS repository, m.path FROM artifact_source s CROSS JOIN repository r
-		JOIN unit u ON u.format = r.format AND u.path = s.path AND u.sha256 = s.sha256
-		JOIN membership m ON m.repository_id = r.id AND m.path = u.path AND m.unit_id = u.id
-		WHERE s.remote_id = ? AND NOT EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = s.sha256 AND a.quarantined_at IS NULL)
-			AND NOT EXISTS (SELECT 1 FROM artifact_source o WHERE o.sha256 = s.sha256 AND o.remote_id <> s.remote_id)
+	needed, err := tx.found(ctx, &row, `SELECT r.name AS repository, m.path FROM unit_source s JOIN unit u ON u.id = s.unit_id
+		JOIN membership m ON m.unit_id = u.id JOIN repository r ON r.id = m.repository_id
+		WHERE s.remote_id = ? AND NOT EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = u.sha256 AND a.quarantined_at IS NULL)
+			AND NOT EXISTS (SELECT 1 FROM unit v JOIN unit_source o ON o.unit_id = v.id WHERE v.sha256 = u.sha256 AND o.remote_id <> s.remote_id)
 		LIMIT 1`, r.ID)
 	if err == nil && needed {
 		err = fault.New(fault.Conflict, "repository %q has %q, which is not fetched yet, from remote %q alone: sync it with the policy IMMEDIATE first", row.Repository, row.Path, r.Name)

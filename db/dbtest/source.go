@@ -10,22 +10,26 @@ import (
 	"ream/fault"
 )
 
-func (l library) sources(s ...content.Source) {
+// from stores units whose bytes can be got from a remote.
+func (l library) from(r *content.Remote, units ...*content.Unit) {
 	l.t.Helper()
-	l.tx(func(tx *db.Tx) error { return tx.AddSources(l.ctx(), s) })
+	l.store(units...)
+	l.tx(func(tx *db.Tx) error { return tx.AddSources(l.ctx(), r.ID, units) })
 }
 
 func sources(l library) {
 	a, b := l.remote("a"), l.remote("b")
 	first, second := content.Source{SHA256: digest(1), RemoteID: a.ID, Path: "dir/x"}, content.Source{SHA256: digest(1), RemoteID: b.ID, Path: "y"}
 	equal(l.t, "of none", must(l.Sources(l.ctx(), digest(1)))(l.t), []content.Source{})
-	l.sources()
-	l.sources(first, content.Source{SHA256: digest(2), RemoteID: a.ID, Path: "dir/x"}, first)
-	l.sources(first, second)
+	l.from(a)
+	x, y := unit("dir/x", 1), unit("y", 1)
+	l.from(a, x, unit("dir/x", 2), x)
+	l.from(b, y)
+	l.from(a, x)
 	equal(l.t, "of one digest", must(l.Sources(l.ctx(), digest(1)))(l.t), []content.Source{first, second})
 	l.tx(func(tx *db.Tx) error { return tx.DeleteRemote(l.ctx(), b.ID) })
 	equal(l.t, "without the remote", must(l.Sources(l.ctx(), digest(1)))(l.t), []content.Source{first})
-	l.fails(fault.Conflict, "it is in use, or what it refers to does not exist", func(tx *db.Tx) error { return tx.AddSources(l.ctx(), []content.Source{second}) })
+	l.fails(fault.Conflict, b.ID.String()+" was deleted meanwhile", func(tx *db.Tx) error { return tx.AddSources(l.ctx(), b.ID, []*content.Unit{y}) })
 
 	equal(l.t, "stored", must(l.Stored(l.ctx(), []content.Digest{digest(1), digest(2)}))(l.t), []bool{false, false})
 	r := l.repository("r")
@@ -45,12 +49,11 @@ func sources(l library) {
 func onlySource(l library) {
 	a, b, r := l.remote("a"), l.remote("b"), l.repository("r")
 	l.version(r, l.store(unit("x", 1), unit("other", 2)), nil)
-	ofA := content.Source{SHA256: digest(1), RemoteID: a.ID, Path: "x"}
-	// What no repository has is not missed.
-	l.sources(ofA, content.Source{SHA256: digest(3), RemoteID: b.ID, Path: "gone"})
+	l.from(a, unit("x", 1))
+	l.from(b, unit("gone", 3)) // what no repository has is not missed
 	why := `repository "r" has "x", which is not fetched yet, from remote "a" alone: sync it with the policy IMMEDIATE first`
 	l.fails(fault.Conflict, why, func(tx *db.Tx) error { return tx.DeleteRemote(l.ctx(), a.ID) })
-	l.sources(content.Source{SHA256: digest(1), RemoteID: b.ID, Path: "x"})
+	l.from(b, unit("x", 1))
 	l.tx(func(tx *db.Tx) error { return tx.DeleteRemote(l.ctx(), a.ID) })
 	l.fails(fault.Conflict, `repository "r" has "x", which is not fetched yet, from remote "b" alone: sync it with the policy IMMEDIATE first`,
 		func(tx *db.Tx) error { return tx.DeleteRemote(l.ctx(), b.ID) })

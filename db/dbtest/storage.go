@@ -111,7 +111,7 @@ func orphans(l library) {
 
 	remote := l.remote("up")
 	l.tx(func(tx *db.Tx) error {
-		return tx.AddSources(l.ctx(), []content.Source{{SHA256: stray.SHA256, RemoteID: remote.ID, Path: "stray"}, {SHA256: a.SHA256, RemoteID: remote.ID, Path: "a"}})
+		return tx.AddSources(l.ctx(), remote.ID, []*content.Unit{stray, a})
 	})
 	last := must(l.LastUnit(l.ctx()))(l.t)
 	later := unit("later", 10)
