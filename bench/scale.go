@@ -20,6 +20,9 @@ import (
 func scale(ctx context.Context, b *bench) error {
 	b.setting("the large files lie on the disk that both sides write to; the limit is the slower of hashing on %d cores and writing", runtime.NumCPU())
 	b.setting("all paths of the large directory and repository have the same bytes, so that their number alone is what counts")
+	if err := b.metadata(ctx); err != nil {
+		return err
+	}
 	if err := b.largeFiles(ctx); err != nil {
 		return err
 	}
