@@ -46,7 +46,7 @@ var rooms = map[string][]string{
 	"guard":     {"access", "fault", "quota"},
 	"rest":      {"access", "catalog", "content", "task", "event", "fault", "page", "media", "trail", "quota"},
 	"demand":    {"blob", "content", "fault", "fetch"},
-	"origin":    {"content", "blob", "demand", "fault"},
+	"origin":    {"content", "blob", "demand", "fault", "media"},
 	"cli":       {},
 
 	// For tests alone.

@@ -1,4 +1,5 @@
-// Package media chooses what an answer comes as, by what a client accepts.
+// Package media tells media types: of a file by its name, and of an answer by
+// what a client accepts.
 package media
 
 import (

@@ -14,6 +14,7 @@ import (
 
 	"ream/content"
 	"ream/fault"
+	"ream/media"
 )
 
 // files remembers what lies at the paths of publications. Publications never
@@ -101,7 +102,7 @@ func newFile(p *content.PublishedFile) (*file, error) {
 	}
 	// One array for all values: five small slices would be five allocations.
 	values := [5]string{
-		contentType(p.Path),
+		media.TypeOf(p.Path),
 		strconv.FormatInt(p.Size, 10),
 		`"` + string(p.SHA256) + `"`,
 		"sha-256=:" + base64.StdEncoding.EncodeToString(raw) + ":",

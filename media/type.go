@@ -1,16 +1,16 @@
-package origin
+package media
 
 import (
 	"path"
 	"strings"
 )
 
-// contentType returns the media type of a path by its name alone, from a
+// TypeOf returns the media type of a published path by its name alone, from a
 // table of its own: what a machine's mime.types says must not change what
 // Ream serves, and compressed files stay files, never a Content-Encoding.
 // HTML is told as such, since some clients read indexes in it; the sandbox
 // takes its teeth.
-func contentType(name string) string {
+func TypeOf(name string) string {
 	base := path.Base(name)
 	switch strings.ToLower(path.Ext(base)) {
 	case ".deb", ".udeb", ".ddeb":
