@@ -24,9 +24,11 @@ type Served struct {
 
 // DirEntry is a name directly below a directory of a publication.
 type DirEntry struct {
-	Name  string
-	IsDir bool
-	Size  int64 // bytes; 0 of a directory
+	Name   string
+	Path   string // within the publication
+	IsDir  bool
+	SHA256 Digest // empty of a directory
+	Size   int64  // bytes; 0 of a directory
 	// ModifiedAt is what clients see as Last-Modified; zero of a directory.
 	ModifiedAt time.Time
 }

@@ -49,7 +49,7 @@ const everything = `{
 		spawned(first: 2) { totalCount nodes { state } } retries(first: 1) { nodes { id } }
 	} }
 	distributions(first: 100) { nodes { url publication { version { number } } } }
-	publications(first: 100) { nodes { repository { name } version { id } } }
+	publications(first: 100) { nodes { repository { name } version { id } entries(first: 2) { totalCount nodes { path stored } } none: entries(directory: "none") { totalCount } } }
 	remotes(first: 100) { nodes { url } }
 	nodes(ids: [%s]) { id ... on Repository { latestVersion { id } } ... on Task { kind } }
 	queue { counts { total } workers { host } }
@@ -62,7 +62,7 @@ func TestOneStatementPerLevel(t *testing.T) {
 		const few, many = 3, 100
 		began := time.Now()
 		limits := resolvers.DefaultLimits()
-		limits.Cost = 65_000 // nobody may ask for all this at once
+		limits.Cost = 200_000 // nobody may ask for all this at once
 		handler := resolvers.NewHandler(resolvers.Resolver{Store: stores{e.DB}, Now: e.Now}, resolvers.Options{Log: slog.New(slog.DiscardHandler), Limits: limits})
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			admin := access.Caller{Principal: access.Principal{Kind: access.Anonymous, Role: access.Admin}}

@@ -79,7 +79,7 @@ func pagesOfRows[K ~int64 | ~string, R interface{ place() int }, T any](ctx cont
 	if err != nil {
 		return nil, err
 	}
-	counts := &ownerCounts{q: q, l: l, owners: owners}
+	counts := &ownerCounts{read: func(ctx context.Context) ([]int, error) { return q.countOwners(ctx, l, owners) }}
 	pages := make([]*page.Of[T], len(owners))
 	for i, list := range lists {
 		pages[i] = newPage(list, nodes[:len(list)], key, w, more[i])
@@ -135,24 +135,28 @@ func (q *queries) whoHas(ctx context.Context, l listing, owners []owner, has fun
 // ownerCounts counts the lists of owners, all of them when the first is asked
 // for.
 type ownerCounts struct {
-	q      *queries
-	l      listing
-	owners []owner
+	read func(context.Context) ([]int, error) // in the owners' order
 
 	mu     sync.Mutex
-	counts []int // in the owners' order; nil before they are asked for
+	counts []int // nil before they are asked for
 }
 
 func (c *ownerCounts) of(ctx context.Context, n int) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.counts == nil {
-		var counts []int
-		if err := c.q.sel(ctx, &counts, `SELECT (SELECT count(*) FROM `+c.l.from+c.l.condition()+`) FROM `+c.q.d.owners()+` ORDER BY o.n`,
-			append(slices.Clone(c.l.args), encode(c.owners))...); err != nil {
+		counts, err := c.read(ctx)
+		if err != nil {
 			return 0, err
 		}
 		c.counts = counts
 	}
 	return c.counts[n], nil
+}
+
+// countOwners counts the list of each owner.
+func (q *queries) countOwners(ctx context.Context, l listing, owners []owner) (counts []int, err error) {
+	err = q.sel(ctx, &counts, `SELECT (SELECT count(*) FROM `+l.from+l.condition()+`) FROM `+q.d.owners()+` ORDER BY o.n`,
+		append(slices.Clone(l.args), encode(owners))...)
+	return counts, err
 }

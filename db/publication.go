@@ -194,43 +194,6 @@ func (q *queries) PublishedFile(ctx context.Context, id content.PublicationID, p
 	return &content.PublishedFile{Path: path, SHA256: row.SHA256, Size: row.Size, ModifiedAt: fromMicros(row.Modified), Stored: row.Stored}, nil
 }
 
-// PublishedDir returns up to limit names directly below a directory of a
-// publication that sort behind after, by their bytes; the empty one is the
-// topmost directory. It returns none for a directory that does not exist. Its
-// cost is that of the names, whatever lies below them.
-func (q *queries) PublishedDir(ctx context.Context, id content.PublicationID, dir, after string, limit int) ([]content.DirEntry, error) {
-	if limit < 1 || dir != "" && content.CheckPath(dir) != nil || strings.ContainsRune(after, 0) {
-		return nil, nil
-	}
-	var prefix string
-	bounds, args := `f.publication_id = ?`, []any{id}
-	if dir != "" {
-		prefix = treePath(dir) + below
-		bounds, args = bounds+` AND f.path < ?`, append(args, treePath(dir)+behind)
-	}
-	from := prefix
-	if after != "" {
-		from += strings.ToValidUTF8(after, "") + behind
-	}
-	var rows []struct {
-		Path     string `db:"path"`
-		Size     int64  `db:"size"`
-		Modified int64  `db:"modified_at"`
-	}
-	if err := q.sel(ctx, &rows, q.d.skipScan(bounds, len([]rune(prefix))), joined(args, from, args, limit, id)...); err != nil {
-		return nil, err
-	}
-	entries := make([]content.DirEntry, len(rows))
-	for i, r := range rows {
-		name, _, isDir := strings.Cut(strings.TrimPrefix(r.Path, prefix), below)
-		entries[i] = content.DirEntry{Name: name, IsDir: isDir}
-		if !isDir {
-			entries[i].Size, entries[i].ModifiedAt = r.Size, fromMicros(r.Modified)
-		}
-	}
-	return entries, nil
-}
-
 // PublishedPaths calls each with the path of every file of a publication, those
 // below a directory one after the other, until it returns false. It holds one at
 // a time.
@@ -250,24 +213,6 @@ func (q *queries) PublishedPaths(ctx context.Context, id content.PublicationID, 
 		}
 	}
 	return q.d.classify(q.stopped(ctx, rows.Err()))
-}
-
-// skipScan reads the first path of each name within the bounds: it looks up
-// one, and then the first that lies behind all of its name's. The names begin
-// after so many characters of the path.
-func (d *dialect) skipScan(bounds string, prefix int) string {
-	position := "instr"
-	if d == &postgres {
-		position = "strpos"
-	}
-	first := func(from string) string {
-		return `(SELECT f.path FROM published_file f WHERE ` + bounds + ` AND f.path >= ` + from + ` ORDER BY f.path LIMIT 1)`
-	}
-	next := fmt.Sprintf(`substr(s.path, 1, %d + %s(substr(s.path, %d) || '%s', '%s')) || '%s'`, prefix-1, position, prefix+1, below, below, behind)
-	return `WITH RECURSIVE scan(n, path) AS (
-			SELECT 1, ` + first(`?`) + `
-			UNION ALL SELECT s.n + 1, ` + first(next) + ` FROM scan s WHERE s.path IS NOT NULL AND s.n < ?)
-		SELECT s.path, f.size, f.modified_at FROM scan s CROSS JOIN published_file f WHERE f.publication_id = ? AND f.path = s.path ORDER BY s.n`
 }
 
 // joined flattens arguments, some of which are lists of them.

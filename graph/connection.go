@@ -45,6 +45,8 @@ type (
 	UnitChangeEdge              = Edge[*content.UnitChange]
 	PublicationConnection       = Connection[*content.Publication]
 	PublicationEdge             = Edge[*content.Publication]
+	PublishedEntryConnection    = Connection[*content.DirEntry]
+	PublishedEntryEdge          = Edge[*content.DirEntry]
 	ServedConnection            = Connection[*content.Served]
 	ServedEdge                  = Edge[*content.Served]
 	DistributionConnection      = Connection[*content.Distribution]

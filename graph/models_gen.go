@@ -3,6 +3,10 @@
 package graph
 
 import (
+	"bytes"
+	"fmt"
+	"io"
+	"strconv"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -561,4 +565,62 @@ type VerifyContentInput struct {
 	MaxRunning *int32 `json:"maxRunning,omitempty"`
 	// A text of the client's own: the same text with the same request returns the first answer for 24 hours.
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
+}
+
+// What a name in a publication stands for.
+type PublishedEntryKind string
+
+const (
+	// Bytes that clients can get.
+	PublishedEntryKindFile PublishedEntryKind = "FILE"
+	// Names below it.
+	PublishedEntryKindDirectory PublishedEntryKind = "DIRECTORY"
+)
+
+var AllPublishedEntryKind = []PublishedEntryKind{
+	PublishedEntryKindFile,
+	PublishedEntryKindDirectory,
+}
+
+func (e PublishedEntryKind) IsValid() bool {
+	switch e {
+	case PublishedEntryKindFile, PublishedEntryKindDirectory:
+		return true
+	}
+	return false
+}
+
+func (e PublishedEntryKind) String() string {
+	return string(e)
+}
+
+func (e *PublishedEntryKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = PublishedEntryKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid PublishedEntryKind", str)
+	}
+	return nil
+}
+
+func (e PublishedEntryKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *PublishedEntryKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e PublishedEntryKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
 }

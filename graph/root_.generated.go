@@ -30,6 +30,7 @@ type ResolverRoot interface {
 	Principal() PrincipalResolver
 	Progress() ProgressResolver
 	Publication() PublicationResolver
+	PublishedEntry() PublishedEntryResolver
 	Query() QueryResolver
 	Queue() QueueResolver
 	Remote() RemoteResolver
@@ -586,6 +587,8 @@ func (ec *executionContext) childFields_Publication(ctx context.Context, field g
 		return ec.fieldContext_Publication_fileCount(ctx, field)
 	case "bytes":
 		return ec.fieldContext_Publication_bytes(ctx, field)
+	case "entries":
+		return ec.fieldContext_Publication_entries(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_Publication_createdAt(ctx, field)
 	}
@@ -614,6 +617,52 @@ func (ec *executionContext) childFields_PublicationEdge(ctx context.Context, fie
 		return ec.fieldContext_PublicationEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type PublicationEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_PublishedEntry(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "kind":
+		return ec.fieldContext_PublishedEntry_kind(ctx, field)
+	case "name":
+		return ec.fieldContext_PublishedEntry_name(ctx, field)
+	case "path":
+		return ec.fieldContext_PublishedEntry_path(ctx, field)
+	case "size":
+		return ec.fieldContext_PublishedEntry_size(ctx, field)
+	case "sha256":
+		return ec.fieldContext_PublishedEntry_sha256(ctx, field)
+	case "contentType":
+		return ec.fieldContext_PublishedEntry_contentType(ctx, field)
+	case "modifiedAt":
+		return ec.fieldContext_PublishedEntry_modifiedAt(ctx, field)
+	case "stored":
+		return ec.fieldContext_PublishedEntry_stored(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PublishedEntry", field.Name)
+}
+
+func (ec *executionContext) childFields_PublishedEntryConnection(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "edges":
+		return ec.fieldContext_PublishedEntryConnection_edges(ctx, field)
+	case "nodes":
+		return ec.fieldContext_PublishedEntryConnection_nodes(ctx, field)
+	case "pageInfo":
+		return ec.fieldContext_PublishedEntryConnection_pageInfo(ctx, field)
+	case "totalCount":
+		return ec.fieldContext_PublishedEntryConnection_totalCount(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PublishedEntryConnection", field.Name)
+}
+
+func (ec *executionContext) childFields_PublishedEntryEdge(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "cursor":
+		return ec.fieldContext_PublishedEntryEdge_cursor(ctx, field)
+	case "node":
+		return ec.fieldContext_PublishedEntryEdge_node(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type PublishedEntryEdge", field.Name)
 }
 
 func (ec *executionContext) childFields_Queue(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

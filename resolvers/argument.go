@@ -51,7 +51,8 @@ func optionalID[K ~int64](noun string, id *string) (*K, error) {
 	return &key, err
 }
 
-// list reads the page that a field's arguments ask for.
+// list reads the page that a field's arguments ask for; nil if there is no such
+// list.
 func list[T any](ctx context.Context, read func(context.Context, page.Request) (*page.Of[T], error),
 	first *int32, after *string, last *int32, before *string) (*graph.Connection[T], error) {
 	request, err := pageRequest(first, after, last, before)
@@ -59,7 +60,7 @@ func list[T any](ctx context.Context, read func(context.Context, page.Request) (
 		return nil, err
 	}
 	p, err := read(ctx, request)
-	if err != nil {
+	if err != nil || p == nil {
 		return nil, err
 	}
 	return graph.Connect(p), nil

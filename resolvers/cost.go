@@ -13,19 +13,21 @@ type price struct {
 // 20,000 tasks. Any other field costs 1 if it returns objects, and nothing if
 // it does not.
 var prices = map[string]price{
-	"Query.queue":         {own: 5, items: 1},
-	"Query.diff":          {own: 500}, // of two versions of 100,000 units with nothing in common
-	"Queue.workers":       {own: 1, items: 10},
-	"Queue.throughput":    {own: 5, items: 1},
-	"Throughput.samples":  {own: 1, items: 360},
-	"Task.ahead":          {own: 2},
-	"Task.blockedBy":      {own: 5},
-	"Task.reservations":   {own: 2, items: 2},
-	"Reservation.holders": {own: 3, items: 2},
-	"Task.reports":        {own: 1, items: 3},
-	"Task.created":        {own: 1, items: 2},
-	"Repository.labels":   {own: 1, items: 3},
-	"Schedule.upcoming":   {own: 10},
+	"Query.queue":                         {own: 5, items: 1},
+	"Query.diff":                          {own: 500}, // of two versions of 100,000 units with nothing in common
+	"Queue.workers":                       {own: 1, items: 10},
+	"Queue.throughput":                    {own: 5, items: 1},
+	"Throughput.samples":                  {own: 1, items: 360},
+	"Task.ahead":                          {own: 2},
+	"Task.blockedBy":                      {own: 5},
+	"Task.reservations":                   {own: 2, items: 2},
+	"Reservation.holders":                 {own: 3, items: 2},
+	"Task.reports":                        {own: 1, items: 3},
+	"Task.created":                        {own: 1, items: 2},
+	"Repository.labels":                   {own: 1, items: 3},
+	"Schedule.upcoming":                   {own: 10},
+	"Publication.entries":                 {own: 5},
+	"PublishedEntryConnection.totalCount": {own: 500}, // of 100,000 names
 }
 
 // The prices of what many types have.

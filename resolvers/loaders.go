@@ -38,6 +38,7 @@ type loaders struct {
 	repositoryVersions      pageLoader[content.RepositoryID, *content.Version]
 	repositoryPublications  pageLoader[content.RepositoryID, *content.Publication]
 	repositoryDistributions pageLoader[content.RepositoryID, *content.Distribution]
+	publishedEntries        pageLoader[directory, *content.DirEntry]
 	served                  pageLoader[content.DistributionID, *content.Served]
 	versionUnits            pageLoader[unitSearch, *content.Unit]
 	versionAdded            pageLoader[content.Version, *content.Unit]
@@ -82,6 +83,7 @@ func newLoaders(s Store) *loaders {
 		repositoryVersions:      newPageLoader(&lookups, s.Versions),
 		repositoryPublications:  newPageLoader(&lookups, s.RepositoryPublications),
 		repositoryDistributions: newPageLoader(&lookups, s.RepositoryDistributions),
+		publishedEntries:        newPageLoader(&lookups, ofDirectories(s)),
 		served:                  newPageLoader(&lookups, s.Served),
 		versionUnits:            newPageLoader(&lookups, ofSearches(s)),
 		versionAdded:            newPageLoader(&lookups, ofVersions(s.VersionAdded)),

@@ -3,10 +3,12 @@ package resolvers
 import (
 	"context"
 	"net/url"
+	"time"
 
 	"ream/catalog"
 	"ream/content"
 	"ream/graph"
+	"ream/media"
 )
 
 func (r *distributionResolver) URL(ctx context.Context, obj *content.Distribution) (string, error) {
@@ -114,6 +116,45 @@ func (r *publicationResolver) Version(ctx context.Context, obj *content.Publicat
 	return required(ctx, loadersOf(ctx).versions, obj.VersionID)
 }
 
+func (r *publicationResolver) Entries(ctx context.Context, obj *content.Publication, directory string, prefix string, first *int32, after *string) (*graph.Connection[*content.DirEntry], error) {
+	of, err := directoryOf(obj.ID, directory, prefix)
+	if err != nil {
+		return nil, err
+	}
+	return listOf(ctx, loadersOf(ctx).publishedEntries, of, first, after, nil, nil)
+}
+
+func (r *publishedEntryResolver) Kind(ctx context.Context, obj *content.DirEntry) (graph.PublishedEntryKind, error) {
+	if obj.IsDir {
+		return graph.PublishedEntryKindDirectory, nil
+	}
+	return graph.PublishedEntryKindFile, nil
+}
+
+func (r *publishedEntryResolver) Size(ctx context.Context, obj *content.DirEntry) (*int64, error) {
+	return ofFile(obj, obj.Size), nil
+}
+
+func (r *publishedEntryResolver) Sha256(ctx context.Context, obj *content.DirEntry) (*content.Digest, error) {
+	return ofFile(obj, obj.SHA256), nil
+}
+
+func (r *publishedEntryResolver) ContentType(ctx context.Context, obj *content.DirEntry) (*string, error) {
+	return ofFile(obj, media.TypeOf(obj.Name)), nil
+}
+
+func (r *publishedEntryResolver) ModifiedAt(ctx context.Context, obj *content.DirEntry) (*time.Time, error) {
+	return ofFile(obj, obj.ModifiedAt), nil
+}
+
+func (r *publishedEntryResolver) Stored(ctx context.Context, obj *content.DirEntry) (*bool, error) {
+	if obj.IsDir {
+		return nil, nil
+	}
+	stored, err := loadersOf(ctx).stored.load(ctx, obj.SHA256)
+	return &stored, err
+}
+
 func (r *queryResolver) Publication(ctx context.Context, id string) (*content.Publication, error) {
 	return find(ctx, loadersOf(ctx).publications, "publication", id)
 }
@@ -144,10 +185,13 @@ func (r *Resolver) Distribution() graph.DistributionResolver { return &distribut
 
 func (r *Resolver) Publication() graph.PublicationResolver { return &publicationResolver{r} }
 
+func (r *Resolver) PublishedEntry() graph.PublishedEntryResolver { return &publishedEntryResolver{r} }
+
 func (r *Resolver) Served() graph.ServedResolver { return &servedResolver{r} }
 
 type (
-	distributionResolver struct{ *Resolver }
-	publicationResolver  struct{ *Resolver }
-	servedResolver       struct{ *Resolver }
+	distributionResolver   struct{ *Resolver }
+	publicationResolver    struct{ *Resolver }
+	publishedEntryResolver struct{ *Resolver }
+	servedResolver         struct{ *Resolver }
 )

@@ -27,6 +27,11 @@ func TestOneQuestionPerLevel(t *testing.T) {
 			map[string]int{"Repositories": 1, "Versions": 1, "VersionUnits": 1, "Stored": 1, "VersionsByNumber": 1, "RepositoryPublications": 1, "VersionsByID": 1},
 		},
 		{
+			"directories in lists",
+			`{repositories(first: 10){nodes{newestPublication{entries{totalCount nodes{kind path stored}} others: entries(directory: "d", prefix: "f"){nodes{contentType}}}}}}`,
+			map[string]int{"Repositories": 1, "PublicationsByID": 1, "PublishedEntries": 2, "Stored": 1},
+		},
+		{
 			"tasks in lists",
 			`{taskGroups(first: 10){nodes{retries{totalCount} tasks(first: 5){nodes{spawned(finished: false){totalCount nodes{id}} retries(first: 1){nodes{id}}}}}}}`,
 			map[string]int{"Groups": 1, "GroupRetries": 1, "TasksOf": 3},
@@ -93,6 +98,10 @@ func TestQueries(t *testing.T) {
 			`{"task":{"kind":"repository.sync","priority":"NORMAL","state":"WAITING","progress":{"bytesPerSecond":0,"remainingSeconds":null},"created":[{"id":"version-1"}],"worker":null}}`},
 		{"distribution", `{distributions{nodes{url} totalCount}}`,
 			`{"distributions":{"nodes":[` + strings.TrimSuffix(strings.Repeat(`{"url":"/content/a/b/"},`, 10), ",") + `],"totalCount":10}}`},
+		{"what a file has", `{publication(id: "publication-1"){entries(directory: "d"){nodes{kind name path size sha256 contentType modifiedAt stored}}}}`,
+			`{"publication":{"entries":{"nodes":[{"kind":"DIRECTORY","name":"sub","path":"d/sub","size":null,"sha256":null,"contentType":null,"modifiedAt":null,"stored":null},` +
+				`{"kind":"FILE","name":"x.deb","path":"d/x.deb","size":0,"sha256":"` + strings.Repeat("ab", 32) + `","contentType":"application/vnd.debian.binary-package","modifiedAt":"2026-11-01T12:00:00Z","stored":false}]}}}`},
+		{"no such directory", `{publication(id: "publication-1"){entries(directory: "none"){nodes{name}}}}`, `{"publication":{"entries":null}}`},
 		{"empty lists are not null", `{task(id: "task-1"){reports{code} reservations{resource}}}`, `{"task":{"reports":[],"reservations":[]}}`},
 	}
 	for _, tt := range tests {
@@ -130,6 +139,10 @@ func TestRejectedRequests(t *testing.T) {
 		{"page of less than one", `{tasks(last: -1){totalCount}}`, nil, "BAD_INPUT", "last"},
 		{"both ends", `{tasks(first: 1, last: 1){totalCount}}`, nil, "BAD_INPUT", "last"},
 		{"bad cursor", `{tasks(after: "x"){totalCount}}`, nil, "BAD_INPUT", "after"},
+		{"directory that is no path", `{publication(id: "publication-1"){entries(directory: "d/"){totalCount}}}`, nil, "BAD_INPUT", "directory"},
+		{"directory above", `{publication(id: "publication-1"){entries(directory: "d/../e"){totalCount}}}`, nil, "BAD_INPUT", "directory"},
+		{"prefix with a slash", `{publication(id: "publication-1"){entries(prefix: "d/e"){totalCount}}}`, nil, "BAD_INPUT", "prefix"},
+		{"prefix that is no name's", `{publication(id: "publication-1"){entries(prefix: "a\u0007"){totalCount}}}`, nil, "BAD_INPUT", "prefix"},
 		{"too many ids", `query($ids: [ID!]!){nodes(ids: $ids){id}}`, map[string]any{"ids": json.RawMessage(ids)}, "BAD_INPUT", "ids"},
 		{"neither id nor name", `{remote{id}}`, nil, "BAD_INPUT", "id"},
 		{"both id and name", `{remote(id: "remote-1", name: "a"){id}}`, nil, "BAD_INPUT", "id"},

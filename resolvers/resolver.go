@@ -102,11 +102,15 @@ type Versions interface {
 	Diff(ctx context.Context, from, to *content.Version, kinds []content.ChangeKind, p page.Request) (*page.Of[*content.UnitChange], error)
 }
 
-// Publications reads publications: all, or a page of each repository's.
+// Publications reads publications: all, or a page of each repository's, or of
+// what a directory of each has.
 type Publications interface {
 	Publications(context.Context, page.Request) (*page.Of[*content.Publication], error)
 	RepositoryPublications(context.Context, []content.RepositoryID, page.Request) ([]*page.Of[*content.Publication], error)
 	PublicationsByID(context.Context, []content.PublicationID) ([]*content.Publication, error)
+	// PublishedEntries takes a clean path, or none, and the beginning of a name, or
+	// none. It answers with nil where there is no such directory.
+	PublishedEntries(ctx context.Context, ids []content.PublicationID, dir, prefix string, p page.Request) ([]*page.Of[*content.DirEntry], error)
 }
 
 // Distributions reads distributions: all, or a page of those that follow each

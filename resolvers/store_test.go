@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -136,6 +137,18 @@ func publication(id content.PublicationID) content.Publication {
 
 func (m *memory) RepositoryPublications(_ context.Context, ids []content.RepositoryID, _ page.Request) ([]*page.Of[*content.Publication], error) {
 	return eachOf(ids, pageOf(content.PublicationID.String, publication)), m.ask("RepositoryPublications")
+}
+
+func (m *memory) PublishedEntries(_ context.Context, ids []content.PublicationID, dir, _ string, _ page.Request) ([]*page.Of[*content.DirEntry], error) {
+	if dir == "none" {
+		return make([]*page.Of[*content.DirEntry], len(ids)), m.ask("PublishedEntries")
+	}
+	file := &content.DirEntry{Name: "x.deb", Path: "d/x.deb", SHA256: content.Digest(strings.Repeat("ab", 32)), ModifiedAt: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)}
+	of := &page.Of[*content.DirEntry]{
+		Items: []page.Item[*content.DirEntry]{{Key: "a", Node: &content.DirEntry{Name: "sub", Path: "d/sub", IsDir: true}}, {Key: "b", Node: file}},
+		Count: func(context.Context) (int, error) { return 2, nil },
+	}
+	return eachOf(ids, of), m.ask("PublishedEntries")
 }
 
 func (m *memory) PublicationsByID(_ context.Context, ids []content.PublicationID) ([]*content.Publication, error) {

@@ -277,3 +277,75 @@ func toldOfContent(l library) {
 	check("a deletion", true, func() { l.tx(func(tx *db.Tx) error { return tx.DeleteDistribution(l.ctx(), d.ID) }) })
 	check("the repository's deletion", true, func() { l.tx(func(tx *db.Tx) error { _, err := tx.DeleteRepository(l.ctx(), r.ID); return err }) })
 }
+
+func publishedEntries(l library) {
+	r := l.repository("r")
+	var all []*content.Unit
+	for i, path := range []string{"a/x", "a/y/z", "a-b", "a.txt", ".b", "B/c/d", "ä/ö", "\uD7FFx", "\uE000", "\U0010FFFFq", "z"} {
+		all = append(all, unit(path, i+1))
+	}
+	p := l.publish(l.version(r, l.store(all...), nil), content.PublishedFile{Path: "a/LIST", SHA256: digest(99), Size: 7})
+	small := l.publish(l.version(l.repository("other"), l.store(unit("a/elsewhere", 1), unit("q", 2)), nil))
+	empty := l.publish(l.version(l.repository("empty"), nil, nil))
+	ids := []content.PublicationID{p.ID, small.ID, empty.ID}
+
+	for _, c := range []struct {
+		dir, prefix string
+		want        []string // of each publication; "none" if it has no such directory
+	}{
+		{"", "", []string{"10: .b B/ a/ a-b a.txt z ä/ \uD7FFx \uE000 \U0010FFFFq", "2: a/ q", "0:"}},
+		{"", "a", []string{"3: a/ a-b a.txt", "1: a/", "0:"}},
+		{"", "a-", []string{"1: a-b", "0:", "0:"}},
+		{"", ".", []string{"1: .b", "0:", "0:"}},
+		{"", "ä", []string{"1: ä/", "0:", "0:"}},
+		{"", "\uD7FF", []string{"1: \uD7FFx", "0:", "0:"}},
+		{"", "\U0010FFFF", []string{"1: \U0010FFFFq", "0:", "0:"}},
+		{"a", "", []string{"3: LIST x y/", "1: elsewhere", "none"}},
+		{"a", "x", []string{"1: x", "0:", "none"}},
+		{"a", "zz", []string{"0:", "0:", "none"}},
+		{"a/y", "", []string{"1: z", "none", "none"}},
+		{"z", "", []string{"none", "none", "none"}},
+		{"no/such", "n", []string{"none", "none", "none"}},
+	} {
+		pages := must(l.PublishedEntries(l.ctx(), ids, c.dir, c.prefix, page.Request{}))(l.t)
+		for i, want := range c.want {
+			got := "none"
+			if pages[i] != nil {
+				got = fmt.Sprint(must(pages[i].Count(l.ctx()))(l.t), ":")
+				for _, e := range nodes(pages[i]) {
+					got += " " + e.Name
+					if e.IsDir {
+						got += "/"
+					}
+				}
+			}
+			equal(l.t, fmt.Sprintf("%s of %q that begin with %q", ids[i], c.dir, c.prefix), got, want)
+		}
+	}
+	first := must(only(l.PublishedEntries(l.ctx(), ids[:1], "a", "", page.Request{First: 1})))(l.t)
+	equal(l.t, "a file", first.Items, []page.Item[*content.DirEntry]{{Key: p.ID.String() + ":a/LIST",
+		Node: &content.DirEntry{Name: "LIST", Path: "a/LIST", SHA256: digest(99), Size: 7, ModifiedAt: p.CreatedAt}}})
+
+	// A walk by single names meets each of them once.
+	for _, prefix := range []string{"", "a", "\U0010FFFF", "none"} {
+		whole := must(only(l.PublishedEntries(l.ctx(), ids[:1], "", prefix, page.Request{})))(l.t)
+		request := page.Request{First: 1}
+		for i, item := range whole.Items {
+			one := must(only(l.PublishedEntries(l.ctx(), ids[:1], "", prefix, request)))(l.t)
+			equal(l.t, fmt.Sprintf("page %d of %q", i, prefix), one.Items, []page.Item[*content.DirEntry]{item})
+			equal(l.t, fmt.Sprintf("more before and after page %d of %q", i, prefix), []bool{one.HasPrevious, one.HasNext}, []bool{i > 0, i < len(whole.Items)-1})
+			request.After = item.Key
+		}
+	}
+
+	for key, message := range map[string]string{
+		first.Items[0].Key:          "after: the cursor is of " + p.ID.String() + " and not of " + small.ID.String() + ": go on in the former, or begin anew without a cursor",
+		small.ID.String() + ":q":    `after: the cursor is of the directory "" and not of "a": begin anew without a cursor`,
+		"7":                         `after: "7" is no cursor of this list: pass one that the list itself gave`,
+		small.ID.String() + ":../q": `after: "` + small.ID.String() + `:../q" is no cursor of this list: pass one that the list itself gave`,
+	} {
+		_, err := l.PublishedEntries(l.ctx(), []content.PublicationID{small.ID}, "a", "", page.Request{After: key})
+		wantFault(l.t, err, fault.BadInput, message)
+	}
+	equal(l.t, "of none", len(must(l.PublishedEntries(l.ctx(), nil, "a", "", page.Request{}))(l.t)), 0)
+}

@@ -53,6 +53,7 @@ func Run(t *testing.T, open func(*testing.T) *db.DB) {
 		"older version published":    olderVersionPublished,
 		"metadata in a unit's place": metadataInUnitsPlace,
 		"published directories":      publishedDirectories,
+		"published entries":          publishedEntries,
 		"distributions":              distributions,
 		"distributions at once":      distributionsAtOnce,
 		"serving":                    serving,
