@@ -255,18 +255,32 @@ func (p *program) manyMembers(n int) {
 	}
 }
 
-// A hundred thousand members scroll, and only those in sight are in the page.
-func TestPagesOfManyMembers(t *testing.T) {
-	t.Parallel()
-	b := openBrowser(t)
-	p := start(t, "--data", t.TempDir(), "--workers", "0")
-	p.manyMembers(100_000)
+// manyEntries makes distribution-1, which serves so many files of one directory.
+func (p *program) manyEntries(n int) {
+	p.t.Helper()
+	p.repository("many", "http://127.0.0.1:1/PULP_MANIFEST")
+	query[any](p, `mutation { createDistribution(input: {path: "many", repository: "repository-1"}) { id } }`, nil)
+	d := p.openDatabase()
+	defer d.Close()
+	for _, statement := range []string{
+		`INSERT INTO version(id, repository_id, number, base, units, bytes, added, removed, created_at) VALUES (1, 1, 1, 0, ?, 0, 0, 0, 1)`,
+		`INSERT INTO publication(id, repository_id, version_id, files, bytes, created_at) VALUES (1, 1, 1, ?, 0, 1)`,
+		`INSERT INTO published_file(publication_id, path, sha256, size, modified_at)
+			WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT 1, 'pool' || char(9) || printf('%06d.deb', i), printf('%064d', i), i, 1 FROM n`,
+		`UPDATE repository SET newest_publication_id = 1 WHERE id = min(?, 1)`,
+	} {
+		if _, err := d.Exec(statement, n); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
 
-	b.do(chromedp.Navigate(p.address + "/groups/group-1"))
-	b.until(members("COMPLETED", "100,000", "100,000"))
-	b.until(`document.querySelectorAll('.member').length > 5`)
+// scroll scrolls through the rows of a list, as far as to some positions, and
+// counts those that are in the page at once.
+func (b *tab) scroll(positions ...int) {
+	b.t.Helper()
 	most := 0
-	for _, position := range []int{500, 1000, 1500, 2000} {
+	for _, position := range positions {
 		// A person scrolls on as long as there is more.
 		b.until(fmt.Sprintf(`(() => {
 			const list = document.querySelector('.members');
@@ -276,9 +290,49 @@ func TestPagesOfManyMembers(t *testing.T) {
 		most = max(most, eval[int](b, `document.querySelectorAll('.member').length`))
 	}
 	if most > 80 {
-		t.Errorf("%d members are in the page at once, want only those in sight", most)
+		b.t.Errorf("%d rows are in the page at once, want only those in sight", most)
 	}
 	if all := eval[int](b, `document.querySelectorAll('*').length`); all > 2000 {
-		t.Errorf("the page has %d elements", all)
+		b.t.Errorf("the page has %d elements", all)
 	}
 }
+
+// A hundred thousand members, and as many files, scroll, and only those in sight
+// are in the page. The last ones are as near as the first.
+func TestPagesOfManyMembers(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t)
+	p := start(t, "--data", t.TempDir(), "--workers", "0")
+	p.manyMembers(100_000)
+	p.manyEntries(100_000)
+
+	b.do(chromedp.Navigate(p.address + "/groups/group-1"))
+	b.until(members("COMPLETED", "100,000", "100,000"))
+	b.until(`document.querySelectorAll('.member').length > 5`)
+	b.scroll(500, 1000, 1500, 2000)
+	pages := eval[int](b, questions)
+	b.tabTo(`e.classList.contains('members')`)
+	row := func(n int) string {
+		return fmt.Sprintf(`[...document.querySelectorAll('.member')].some((e) => e.ariaPosInSet === '%d' && e.dataset.member === 'task-%d')`, n, n)
+	}
+	b.key(kb.End)
+	b.until(row(100_000))
+	for _, place := range []int{99_990, 99_985, 99_980} {
+		b.key(kb.PageUp)
+		b.until(row(place))
+	}
+	b.key(kb.Home)
+	b.until(row(1))
+	if asked := eval[int](b, questions) - pages; asked > 20 {
+		t.Errorf("to the end and back: %d questions to the server, want a few", asked)
+	}
+	b.scroll(250)
+
+	b.do(chromedp.Navigate(p.address + "/published/distribution-1?in=pool"))
+	b.until(shows(".entry", "000001.deb"))
+	b.scroll(500, 1000)
+	b.until(`[...document.querySelectorAll('.entry')].some((e) => e.ariaPosInSet === '1000' && e.innerText.includes('001000.deb'))`)
+}
+
+// questions is an expression that counts what the page asked of the API so far.
+const questions = `performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/graphql')).length`

@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -321,13 +323,71 @@ func TestPagesMirrorAnUpstream(t *testing.T) {
 	b.press("Audit log")
 	b.until(shows("td", "createSchedule"))
 	b.checkAccess()
-	b.press("Content")
-	b.until(shows("td", "127.0.0.1"))
-	b.checkAccess()
+	b.browse(p, up)
 	b.press("Workers")
 	b.until(shows("main", "It runs nothing"))
 	b.checkAccess()
 	b.checkRequests(p.address, "/repositories", "/graphql", "ws/graphql")
+}
+
+// browse looks at what clients see of the repository that was mirrored, now and
+// before, and while that changes.
+func (b *tab) browse(p *program, up *upstream) {
+	b.t.Helper()
+	entries := func(n int) string { return fmt.Sprintf(`document.querySelectorAll('.member.entry').length === %d`, n) }
+	deb := []byte("no Debian package")
+	up.add("pool/main/x.deb", deb)
+	p.follow(p.mirror("127.0.0.1"))
+	b.press("Content")
+	b.until(shows("td", "127.0.0.1"))
+	b.checkAccess()
+	b.press("127.0.0.1")
+	b.until(shows("h1", "127.0.0.1") + ` && ` + shows(".entry", "PULP_MANIFEST") + ` && ` + shows(".entry", "stored"))
+	b.checkAccess()
+	b.write("input[type=search]", "po")
+	b.until(entries(1))
+	b.press("pool/")
+	b.press("main/")
+	b.until(entries(1) + ` && ` + shows(".entry", "application/vnd.debian.binary-package") + ` && ` + shows(".entry", "not fetched yet") + ` && document.activeElement.innerText === 'main'`)
+	if got, want := eval[string](b, `document.querySelector('.entry code').title`), fmt.Sprintf("%x", sha256.Sum256(deb)); got != want {
+		b.t.Errorf("the digest of x.deb: got %s, want %s", got, want)
+	}
+	b.checkAccess()
+	b.until(`[...document.querySelectorAll('.entry a')].some((e) => e.innerText === 'x.deb' && e.href === ` + quoted(p.address+"/content/127.0.0.1/pool/main/x.deb") + `)`)
+
+	// What was served before is there, and goes on as it was.
+	eval[bool](b, `(() => {
+		const times = document.querySelector('select');
+		Object.getOwnPropertyDescriptor(HTMLSelectElement.prototype, 'value').set.call(times, times.options[times.options.length - 1].value);
+		return times.dispatchEvent(new Event('change', { bubbles: true }));
+	})()`)
+	b.until(shows("[role=alert]", "no directory pool/main"))
+	b.leaveDirectories()
+	b.until(shows(".entry", "dir 0/") + ` && ` + shows("h1 + *", "Version 1 of") + ` && !` + shows(".entry", "pool/"))
+	b.checkAccess()
+	manifest := eval[string](b, `[...document.querySelectorAll('.entry a')].find((e) => e.innerText === 'PULP_MANIFEST').pathname`)
+	if got := p.fetched(manifest); strings.Contains(got, "x.deb") || strings.Count(got, "\n") < 119 {
+		b.t.Errorf("%s: got %q, want the first manifest", manifest, got)
+	}
+
+	// A newer publication does not take away what somebody looks at.
+	b.press("Content")
+	b.press("127.0.0.1")
+	b.until(shows(".entry", "pool/"))
+	up.add("another.bin", []byte("another"))
+	p.follow(p.mirror("127.0.0.1"))
+	b.until(shows("main [role=status]", "is served by now"))
+	if eval[bool](b, shows(".entry", "another.bin")) {
+		b.t.Error("the list changed while somebody looked at it")
+	}
+	b.press("Show what is served now")
+	b.until(shows(".entry", "another.bin") + ` && !` + shows("main", "is served by now"))
+}
+
+// leaveDirectories goes to the topmost directory.
+func (b *tab) leaveDirectories() {
+	b.t.Helper()
+	b.until(`(document.querySelector('.crumbs a')?.click(), true)`)
 }
 
 // What a role may not do is not offered.

@@ -21,6 +21,7 @@ var routes = []string{
 	"/schedules",
 	"/workers",
 	"/published",
+	"/published/{id}",
 	"/tokens",
 	"/audit",
 }

@@ -21,6 +21,7 @@ export const routes: { path: string; page: Page }[] = [
   { path: '/schedules', page: lazy(() => import('./page/schedules')) },
   { path: '/workers', page: lazy(() => import('./page/workers')) },
   { path: '/published', page: lazy(() => import('./page/published')) },
+  { path: '/published/:id', page: lazy(() => import('./page/distribution')) },
   { path: '/tokens', page: lazy(() => import('./page/tokens')) },
   { path: '/audit', page: lazy(() => import('./page/audit')) },
 ];

@@ -9,7 +9,7 @@ import { Problem } from '../part/problem';
 import { useFrames } from '../live/frames';
 import { useMay } from '../live/viewer';
 import { State, StatesBar } from '../part/bar';
-import { filters } from '../part/state';
+import { filters, selected } from '../part/state';
 import { several } from '../part/text';
 import { PageTitle } from '../part/title';
 import { addressOf, To } from '../part/work';
@@ -44,7 +44,7 @@ function Present({ group }: { group: Group }) {
           <SegmentedControl size="xs" value={chosen} onChange={show} aria-label="Which members"
             data={Object.entries(filters).map(([value, { label }]) => ({ value, label }))} />
         </div>
-        <Members key={chosen} group={group.id} states={filter.states} finished={filter.finished} revision={counts.revision} total={counts.total} />
+        <Members key={chosen} group={group.id} states={filter.states} finished={filter.finished} revision={counts.revision} total={counts.total} listed={selected(counts, filter)} />
       </section>
     </>
   );

@@ -35,11 +35,11 @@ export default function Published() {
                 <Table.Thead><Table.Tr><Table.Th>Path</Table.Th><Table.Th>Repository</Table.Th><Table.Th>Files</Table.Th><Table.Th>Published</Table.Th><Table.Th>Readers</Table.Th>{may && <Table.Th><span className="hidden">What can be done</span></Table.Th>}</Table.Tr></Table.Thead>
                 <Table.Tbody>
                   {distributions.map((distribution) => {
-                    const { id, path, url, repository, publication } = distribution;
+                    const { id, path, repository, publication } = distribution;
                     const of = repository ?? publication?.repository;
                     return (
                       <Table.Tr key={id}>
-                        <Table.Td><Anchor href={url} inherit>{path}</Anchor></Table.Td>
+                        <Table.Td><To id={id}>{path}</To></Table.Td>
                         <Table.Td data-label="Repository">{of && <To id={of.id}>{of.name}</To>}{!repository && ', this publication alone'}</Table.Td>
                         <Table.Td className="numbers" data-label="Files">{publication ? `${several(publication.fileCount, 'file')}, ${bytes(publication.bytes)}` : 'nothing yet'}</Table.Td>
                         <Table.Td className="numbers" data-label="Published">{publication && <>version {publication.version.number}, <Ago at={publication.createdAt} /></>}</Table.Td>

@@ -28,7 +28,7 @@ import { bytes, several } from '../part/text';
 import { Ago } from '../part/time';
 import { PageTitle } from '../part/title';
 import { Versions } from '../part/versions';
-import { TaskLine } from '../part/work';
+import { TaskLine, To } from '../part/work';
 import type { PageProps } from '../routes';
 import { NotFound } from './notfound';
 import { WorkOf } from './repositories';
@@ -115,6 +115,7 @@ function Distributions({ repository }: { repository: Repository }) {
             {distribution.publication ? `serves version ${distribution.publication.version.number}, ${distribution.publication.id}` : 'serves nothing before the first publication'}
             {`, to ${readers(distribution)}`}
           </Text>
+          {distribution.publication && <Text size="sm" mb="xs"><To id={distribution.id}>Browse its files</To></Text>}
           <DistributionActions distribution={distribution} onChanged={nothing} />
           {configuration(repository.format, new URL(distribution.url, location.href).href, distribution.needsToken).map(({ title, text }) => (
             <div key={title} style={{ marginTop: '.5rem' }}>

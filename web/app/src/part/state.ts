@@ -29,13 +29,22 @@ export function done({ itemsDone, itemsTotal, bytesDone, bytesTotal }: Amount): 
   return undefined;
 }
 
+type Filter = { label: string; states?: TaskState[]; finished?: boolean };
+
 /** The filters of a list of tasks, by the name that the address of the page has. */
-export const filters: Record<string, { label: string; states?: TaskState[]; finished?: boolean }> = {
+export const filters: Record<string, Filter> = {
   all: { label: 'All' },
   unfinished: { label: 'Unfinished', finished: false },
   finished: { label: 'Finished', finished: true },
   failed: { label: 'Failed', states: ['FAILED'] },
 };
+
+/** How many tasks of the counts a filter leaves. */
+export function selected(counts: CountsFragment, { states, finished }: Filter): number {
+  if (states) return states.reduce((sum, state) => sum + inState(counts, state), 0);
+  if (finished === undefined) return counts.total;
+  return finished ? counts.finished : counts.unfinished;
+}
 
 /** What stands between a task and its start, for people; undefined if it does not wait. */
 export function waitsFor(task: { state: TaskState; ahead: number; blockedBy: { nodes: { id: string; name: string }[] } }): string | undefined {

@@ -11,6 +11,7 @@ import { Ago, useNow } from './time';
 export function addressOf(id: string): string {
   if (id.startsWith('task-')) return `/tasks/${id}`;
   if (id.startsWith('group-')) return `/groups/${id}`;
+  if (id.startsWith('distribution-')) return `/published/${id}`;
   if (id.startsWith('repository-')) return `/repositories/${id}`;
   return '/';
 }

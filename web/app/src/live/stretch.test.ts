@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest';
+
+import { joined, kept, most, next, nothing, type Page, places, type Stretch } from './stretch';
+
+const size = 100;
+
+/** A server with a list of so many items, which reads what is wanted. */
+function server(total: number) {
+  const page = (from: number, to: number): Page<number> => ({
+    nodes: Array.from({ length: to - from }, (_, i) => from + i),
+    pageInfo: { hasNextPage: to < total, hasPreviousPage: from > 0 },
+  });
+  return (stretch: Stretch<number>, read: ReturnType<typeof next>): Page<number> => {
+    const first = stretch.pages[0]?.nodes[0] ?? 0;
+    const end = (stretch.pages.at(-1)?.nodes.at(-1) ?? -1) + 1;
+    switch (read) {
+      case 'last': return page(Math.max(0, total - size), total);
+      case 'after': return page(end, Math.min(total, end + size));
+      case 'before': return page(Math.max(0, first - size), first);
+      default: return page(0, Math.min(total, size));
+    }
+  };
+}
+
+/** Looks at places until all of them are there, also if they are moved, and tells how many pages were read. */
+function look(stretch: Stretch<number>, total: number, expected: number, from: number, to: number): [Stretch<number>, number] {
+  const read = server(total);
+  for (let n = 0; ; n++) {
+    const wanted = next(stretch, expected, from, to);
+    if (wanted === undefined) return [stretch, n];
+    if (n === 1000) throw new Error('it never ends');
+    const { moved } = stretch;
+    stretch = joined(stretch, wanted, read(stretch, wanted), expected);
+    from += stretch.moved - moved;
+    to += stretch.moved - moved;
+  }
+}
+
+const shown = (stretch: Stretch<number>, place: number) => stretch.pages.flatMap(({ nodes }) => nodes)[place - stretch.start];
+
+test('the end of a long list is one page away, and so is its beginning', () => {
+  let [stretch, pages] = look(nothing, 100_000, 100_000, 0, 20);
+  expect([pages, places(stretch, 100_000), shown(stretch, 20)]).toEqual([1, 100_000, 20]);
+  [stretch, pages] = look(stretch, 100_000, 100_000, 99_980, 99_999);
+  expect([pages, places(stretch, 100_000), shown(stretch, 99_999), shown(stretch, 99_980)]).toEqual([1, 100_000, 99_999, 99_980]);
+  [stretch, pages] = look(stretch, 100_000, 100_000, 0, 20);
+  expect([pages, shown(stretch, 0)]).toEqual([1, 0]);
+});
+
+test('who scrolls finds every item in its place, and no more is kept than a few thousand', () => {
+  let stretch: Stretch<number> = nothing;
+  for (const places of [Array.from({ length: 1000 }, (_, i) => i * 10), Array.from({ length: 1000 }, (_, i) => 9990 - i * 10)]) {
+    for (const place of places) {
+      [stretch] = look(stretch, 10_000, 10_000, place, Math.min(place + 20, 9999));
+      expect(shown(stretch, place)).toBe(place);
+      expect(stretch.pages.length).toBeLessThanOrEqual(kept);
+    }
+  }
+  expect(stretch.moved).toBe(0);
+});
+
+test('the middle of a list is reached from what is nearest', () => {
+  const [start] = look(nothing, 10_000, 10_000, 0, 20);
+  const [stretch, pages] = look(start, 10_000, 10_000, 8_000, 8_020);
+  expect([shown(stretch, 8_000), pages]).toEqual([8_000, 21]);
+});
+
+test.each([0, 1, 99, 100, 101, 250])('a list of %d items that was said to be longer', (total) => {
+  let [stretch] = look(nothing, total, 1000, 980, 999); // which begins with the first page
+  for (let place = places(stretch, 1000) - 1; place >= 0; place -= 50) [stretch] = look(stretch, total, 1000, Math.max(0, place - 20), place);
+  [stretch] = look(stretch, total, 1000, 0, 20);
+  expect([places(stretch, 1000), stretch.start, shown(stretch, 0)]).toEqual([total, 0, total ? 0 : undefined]);
+});
+
+test('a list that was said to be shorter moves when there is more before it', () => {
+  let [stretch] = look(nothing, 1000, 300, 0, 20);
+  stretch = joined(stretch, 'last', server(1000)(stretch, 'last'), 300);
+  expect([stretch.start, shown(stretch, 299), stretch.moved]).toEqual([200, 999, 0]);
+  [stretch] = look(stretch, 1000, 300, 200, 220);
+  [stretch] = look(stretch, 1000, 300, 100, 120);
+  expect([stretch.start, stretch.moved]).toEqual([100, 100]);
+});
+
+test('a list that grows at its end goes on', () => {
+  let [stretch] = look(nothing, 50, 50, 0, 20);
+  expect(places(stretch, 50)).toBe(50);
+  [stretch] = look(stretch, 120, 120, 40, 60);
+  expect(places(stretch, 120)).toBe(120);
+});
+
+test('a list that is longer than can be drawn has both its ends', () => {
+  let [stretch] = look(nothing, 1_000_000, 1_000_000, 0, 20);
+  expect(places(stretch, 1_000_000)).toBe(most);
+  [stretch] = look(stretch, 1_000_000, 1_000_000, most - 20, most - 1);
+  expect([shown(stretch, most - 1), places(stretch, 1_000_000)]).toEqual([999_999, most]);
+});

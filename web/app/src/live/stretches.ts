@@ -1,0 +1,89 @@
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+
+import { connection } from './client';
+import { joined, type Next, next, nothing, type Page, places, replaced, type Stretch } from './stretch';
+import { useStore } from './store';
+
+/** What a page of a connection is asked for by. */
+export type Asked = { first?: number; after?: string; last?: number; before?: string };
+
+const size = 100;
+
+function asked<T>({ pages }: Stretch<T>, read: Next): Asked {
+  switch (read) {
+    case 'first': return { first: size };
+    case 'last': return { last: size };
+    case 'after': return { first: size, after: pages.at(-1)?.pageInfo.endCursor ?? undefined };
+    case 'before': return { last: size, before: pages[0]?.pageInfo.startCursor ?? undefined };
+  }
+}
+
+/** The part of a long list that somebody looks at, and what lies about it. */
+export type Look<T> = {
+  /** How many places the list has, as far as is known. */
+  count: number;
+  at: (place: number) => T | undefined;
+  loading: boolean;
+  /** Whether some of its items were read, if it has any. */
+  known: boolean;
+  error?: unknown;
+  /** By how many places the items were moved in all. */
+  moved: number;
+  /** Whether no more than one page was read. */
+  short: boolean;
+  look: (from: number, to: number) => void;
+  reload: () => void;
+  replace: (newer: readonly T[]) => void;
+};
+
+/**
+ * Reads of a long list what somebody looks at, from either end of it, and keeps a few thousand items about that.
+ * The list is said to have so many items as are expected; of another list, the component has another key.
+ */
+export function useStretch<T extends { id: string }>(read: (asked: Asked) => Promise<Page<T>>, expected: number): Look<T> {
+  const [stretch, setStretch] = useState<Stretch<T>>(nothing);
+  const [seen, setSeen] = useState({ from: 0, to: 0 });
+  const [error, setError] = useState<unknown>();
+  const [busy, setBusy] = useState(false);
+  const run = useRef(0); // of which reads that are overtaken know nothing
+
+  const load = useCallback(async (from: Stretch<T>, what: Next, expected: number) => {
+    const mine = ++run.current;
+    setBusy(true);
+    try {
+      const page = await read(asked(from, what));
+      if (mine !== run.current) return;
+      setError(undefined);
+      setStretch((before) => joined(before, what, page, expected));
+    } catch (problem) {
+      if (mine === run.current) setError(problem);
+    } finally {
+      if (mine === run.current) setBusy(false);
+    }
+  }, [read]);
+  useEffect(() => () => { run.current++; }, []);
+
+  const wanted = error === undefined && !busy ? next(stretch, expected, seen.from, seen.to) : undefined;
+  useEffect(() => {
+    if (wanted !== undefined) void load(stretch, wanted, expected);
+    // The same page is wanted for as long as the stretch is the same.
+  }, [wanted, stretch]);
+
+  const items = useMemo(() => stretch.pages.flatMap(({ nodes }) => nodes), [stretch]);
+  const at = useCallback((place: number) => items[place - stretch.start], [items, stretch.start]);
+  const look = useCallback((from: number, to: number) => setSeen((before) => before.from === from && before.to === to ? before : { from, to }), []);
+  const replace = useCallback((newer: readonly T[]) => setStretch((before) => replaced(before, newer)), []);
+  const reload = useCallback(() => {
+    const fromEnd = stretch.pages.length === 1 && stretch.pages[0]!.pageInfo.hasPreviousPage && !stretch.pages[0]!.pageInfo.hasNextPage;
+    void load(stretch, fromEnd ? 'last' : 'first', expected);
+  }, [load, stretch, expected]);
+
+  // What could not be read while the server was away is read when it is back.
+  const present = useStore(connection) === 'open';
+  const failed = error !== undefined;
+  useEffect(() => {
+    if (present && failed) reload();
+    // Only the server's return counts: an error that comes while it is there would come again.
+  }, [present]);
+  return { count: places(stretch, expected), at, loading: busy || stretch.pages.length === 0, known: items.length > 0, error, moved: stretch.moved, short: stretch.pages.length <= 1, look, reload, replace };
+}
