@@ -102,8 +102,8 @@ func TestOperationsAnswerByType(t *testing.T) {
 			if got.status != http.StatusAccepted || got.header.Get("Content-Type") != tt.media || got.header.Get("Location") != tt.location || body.Href != tt.location {
 				t.Errorf("got %d %v %s, want 202 with %s at %s", got.status, got.header, got.body, tt.media, tt.location)
 			}
-			if got.header.Get("Retry-After") != "1" || got.header.Get("Etag") == "" {
-				t.Errorf("got %v, want Retry-After: 1 and an ETag", got.header)
+			if got.header.Get("Retry-After") == "" || got.header.Get("Etag") == "" {
+				t.Errorf("got %v, want Retry-After and an ETag", got.header)
 			}
 			plain := s.send(t, "POST", Prefix+tt.path, tt.body, "Accept", "application/json")
 			if want := map[string]string{taskType: "Task", groupType: "TaskGroup"}[tt.media]; plain.header.Get("Content-Type") != mediaJSON || body.Type != want {
