@@ -16,8 +16,8 @@ type loader[K comparable, V any] struct {
 	lookups *lookups
 
 	mu    sync.Mutex
-	asked map[K]answered[K, V]
-	next  *question[K, V] // that keys may join; nil if there is none
+	asked map[K]answered[K, V] // nil until something is asked
+	next  *question[K, V]      // that keys may join; nil if there is none
 }
 
 // lookups counts those of all loaders of a response. A question is put when
@@ -64,7 +64,7 @@ type answered[K comparable, V any] struct {
 // newLoaderOf returns a loader that reads with a function whose errors are of
 // single keys.
 func newLoaderOf[K comparable, V any](l *lookups, read func(context.Context, []K) ([]V, []error)) *loader[K, V] {
-	return &loader[K, V]{read: read, lookups: l, asked: map[K]answered[K, V]{}}
+	return &loader[K, V]{read: read, lookups: l}
 }
 
 // newLoader returns a loader that reads with a function of the store, which
@@ -100,9 +100,18 @@ func (l *loader[K, V]) start(ctx context.Context, key K) func() (V, error) {
 		}
 		a = answered[K, V]{l.next, len(l.next.keys)}
 		l.next.keys = append(l.next.keys, key)
-		l.asked[key] = a
+		l.remember(key, a)
 	}
 	return a.wait
+}
+
+// remember notes where the answer for a key is going to be. Most loaders of a
+// response are asked nothing. The caller holds mu.
+func (l *loader[K, V]) remember(key K, a answered[K, V]) {
+	if l.asked == nil {
+		l.asked = map[K]answered[K, V]{}
+	}
+	l.asked[key] = a
 }
 
 // wait returns the answer.
@@ -121,7 +130,7 @@ func (l *loader[K, V]) loadAlone(ctx context.Context, key K) (V, error) {
 	a, known := l.asked[key]
 	if !known {
 		a = answered[K, V]{question: &question[K, V]{keys: []K{key}, done: make(chan struct{})}}
-		l.asked[key] = a
+		l.remember(key, a)
 	}
 	l.mu.Unlock()
 	if !known {
