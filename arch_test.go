@@ -68,7 +68,7 @@ var libraries = map[string][]string{
 	"github.com/99designs/gqlgen":     {"graph", "resolvers"},
 	"github.com/minio/minio-go":       {"blob"},
 	"github.com/vektah/gqlparser":     {"graph", "resolvers", "web", "rest"}, // rest: its test of who may do what
-	"github.com/hashicorp/golang-lru": {"guard", "origin", "resolvers", "fetch", "quota"},
+	"github.com/hashicorp/golang-lru": {"guard", "resolvers", "fetch", "quota"},
 	"github.com/FastFilter/xorfilter": {"origin"},
 	"golang.org/x/time":               {"fetch", "guard", "quota"},
 	"github.com/prometheus":           {"metric"},

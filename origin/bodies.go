@@ -1,9 +1,6 @@
 package origin
 
-import (
-	"bytes"
-	"sync"
-)
+import "bytes"
 
 // keptFile is the size up to which a file's bytes are kept: what clients ask
 // for most, such as the metadata that tells whether anything changed.
@@ -15,46 +12,16 @@ const bodyCost = 256
 // bodies keeps the bytes of small files that were asked for, by their digest:
 // opening, reading and closing a file takes a quarter of the time that such an
 // answer takes. What a digest stands for never changes.
-type bodies struct {
-	most int // bytes of memory
+type bodies struct{ *kept[string, []byte] }
 
-	mu   sync.RWMutex
-	kept map[string][]byte
-	held int // bytes of memory
+// newBodies keeps up to most bytes of memory.
+func newBodies(most int) bodies {
+	return bodies{newKept(most, func(_ string, body []byte) int { return bodyCost + len(body) })}
 }
 
-func newBodies(most int) *bodies { return &bodies{most: most, kept: map[string][]byte{}} }
-
-// find returns the bytes with a digest, which nobody may change.
-func (b *bodies) find(sha256 string) ([]byte, bool) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	body, ok := b.kept[sha256]
-	return body, ok
-}
-
-// keep remembers a copy of small bytes, in the place of any others if there is
-// no room: those that are asked for often are soon back, and unlike the order
-// of their last use that does not fail when clients go through more files than
-// there is room for.
-func (b *bodies) keep(sha256 string, body []byte) {
-	cost := bodyCost + len(body)
-	if len(body) > keptFile || cost > b.most {
-		return
+// keep remembers a copy of small bytes. Nobody may change what is found.
+func (b bodies) keep(sha256 string, body []byte) {
+	if len(body) <= keptFile {
+		b.kept.keep(sha256, bytes.Clone(body))
 	}
-	body = bytes.Clone(body)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if _, ok := b.kept[sha256]; ok {
-		return
-	}
-	for other, its := range b.kept {
-		if b.held+cost <= b.most {
-			break
-		}
-		delete(b.kept, other)
-		b.held -= bodyCost + len(its)
-	}
-	b.kept[sha256] = body
-	b.held += cost
 }

@@ -16,13 +16,13 @@ func TestBodiesAreBounded(t *testing.T) {
 	}
 	check := func(want int) {
 		t.Helper()
-		for name := range b.kept {
+		for name := range b.all {
 			if body, ok := b.find(name); !ok || !bytes.Equal(body, bytes.Repeat([]byte(name), size)) {
 				t.Errorf("%s: got %.10q, %t", name, body, ok)
 			}
 		}
-		if held := want * (size + bodyCost); len(b.kept) != want || b.held != held {
-			t.Errorf("got %d bodies and %d bytes, want %d and %d", len(b.kept), b.held, want, held)
+		if held := want * (size + bodyCost); len(b.all) != want || b.held != held {
+			t.Errorf("got %d bodies and %d bytes, want %d and %d", len(b.all), b.held, want, held)
 		}
 	}
 	for _, name := range []string{"a", "b", "b", "c"} {

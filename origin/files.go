@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
-
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"ream/content"
 	"ream/fault"
@@ -22,8 +21,8 @@ import (
 // client that asks for many paths in vain does not push out the files.
 type files struct {
 	lookup Lookup
-	known  *lru.Cache[fileKey, *file]
-	missed *lru.Cache[fileKey, struct{}]
+	known  *kept[fileKey, *file]
+	missed *kept[fileKey, struct{}]
 	names  *names
 }
 
@@ -44,36 +43,51 @@ type file struct {
 	contentType, length, etag, digest, lastModified []string
 }
 
-func newFiles(lookup Lookup, size, names int) *files {
-	known, err := lru.New[fileKey, *file](size)
-	if err != nil {
-		panic(fmt.Sprintf("origin: cache of %d files: %v", size, err))
+// The memory that a file, a directory and a miss take besides their paths.
+const (
+	fileCost = 640
+	dirCost  = 320
+	missCost = 96
+)
+
+// newFiles keeps up to so many bytes of memory of what lies at paths, an eighth
+// as many of paths where nothing does, and names.
+func newFiles(lookup Lookup, most, names int) *files {
+	return &files{
+		lookup: lookup,
+		known: newKept(most, func(key fileKey, f *file) int {
+			if f.isDir {
+				return dirCost + len(key.path)
+			}
+			return fileCost + len(key.path)
+		}),
+		missed: newKept(most/8, func(key fileKey, _ struct{}) int { return missCost + len(key.path) }),
+		names:  newNames(lookup, names),
 	}
-	missed, err := lru.New[fileKey, struct{}](max(size/8, 1))
-	if err != nil {
-		panic(fmt.Sprintf("origin: cache of %d misses: %v", size/8, err))
-	}
-	return &files{lookup: lookup, known: known, missed: missed, names: newNames(lookup, names)}
 }
 
 // find returns what lies at path, and fault.NotFound if nothing does.
 func (c *files) find(ctx context.Context, id content.PublicationID, path string) (*file, error) {
 	key := fileKey{id, path}
-	if f, ok := c.known.Get(key); ok {
+	if f, ok := c.known.find(key); ok {
 		return f, nil
 	}
-	if c.names.lack(id, path) || c.missed.Contains(key) {
+	if c.names.lack(id, path) {
+		return nil, notFound()
+	}
+	if _, ok := c.missed.find(key); ok {
 		return nil, notFound()
 	}
 	if err := checkPath(path); err != nil {
 		return nil, err
 	}
 	f, err := c.load(ctx, key)
+	key.path = strings.Clone(path) // without the URL that it is a part of
 	switch {
 	case err == nil:
-		c.known.Add(key, f)
+		c.known.keep(key, f)
 	case fault.Is(err, fault.NotFound):
-		c.missed.Add(key, struct{}{})
+		c.missed.keep(key, struct{}{})
 		c.names.miss(ctx, id)
 	}
 	return f, err
@@ -100,15 +114,14 @@ func newFile(p *content.PublishedFile) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("digest of %s: %w", p.Path, err)
 	}
-	// One array for all values: five small slices would be five allocations.
-	values := [5]string{
-		media.TypeOf(p.Path),
-		strconv.FormatInt(p.Size, 10),
-		`"` + string(p.SHA256) + `"`,
-		"sha-256=:" + base64.StdEncoding.EncodeToString(raw) + ":",
-	}
+	// One text and one array for all values: each by itself would be many small
+	// pieces of memory.
+	digest, length := base64.StdEncoding.EncodeToString(raw), strconv.FormatInt(p.Size, 10)
+	text := `"` + string(p.SHA256) + `"` + "sha-256=:" + digest + ":" + length
+	etag, rest := text[:len(p.SHA256)+2], text[len(p.SHA256)+2:]
+	values := [5]string{media.TypeOf(p.Path), rest[len(rest)-len(length):], etag, rest[:len(rest)-len(length)]}
 	f := &file{
-		sha256:      string(p.SHA256),
+		sha256:      etag[1 : len(etag)-1],
 		size:        p.Size,
 		contentType: values[0:1:1],
 		length:      values[1:2:2],

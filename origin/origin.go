@@ -54,7 +54,7 @@ type Blobs interface {
 // Options tunes a Handler. Its zero value is fit for use.
 type Options struct {
 	Log       *slog.Logger     // slog.Default() if nil
-	Files     int              // how many paths are kept in memory; 65,536 if 0
+	Files     int              // bytes of memory for what lies at paths; 48 MiB if 0
 	ServedFor time.Duration    // how long a distribution is trusted to serve the same; 1 s if 0
 	Bodies    int              // bytes of memory for small files; 32 MiB if 0
 	Names     int              // bytes of memory for what publications have not; 16 MiB if 0
@@ -99,7 +99,7 @@ type Handler struct {
 	demand   *demand.Fetcher
 	served   *served
 	files    *files
-	bodies   *bodies
+	bodies   bodies
 }
 
 // New returns a handler of the content that lookup and blobs hold.
@@ -108,7 +108,7 @@ func New(lookup Lookup, blobs Blobs, o Options) *Handler {
 		o.Log = slog.Default()
 	}
 	if o.Files <= 0 {
-		o.Files = 1 << 16
+		o.Files = 48 << 20
 	}
 	if o.ServedFor <= 0 {
 		o.ServedFor = time.Second
