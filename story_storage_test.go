@@ -47,6 +47,33 @@ func TestMirrorIntoS3(t *testing.T) {
 					t.Errorf("%s: came from the bucket: got %t, want %t", path, elsewhere, want)
 				}
 			}
+			whole := files["large.bin"]
+			etag := `"` + digest(whole) + `"`
+			for _, tt := range []struct {
+				method string
+				header []string
+				status int
+				want   []byte
+				sent   bool // to the bucket, if the server does so
+			}{
+				{"HEAD", nil, 200, nil, false},
+				{"GET", []string{"Range", "bytes=100-199999"}, 206, whole[100:200_000], true},
+				{"GET", []string{"Range", "bytes=-7"}, 206, whole[len(whole)-7:], true},
+				{"GET", []string{"Range", "bytes=400000-"}, 206, whole[400_000:], true},
+				{"GET", []string{"Range", "bytes=5-9", "If-Range", etag}, 206, whole[5:10], false},
+				{"GET", []string{"Range", "bytes=5-9", "If-Range", `"another"`}, 200, whole, false},
+				{"GET", []string{"If-None-Match", etag}, 304, nil, false},
+				{"GET", []string{"If-None-Match", `"another"`}, 200, whole, false},
+				{"GET", []string{"If-Match", `"another"`}, 412, nil, false},
+			} {
+				response, got, err := p.ask(tt.method, "/content/files/large.bin", tt.header...)
+				if err != nil || response.StatusCode != tt.status || !bytes.Equal(got, tt.want) || tt.method == "HEAD" && response.ContentLength != int64(len(whole)) {
+					t.Errorf("%s with %q: got %s, %d bytes, %v, want %d and %d bytes", tt.method, tt.header, response.Status, len(got), err, tt.status, len(tt.want))
+				}
+				if elsewhere := strings.HasPrefix(response.Request.URL.String(), s3.Endpoint); elsewhere != (tt.sent && extra != "") {
+					t.Errorf("%s with %q: came from the bucket: %t", tt.method, tt.header, elsewhere)
+				}
+			}
 		})
 	}
 }
