@@ -65,6 +65,7 @@ type synced struct {
 	took, cpu time.Duration
 	again     time.Duration // the sync after it, which finds nothing new
 	memory    float64       // the most that the server ever held, in bytes
+	dir       string        // where the server kept everything
 }
 
 func (b *bench) syncAnew(ctx context.Context, d database, upstream string, connections int) (s synced, err error) {
@@ -73,6 +74,7 @@ func (b *bench) syncAnew(ctx context.Context, d database, upstream string, conne
 	if err != nil {
 		return s, err
 	}
+	s.dir = r.dir
 	if err := r.createRepository(ctx, name, upstream+"/PULP_MANIFEST", connections); err != nil {
 		return s, err
 	}

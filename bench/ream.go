@@ -15,6 +15,7 @@ import (
 // ream is a running server, with a client of its API.
 type ream struct {
 	*process
+	dir      string        // of its data and its log
 	address  string        // http://host:port
 	database string        // the postgres:// URL; empty with SQLite
 	took     time.Duration // from its start to its first answer
@@ -44,7 +45,7 @@ func (b *bench) startReam(ctx context.Context, d database, flags ...string) (*re
 	if err != nil {
 		return nil, err
 	}
-	r := &ream{process: p, address: "http://" + address, database: url}
+	r := &ream{process: p, dir: dir, address: "http://" + address, database: url}
 	err = p.await(ctx, func() bool {
 		response, err := http.Get(r.address + "/readyz")
 		if err != nil {

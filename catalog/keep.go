@@ -20,6 +20,9 @@ const (
 	batchFiles = 2000
 	batchBytes = 256 << 20
 	batchMost  = 4
+	// batchFound is how many units that need not be fetched are recorded at least at
+	// once. Nothing of them is lost, and fewer commits write fewer pages anew.
+	batchFound = 8000
 )
 
 // wanted is a unit of a manifest whose artifact may have to be fetched.
@@ -32,7 +35,8 @@ type wanted struct {
 // while the next is made durable and the one after it is fetched. That costs
 // about the same however many files it is, and nobody who fetches waits for it.
 type keeper struct {
-	c *Catalog
+	c     *Catalog
+	first bool // most units are new, as the repository has none yet
 
 	mu       sync.Mutex
 	changed  sync.Cond // that something below did
@@ -66,7 +70,7 @@ type batch struct {
 
 // has reports whether there are so many times what a batch needs.
 func (b *batch) has(times int) bool {
-	return max(len(b.staged), len(b.landed), len(b.found)) >= times*batchFiles || b.bytes >= int64(times)*batchBytes
+	return max(len(b.staged), len(b.landed), len(b.found)-batchFound+batchFiles) >= times*batchFiles || b.bytes >= int64(times)*batchBytes
 }
 
 func newKeeper(c *Catalog) *keeper {
@@ -254,7 +258,11 @@ func (k *keeper) record(ctx context.Context, b batch) error {
 		if err := tx.AddArtifacts(ctx, artifacts); err != nil {
 			return err
 		}
-		if err := tx.AddUnits(ctx, b.found, b.landed); err != nil {
+		known, fresh := b.found, b.landed
+		if k.first {
+			known, fresh = nil, slices.Concat(known, fresh)
+		}
+		if err := tx.AddUnits(ctx, known, fresh); err != nil {
 			return err
 		}
 		return tx.AddSources(ctx, b.remote, b.later)

@@ -69,6 +69,7 @@ func (c *Catalog) sync(ctx context.Context, run *task.Run) error {
 	for tries := 1; ; tries++ {
 		s := &syncing{c: c, run: run, source: up.source, base: up.base, remote: up.remote, connections: up.remote.Connections, skips: args.OnError == content.Skip,
 			keeper: newKeeper(c), failures: failures}
+		s.keeper.first = up.repository.LatestID == 0
 		err := s.fetchAll(ctx, up.manifest)
 		if err == nil {
 			if s.failed != nil {
