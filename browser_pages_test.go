@@ -398,17 +398,25 @@ func TestPagesOfAReader(t *testing.T) {
 	admin := p.by(p.tokenCommand("create", "boss", "--role", "admin"))
 	_, secret := admin.newToken(`name: "guest", role: READER, labels: "env=prod"`)
 	admin.repository("secret", "http://127.0.0.1:1/PULP_MANIFEST")
+	admin.follow(admin.queueSync("secret", false))
 	b.do(chromedp.Navigate(p.address + "/"))
 	b.until(shows("h1", "Sign in"))
 	b.write("input[type=password]", secret+"\r")
-	b.until(shows("main", "You see some of the repositories") + ` && ` + shows("nav", "Work"))
+	b.until(shows("main", "that you see: env=prod") + ` && ` + shows("[data-tile=Failed]", "0") + ` && ` + shows("nav", "Work"))
+	b.checkAccess()
+	admin.label(admin.repository("public", "http://127.0.0.1:1/PULP_MANIFEST"), "env", "prod")
+	admin.follow(admin.queueSync("public", false))
+	b.until(shows("[data-tile=Failed]", "1") + ` && ` + shows("main", "sync public"))
+	if eval[bool](b, shows("main", "secret")) {
+		t.Error("a limited reader learns of what is secret")
+	}
 	for _, hidden := range []string{"Mirror", "Tokens", "Audit log"} {
 		if eval[bool](b, shows("nav a", hidden)) {
 			t.Errorf("a reader is offered %s", hidden)
 		}
 	}
 	b.press("Repositories")
-	b.until(shows("main", "No repositories yet"))
+	b.until(shows("td", "public"))
 	if eval[bool](b, `[...document.querySelectorAll('main button')].length > 0`) {
 		t.Error("a reader is offered work")
 	}

@@ -275,6 +275,16 @@ func TestLimitsHideOtherRepositories(t *testing.T) {
 				t.Errorf("following %s: got %s, %v, want NOT_FOUND", c.id, frame, sub.ended)
 			}
 		}
+		const counts = `{ queue { counts { total } throughput { samples { at } } } }`
+		asked, errs := ask[json.RawMessage](limited, counts, nil)
+		tasks := len(query[struct {
+			Tasks struct{ Nodes []struct{ ID string } }
+		}](limited, `{ tasks(first: 100) { nodes { id } } }`, nil).Tasks.Nodes)
+		want := fmt.Sprintf(`{"queue":{"counts":{"total":%d},"throughput":{"samples":[]}}}`, tasks)
+		pushed := <-limited.subscribe(t.Context(), currentProtocol, "subscription "+counts, "").frames
+		if tasks < 4 || len(errs) > 0 || string(asked) != want || !strings.Contains(string(pushed), want) {
+			t.Errorf("the queue of %d tasks: got %s %+v and %s, want %s", tasks, asked, errs, pushed, want)
+		}
 		theirVersion := query[struct {
 			Repository struct{ LatestVersion struct{ ID string } }
 		}](admin, `{ repository(name: "theirs") { latestVersion { id } } }`, nil).Repository.LatestVersion.ID

@@ -18,11 +18,56 @@ const totals = `SUM(waiting) AS waiting, SUM(running) AS running, SUM(completed)
 	SUM(canceling) AS canceling, SUM(canceled) AS canceled, SUM(skipped) AS skipped, SUM(revision) AS revision`
 
 // Queue is the state of everything at one instant. Its cost does not depend on
-// how many tasks there are.
+// how many tasks there are. For those who are limited it is that of the tasks
+// that they see, which are counted one by one.
 func (q *queries) Queue(ctx context.Context) (*task.Queue, error) {
+	read := q.wholeQueue
 	if q.scope != nil {
-		return nil, ofEverything("the queue")
+		read = q.seenQueue
 	}
+	queue, err := read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []workerRow
+	if err := q.sel(ctx, &rows, `SELECT `+workerColumns+` FROM worker WHERE ended_at IS NULL ORDER BY id`); err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		queue.Workers = append(queue.Workers, r.worker())
+	}
+	return queue, nil
+}
+
+// seenQueue is the queue without its workers, of the tasks that are seen and were
+// not purged. Its revision is the time at which it was read, which tells nothing
+// of the others.
+func (q *queries) seenQueue(ctx context.Context) (*task.Queue, error) {
+	var row struct {
+		countRow
+		Oldest *int64 `db:"oldest"`
+		Recent int    `db:"recent"`
+	}
+	count := func(state task.State) string {
+		return `COALESCE(SUM(CASE WHEN x.state = '` + string(state) + `' THEN 1 ELSE 0 END), 0) AS ` + strings.ToLower(string(state)) + `, `
+	}
+	var counts string
+	for _, state := range []task.State{task.Waiting, task.Running, task.Completed, task.Failed, task.Canceling, task.Canceled, task.Skipped} {
+		counts += count(state)
+	}
+	seen, now := q.seen("t.repository_id"), q.now()
+	err := q.get(ctx, &row, `SELECT `+counts+`MIN(CASE WHEN x.state = 'WAITING' THEN x.created_at END) AS oldest, COALESCE(SUM(CASE WHEN x.finished_at > ? THEN 1 ELSE 0 END), 0) AS recent
+		FROM (SELECT `+stateSQL+` AS state, t.created_at, t.finished_at FROM `+taskTables+` WHERE TRUE`+seen.sql+`) AS x`,
+		joined(micros(now.Add(-time.Minute)), seen.args)...)
+	if err != nil {
+		return nil, q.d.classify(err)
+	}
+	row.Revision = micros(now)
+	return &task.Queue{Tally: row.counts(), OldestWaiting: fromNullMicros(row.Oldest), PerSecond: float64(row.Recent) / time.Minute.Seconds()}, nil
+}
+
+// wholeQueue is the queue without its workers.
+func (q *queries) wholeQueue(ctx context.Context) (*task.Queue, error) {
 	var c countRow
 	if err := q.get(ctx, &c, `SELECT `+totals+` FROM queue_counts`); err != nil {
 		return nil, q.d.classify(err)
@@ -31,14 +76,7 @@ func (q *queries) Queue(ctx context.Context) (*task.Queue, error) {
 	if _, err := q.found(ctx, &oldest, `SELECT created_at FROM task_queue WHERE worker_id IS NULL ORDER BY task_id LIMIT 1`); err != nil {
 		return nil, err
 	}
-	var rows []workerRow
-	if err := q.sel(ctx, &rows, `SELECT `+workerColumns+` FROM worker WHERE ended_at IS NULL ORDER BY id`); err != nil {
-		return nil, err
-	}
 	queue := &task.Queue{Tally: c.counts(), OldestWaiting: fromNullMicros(oldest)}
-	for _, r := range rows {
-		queue.Workers = append(queue.Workers, r.worker())
-	}
 	var before sampleRow
 	now := q.now()
 	sampled, err := q.found(ctx, &before, `SELECT `+sampleColumns+` FROM queue_sample WHERE taken_at > ? ORDER BY taken_at LIMIT 1`, micros(now.Add(-time.Minute)))
@@ -134,10 +172,11 @@ func (db *DB) sample(ctx context.Context) error {
 }
 
 // Samples returns what was counted every few seconds over the last hour,
-// oldest first.
+// oldest first. Only everything is counted, so there are none for those who are
+// limited.
 func (q *queries) Samples(ctx context.Context) ([]*task.Sample, error) {
 	if q.scope != nil {
-		return nil, ofEverything("the queue's history")
+		return nil, nil
 	}
 	var rows []sampleRow
 	if err := q.sel(ctx, &rows, `SELECT `+sampleColumns+` FROM queue_sample ORDER BY taken_at`); err != nil || len(rows) == 0 {

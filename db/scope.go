@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"ream/access"
-	"ream/fault"
 )
 
 // View is the database as somebody sees it who is limited to some
@@ -121,11 +120,6 @@ func (q *queries) unlimited() condition {
 		return condition{}
 	}
 	return condition{sql: " AND FALSE"}
-}
-
-// ofEverything is why those who are limited cannot have what counts everything.
-func ofEverything(what string) error {
-	return fault.New(fault.Forbidden, "%s is about all repositories, but you are limited to some", what)
 }
 
 // narrow adds a condition of seen to a list.

@@ -437,7 +437,7 @@ type TaskFilter struct {
 type Throughput struct {
 	// Tasks finished per second, over the last minute.
 	PerSecond float64 `json:"perSecond"`
-	// What was counted every ten seconds over the last hour, oldest first.
+	// What was counted every ten seconds over the last hour, oldest first. Empty for those who are limited to some repositories: only the whole is counted.
 	Samples []*task.Sample `json:"samples"`
 }
 

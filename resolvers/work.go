@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"ream/access"
 	"ream/content"
 	"ream/event"
 	"ream/graph"
@@ -133,6 +134,9 @@ func (r *subscriptionResolver) TaskGroupCounts(ctx context.Context, id string) (
 }
 
 func (r *subscriptionResolver) Queue(ctx context.Context) (<-chan *task.Queue, error) {
+	if access.CallerOf(ctx).Limit != "" { // what is followed is the whole
+		return again(ctx, r.Hub, event.Repositories, func() (*task.Queue, error) { return r.store(ctx).Queue(ctx) })
+	}
 	return follow(ctx, r.Hub, event.Queue, as[*task.Queue])
 }
 

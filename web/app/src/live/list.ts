@@ -44,7 +44,7 @@ export function useLiveList<T extends { id: string }, Data, Variables extends Op
   return pages;
 }
 
-/** Calls act when work begins or ends anywhere, at most every second. Where the queue may not be seen, it is never called. */
+/** Calls act when work begins or ends anywhere, at most every second. */
 export function useWorkChanges(act: () => void) {
   const { data } = useSubscription(RevisionDocument, { fetchPolicy: 'no-cache' });
   const revision = data?.queue.counts.revision;

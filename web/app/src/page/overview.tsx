@@ -18,39 +18,30 @@ const Throughput = lazy(() => import('../part/throughput'));
 
 type Queue = OverviewSubscription['queue'];
 
-/** What goes on, pushed as it changes. */
+/** What goes on, pushed as it changes: of the repositories that who looks at it may see. */
 export function Overview() {
-  const limited = useViewer()?.labels != null;
-  const { data, error, restart } = useFrames(OverviewDocument, {}, { skip: limited });
-  if (limited) {
-    return (
-      <>
-        <PageTitle title="Overview" />
-        <div className="panel">
-          <Empty title="You see some of the repositories">
-            The queue as a whole is not for you; see <Anchor component={Link} href="/work" inherit>your work</Anchor> and <Anchor component={Link} href="/repositories" inherit>your repositories</Anchor>.
-          </Empty>
-        </div>
-      </>
-    );
-  }
+  const labels = useViewer()?.labels;
+  const { data, error, restart } = useFrames(OverviewDocument, {});
   return (
     <>
-      <PageTitle title="Overview" />
+      <PageTitle title="Overview" about={labels != null && `Of the repositories that you see: ${labels}`} />
       {error && <Problem error={error} onRetry={restart} />}
-      {!error && (data ? <Present queue={data.queue} /> : <Skeleton height={520} radius="md" aria-label="Loading" />)}
+      {!error && (data ? <Present queue={data.queue} whole={labels == null} /> : <Skeleton height={520} radius="md" aria-label="Loading" />)}
     </>
   );
 }
 
-function Present({ queue }: { queue: Queue }) {
+/** What has a history and a storage is the whole alone. */
+function Present({ queue, whole }: { queue: Queue; whole: boolean }) {
   return (
     <div className="stack">
       <Tiles queue={queue} />
-      <section className="panel" aria-labelledby="throughput">
-        <h2 id="throughput">Queue and throughput</h2>
-        <Suspense fallback={<Skeleton height={240} />}><Throughput samples={queue.throughput.samples} /></Suspense>
-      </section>
+      {whole && (
+        <section className="panel" aria-labelledby="throughput">
+          <h2 id="throughput">Queue and throughput</h2>
+          <Suspense fallback={<Skeleton height={240} />}><Throughput samples={queue.throughput.samples} /></Suspense>
+        </section>
+      )}
       <div className="halves">
         <section className="panel" aria-labelledby="running">
           <h2 id="running">Running</h2>
@@ -77,7 +68,7 @@ function Present({ queue }: { queue: Queue }) {
             : <Empty title="Nothing failed" />}
         </section>
       </div>
-      <Storage />
+      {whole && <Storage />}
       <Workers workers={queue.workers} />
     </div>
   );
