@@ -12,6 +12,10 @@ import (
 // reading is a subscriber's own.
 const againEvery = time.Second
 
+// rests is how many times as long as a reading took there is a pause after it, if
+// that is more: what is expensive to read takes a tenth of the time at most.
+const rests = 9
+
 // again gives what read reads, at once and then after every change of a topic
 // that has no snapshots of its own. The channel is closed when ctx ends, or as
 // soon as what is read is not there any more.
@@ -21,7 +25,13 @@ func again[T any](ctx context.Context, hub Hub, topic event.Topic, read func() (
 		return nil, err
 	}
 	<-changes // that it was subscribed to: what is read comes after that
-	frame, err := read()
+	var took time.Duration
+	timed := func() (T, error) {
+		began := time.Now()
+		defer func() { took = time.Since(began) }()
+		return read()
+	}
+	frame, err := timed()
 	if err != nil {
 		return nil, err
 	}
@@ -34,10 +44,10 @@ func again[T any](ctx context.Context, hub Hub, topic event.Topic, read func() (
 				return
 			case out <- frame:
 			}
-			if !pause(ctx, againEvery) {
+			if !pause(ctx, max(againEvery, rests*took)) {
 				return
 			}
-			frame, present = nextFrame(changes, read)
+			frame, present = nextFrame(changes, timed)
 		}
 	}()
 	return out, nil

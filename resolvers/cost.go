@@ -13,8 +13,8 @@ type price struct {
 // 20,000 tasks. Any other field costs 1 if it returns objects, and nothing if
 // it does not.
 var prices = map[string]price{
-	"Query.queue":                         {own: 5, items: 1},
-	"Query.diff":                          {own: 500}, // of two versions of 100,000 units with nothing in common
+	"Query.queue":                         {own: 100, items: 1}, // for those who are limited, it counts tasks
+	"Query.diff":                          {own: 500},           // of two versions of 100,000 units with nothing in common
 	"Queue.workers":                       {own: 1, items: 10},
 	"Queue.throughput":                    {own: 5, items: 1},
 	"Throughput.samples":                  {own: 1, items: 360},

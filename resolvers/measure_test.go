@@ -52,7 +52,7 @@ func TestCost(t *testing.T) {
 		{"fragments", `{a: task(id: "a"){...F} b: task(id: "a"){...F}} fragment F on Task{counts{total}}`, nil, 4},
 		{"fragments of pages", `{a: tasks(first: 3){...F} b: tasks(first: 5){...F}} fragment F on TaskConnection{totalCount nodes{id}}`, nil, 2*(1+totalCountPrice) + 3 + 5},
 		{"pages in pages", `{repositories(first: 100){nodes{versions(first: 100){nodes{id}}}}}`, nil, 1 + 100*(1+1+100)},
-		{"a list of its own", `{queue{workers{tasks(first: 1){nodes{id}}}}}`, nil, 5 + 1 + 10*(1+1)},
+		{"a list of its own", `{queue{workers{tasks(first: 1){nodes{id}}}}}`, nil, 100 + 1 + 10*(1+1)},
 		{"scalars that are dear", `{tasks(first: 10){nodes{ahead}}}`, nil, 1 + 10*(1+2)},
 		{"directories", `{publication(id: "a"){entries(first: 10){totalCount nodes{path}}}}`, nil, 1 + 5 + 500 + 10},
 		{"mutations", `mutation{cancel(id: "task-1"){... on Work{id counts{total}}}}`, nil, mutationPrice + 1},

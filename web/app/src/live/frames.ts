@@ -9,14 +9,13 @@ export type Frames<Data> = { data?: Data; error?: unknown; restart: () => void }
  * Subscribes to what may change more often than a screen is drawn: the newest frame is shown with the next drawing,
  * and those that nobody would see are passed over. They are not kept in the cache.
  */
-export function useFrames<Data, Variables extends OperationVariables>(document: TypedDocumentNode<Data, Variables>, variables: Variables, { skip = false } = {}): Frames<Data> {
+export function useFrames<Data, Variables extends OperationVariables>(document: TypedDocumentNode<Data, Variables>, variables: Variables): Frames<Data> {
   const [shown, setShown] = useState<{ data?: Data; error?: unknown }>({});
   const latest = useRef<Data>(undefined);
   const drawing = useRef(0);
   useEffect(() => () => cancelAnimationFrame(drawing.current), []);
   const { restart } = useSubscription(document, {
     variables: variables as never,
-    skip,
     fetchPolicy: 'no-cache',
     ignoreResults: true,
     onData: ({ data: { data } }) => {

@@ -20,18 +20,18 @@ type Queue = OverviewSubscription['queue'];
 
 /** What goes on, pushed as it changes: of the repositories that who looks at it may see. */
 export function Overview() {
-  const labels = useViewer()?.labels;
+  const viewer = useViewer();
   const { data, error, restart } = useFrames(OverviewDocument, {});
   return (
     <>
-      <PageTitle title="Overview" about={labels != null && `Of the repositories that you see: ${labels}`} />
+      <PageTitle title="Overview" about={viewer?.labels != null && `Of the repositories that you see: ${viewer.labels}`} />
       {error && <Problem error={error} onRetry={restart} />}
-      {!error && (data ? <Present queue={data.queue} whole={labels == null} /> : <Skeleton height={520} radius="md" aria-label="Loading" />)}
+      {!error && (data ? <Present queue={data.queue} whole={viewer !== undefined && viewer.labels == null} /> : <Skeleton height={520} radius="md" aria-label="Loading" />)}
     </>
   );
 }
 
-/** What has a history and a storage is the whole alone. */
+/** What goes on, and if that is the whole, its history and what is stored. */
 function Present({ queue, whole }: { queue: Queue; whole: boolean }) {
   return (
     <div className="stack">
