@@ -327,6 +327,11 @@ func TestPagesMirrorAnUpstream(t *testing.T) {
 	b.press("Workers")
 	b.until(shows("main", "It runs nothing"))
 	b.checkAccess()
+	b.press("Server")
+	b.until(shows("dd", "SQLite") + ` && ` + shows("dd", "a directory") + ` && ` + shows("dd", "everybody who reaches the server") + ` && ` + shows("[data-limit=cost]", "20000"))
+	b.checkAccess()
+	b.press("Dark")
+	b.until(`document.documentElement.dataset.mantineColorScheme === 'dark'`)
 	b.checkRequests(p.address, "/repositories", "/graphql", "ws/graphql")
 }
 
@@ -419,6 +424,12 @@ func TestPagesOfAReader(t *testing.T) {
 	b.until(shows("td", "public"))
 	if eval[bool](b, `[...document.querySelectorAll('main button')].length > 0`) {
 		t.Error("a reader is offered work")
+	}
+
+	b.press("Server")
+	b.until(shows("dd", "guest") + ` && ` + shows("dd", "env=prod") + ` && ` + shows("dd", "it is revoked"))
+	if eval[bool](b, shows("dd", "SQLite")) {
+		t.Error("a reader learns what the server is made of")
 	}
 
 	// One who may see everything sees what is orphaned, and cannot remove it.

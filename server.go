@@ -183,7 +183,8 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 	settings.Rate = quota.NewRate(settings.Limits.Rate, settings.Limits.Burst)
 	settings.Guard, settings.Origins = s.guard, o.admission.origins.all
 	seen := event.Seen{Hub: s.hub, Limited: isLimited, Sees: seesTopic(e.store), Now: e.store.Now}
-	s.api = resolvers.NewHandler(resolvers.Resolver{Store: newStores(e.store), Catalog: e.operations, Hub: seen, Now: e.store.Now, ContentNeedsToken: !o.admission.openContent(o.listen)}, settings)
+	s.api = resolvers.NewHandler(resolvers.Resolver{Store: newStores(e.store), Catalog: e.operations, Hub: seen, Now: e.store.Now,
+		Server: about(o, e.store, settings.Limits), ContentNeedsToken: !o.admission.openContent(o.listen)}, settings)
 	s.rest = rest.New(e.operations, restStores{e.store}, seen, rest.Options{Log: e.log, Answered: e.observer.exchange, Rate: settings.Rate, MaxUpload: o.uploads.Size, Origins: settings.Origins})
 	sources := e.sources()
 	sources.Hub, sources.Traffic = s.hub.Stats, s.api.Traffic

@@ -15,6 +15,7 @@ import (
 	"ream/db"
 	"ream/event"
 	"ream/fault"
+	"ream/graph"
 	"ream/guard"
 	"ream/resolvers"
 )
@@ -49,6 +50,7 @@ func openLocally(ctx context.Context, data, database string) (http.RoundTripper,
 		Catalog: &catalog.Catalog{DB: store, Log: log},
 		Hub:     event.New(snapshots(store), 0, log),
 		Now:     store.Now,
+		Server:  graph.Server{Version: version, StartedAt: store.Now()},
 	}, resolvers.Options{Log: log, Guard: guard.New(guard.Options{Tokens: store, Log: log})})
 	return direct{handler}, stop, nil
 }

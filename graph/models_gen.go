@@ -405,6 +405,30 @@ type ScheduledVerifyContent struct {
 
 func (ScheduledVerifyContent) IsScheduledOperation() {}
 
+// The process that answers, and how it is set.
+type Server struct {
+	// The program's version.
+	Version string `json:"version"`
+	// When it started.
+	StartedAt time.Time `json:"startedAt"`
+	// Where its state is; null for those who are no admins.
+	Database *DatabaseKind `json:"database,omitempty"`
+	// Where its bytes are; null for those who are no admins.
+	Storage *StorageKind `json:"storage,omitempty"`
+	// What clients may ask for at most.
+	Limits []*ServerLimit `json:"limits"`
+}
+
+// How much clients may ask for of one thing.
+type ServerLimit struct {
+	// As errors call it in `extensions.limit`: cost.
+	Name string `json:"name"`
+	// What it bounds.
+	About string `json:"about"`
+	// The number, with its unit if it has one: 20000, 1MiB, 30s. 0 for no limit.
+	Value string `json:"value"`
+}
+
 // What to sync and how.
 type SyncInput struct {
 	// Which repositories. By one id or one name the answer is a Task, otherwise a TaskGroup with a task each.
@@ -567,6 +591,64 @@ type VerifyContentInput struct {
 	IdempotencyKey *string `json:"idempotencyKey,omitempty"`
 }
 
+// Where the state of a server is.
+type DatabaseKind string
+
+const (
+	// Embedded, in a file of its own.
+	DatabaseKindSQLIte DatabaseKind = "SQLITE"
+	// PostgreSQL, which several processes may share.
+	DatabaseKindPostgresql DatabaseKind = "POSTGRESQL"
+)
+
+var AllDatabaseKind = []DatabaseKind{
+	DatabaseKindSQLIte,
+	DatabaseKindPostgresql,
+}
+
+func (e DatabaseKind) IsValid() bool {
+	switch e {
+	case DatabaseKindSQLIte, DatabaseKindPostgresql:
+		return true
+	}
+	return false
+}
+
+func (e DatabaseKind) String() string {
+	return string(e)
+}
+
+func (e *DatabaseKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = DatabaseKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid DatabaseKind", str)
+	}
+	return nil
+}
+
+func (e DatabaseKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *DatabaseKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e DatabaseKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
 // What a name in a publication stands for.
 type PublishedEntryKind string
 
@@ -620,6 +702,64 @@ func (e *PublishedEntryKind) UnmarshalJSON(b []byte) error {
 }
 
 func (e PublishedEntryKind) MarshalJSON() ([]byte, error) {
+	var buf bytes.Buffer
+	e.MarshalGQL(&buf)
+	return buf.Bytes(), nil
+}
+
+// Where a server keeps the bytes of artifacts.
+type StorageKind string
+
+const (
+	// In a directory.
+	StorageKindDisk StorageKind = "DISK"
+	// In a bucket of an S3-compatible store.
+	StorageKindS3 StorageKind = "S3"
+)
+
+var AllStorageKind = []StorageKind{
+	StorageKindDisk,
+	StorageKindS3,
+}
+
+func (e StorageKind) IsValid() bool {
+	switch e {
+	case StorageKindDisk, StorageKindS3:
+		return true
+	}
+	return false
+}
+
+func (e StorageKind) String() string {
+	return string(e)
+}
+
+func (e *StorageKind) UnmarshalGQL(v any) error {
+	str, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("enums must be strings")
+	}
+
+	*e = StorageKind(str)
+	if !e.IsValid() {
+		return fmt.Errorf("%s is not a valid StorageKind", str)
+	}
+	return nil
+}
+
+func (e StorageKind) MarshalGQL(w io.Writer) {
+	_, _ = fmt.Fprint(w, strconv.Quote(e.String()))
+}
+
+func (e *StorageKind) UnmarshalJSON(b []byte) error {
+	s, err := strconv.Unquote(string(b))
+	if err != nil {
+		return err
+	}
+	return e.UnmarshalGQL(s)
+}
+
+func (e StorageKind) MarshalJSON() ([]byte, error) {
 	var buf bytes.Buffer
 	e.MarshalGQL(&buf)
 	return buf.Bytes(), nil

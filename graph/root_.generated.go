@@ -195,7 +195,7 @@ func newExecutionContext(
 	}
 }
 
-//go:embed "access.graphqls" "operation.graphqls" "preview.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "schedule.graphqls" "upload.graphqls" "upstream.graphqls" "storage.graphqls" "version.graphqls" "work.graphqls"
+//go:embed "about.graphqls" "access.graphqls" "operation.graphqls" "preview.graphqls" "publication.graphqls" "remote.graphqls" "repository.graphqls" "schedule.graphqls" "upload.graphqls" "upstream.graphqls" "storage.graphqls" "version.graphqls" "work.graphqls"
 var sourcesFS embed.FS
 
 func sourceData(filename string) string {
@@ -268,6 +268,7 @@ type Mutation
 "What is pushed as it changes: the present state first, then each change, and exactly one final frame for work that finishes. Named as the query that reads the same."
 type Subscription
 `, BuiltIn: false},
+	{Name: "about.graphqls", Input: sourceData("about.graphqls"), BuiltIn: false},
 	{Name: "access.graphqls", Input: sourceData("access.graphqls"), BuiltIn: false},
 	{Name: "operation.graphqls", Input: sourceData("operation.graphqls"), BuiltIn: false},
 	{Name: "preview.graphqls", Input: sourceData("preview.graphqls"), BuiltIn: false},
@@ -517,6 +518,8 @@ func (ec *executionContext) childFields_Principal(ctx context.Context, field gra
 		return ec.fieldContext_Principal_role(ctx, field)
 	case "labels":
 		return ec.fieldContext_Principal_labels(ctx, field)
+	case "expiresAt":
+		return ec.fieldContext_Principal_expiresAt(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type Principal", field.Name)
 }
@@ -1011,6 +1014,34 @@ func (ec *executionContext) childFields_ServedEdge(ctx context.Context, field gr
 		return ec.fieldContext_ServedEdge_node(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type ServedEdge", field.Name)
+}
+
+func (ec *executionContext) childFields_Server(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "version":
+		return ec.fieldContext_Server_version(ctx, field)
+	case "startedAt":
+		return ec.fieldContext_Server_startedAt(ctx, field)
+	case "database":
+		return ec.fieldContext_Server_database(ctx, field)
+	case "storage":
+		return ec.fieldContext_Server_storage(ctx, field)
+	case "limits":
+		return ec.fieldContext_Server_limits(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type Server", field.Name)
+}
+
+func (ec *executionContext) childFields_ServerLimit(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+	switch field.Name {
+	case "name":
+		return ec.fieldContext_ServerLimit_name(ctx, field)
+	case "about":
+		return ec.fieldContext_ServerLimit_about(ctx, field)
+	case "value":
+		return ec.fieldContext_ServerLimit_value(ctx, field)
+	}
+	return nil, fmt.Errorf("no field named %q was found under type ServerLimit", field.Name)
 }
 
 func (ec *executionContext) childFields_StateCounts(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {

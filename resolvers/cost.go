@@ -26,6 +26,7 @@ var prices = map[string]price{
 	"Task.created":                        {own: 1, items: 2},
 	"Repository.labels":                   {own: 1, items: 3},
 	"Schedule.upcoming":                   {own: 10},
+	"Server.limits":                       {own: 1, items: 20},
 	"Publication.entries":                 {own: 5},
 	"PublishedEntryConnection.totalCount": {own: 500}, // of 100,000 names
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ream/fault"
+	"ream/graph"
 )
 
 // Limits are what the server does for its clients at most. A limit of 0 is
@@ -111,6 +112,15 @@ func (l *Limits) Settings() []Setting {
 
 		{"persisted", &l.Persisted, "bytes of the documents that are remembered by their hashes (automatic persisted queries)"},
 	}
+}
+
+// Told are all limits as clients are told of them.
+func (l *Limits) Told() []*graph.ServerLimit {
+	var told []*graph.ServerLimit
+	for _, s := range l.Settings() {
+		told = append(told, &graph.ServerLimit{Name: s.Name, About: s.About, Value: s.Value.String()})
+	}
+	return told
 }
 
 // String tells all limits as Set reads them.

@@ -12,6 +12,7 @@ import (
 	"ream/catalog"
 	"ream/content"
 	"ream/event"
+	"ream/graph"
 	"ream/page"
 	"ream/task"
 )
@@ -23,6 +24,7 @@ type Resolver struct {
 	Catalog Catalog
 	Hub     Hub
 	Now     func() time.Time
+	Server  graph.Server // as admins see it
 
 	// ContentNeedsToken is whether clients have to show a token where a
 	// distribution does not say.

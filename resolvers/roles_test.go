@@ -17,6 +17,7 @@ import (
 
 	"ream/access"
 	"ream/fault"
+	"ream/graph"
 )
 
 // TestEveryRootFieldSaysItsRole keeps new fields from being forgotten: nobody
@@ -184,10 +185,33 @@ func TestForbiddenFieldsHideNowhere(t *testing.T) {
 
 func TestViewer(t *testing.T) {
 	t.Parallel()
-	p := access.Principal{Kind: access.ByToken, Name: "ci", Role: access.Reader, Limit: "env=prod"}
-	_, a := askAs(t, Resolver{Store: &memory{}}, p, `{viewer{kind name role labels}}`)
-	if want := `{"viewer":{"kind":"TOKEN","name":"ci","role":"READER","labels":"env=prod"}}`; string(a.Data) != want {
+	p := access.Principal{Kind: access.ByToken, Name: "ci", Role: access.Reader, Limit: "env=prod", Until: new(time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC))}
+	_, a := askAs(t, Resolver{Store: &memory{}}, p, `{viewer{kind name role labels expiresAt}}`)
+	if want := `{"viewer":{"kind":"TOKEN","name":"ci","role":"READER","labels":"env=prod","expiresAt":"2027-01-02T03:04:05Z"}}`; string(a.Data) != want {
 		t.Errorf("got %s %v, want %s", a.Data, a.Errors, want)
+	}
+}
+
+// What a server is made of is for its operators; what clients may ask for is for
+// all of them.
+func TestServer(t *testing.T) {
+	t.Parallel()
+	database, storage, limits := graph.DatabaseKindPostgresql, graph.StorageKindS3, Limits{Cost: 7, Body: 1 << 20}
+	r := Resolver{Store: &memory{}, Server: graph.Server{Version: "1.2", Database: &database, Storage: &storage, Limits: limits.Told()}}
+	for role, want := range map[access.Role]string{
+		access.Admin:    `{"server":{"version":"1.2","database":"POSTGRESQL","storage":"S3"}}`,
+		access.Operator: `{"server":{"version":"1.2","database":null,"storage":null}}`,
+		access.Reader:   `{"server":{"version":"1.2","database":null,"storage":null}}`,
+	} {
+		if _, a := askAs(t, r, access.Principal{Role: role}, `{server{version database storage}}`); string(a.Data) != want {
+			t.Errorf("%s: got %s %v, want %s", role, a.Data, a.Errors, want)
+		}
+	}
+	_, a := askAs(t, r, access.Principal{Role: access.Reader, Limit: "env=prod"}, `{server{limits{name value}}}`)
+	for _, want := range []string{`{"name":"cost","value":"7"}`, `{"name":"body","value":"1MiB"}`, `{"name":"duration","value":"0s"}`} {
+		if !strings.Contains(string(a.Data), want) {
+			t.Errorf("limits: got %s %v, want %s in it", a.Data, a.Errors, want)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ var routes = []string{
 	"/published/{id}",
 	"/tokens",
 	"/audit",
+	"/server",
 }
 
 // app is where make web puts what Vite builds of the directory of that name.

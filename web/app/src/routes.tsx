@@ -24,6 +24,7 @@ export const routes: { path: string; page: Page }[] = [
   { path: '/published/:id', page: lazy(() => import('./page/distribution')) },
   { path: '/tokens', page: lazy(() => import('./page/tokens')) },
   { path: '/audit', page: lazy(() => import('./page/audit')) },
+  { path: '/server', page: lazy(() => import('./page/server')) },
 ];
 
 /** What the navigation leads to, and which role that needs. */
@@ -38,4 +39,5 @@ export const navigation: { path: string; label: string; needs: Role }[] = [
   { path: '/workers', label: 'Workers', needs: 'READER' },
   { path: '/tokens', label: 'Tokens', needs: 'ADMIN' },
   { path: '/audit', label: 'Audit log', needs: 'ADMIN' },
+  { path: '/server', label: 'Server', needs: 'READER' },
 ];
