@@ -161,7 +161,7 @@ func (b *bench) manyPaths(ctx context.Context) error {
 		return err
 	}
 	return b.eachDatabase(func(d database) error {
-		r, err := b.startReam(ctx, d)
+		r, err := b.startReam(ctx, d, "--keep-replaced", "0s") // so that what was published can be deleted at once
 		if err != nil {
 			return err
 		}
@@ -170,6 +170,7 @@ func (b *bench) manyPaths(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
+			s.address = web.address
 			if err := r.createRepository(ctx, s.name, web.address+"/PULP_MANIFEST", 4); err != nil {
 				return err
 			}
@@ -191,6 +192,9 @@ func (b *bench) manyPaths(ctx context.Context) error {
 		if err := b.misses(ctx, d, r, deep); err != nil {
 			return err
 		}
+		if err := b.deletion(ctx, d, r, flat); err != nil {
+			return err
+		}
 		held, err := r.peak()
 		if err != nil {
 			return err
@@ -203,6 +207,7 @@ func (b *bench) manyPaths(ctx context.Context) error {
 // paths are many paths of the same bytes, with their manifest.
 type paths struct {
 	name, dir string
+	address   string // of the upstream
 	count     int
 	some      []string
 }
@@ -268,6 +273,55 @@ func (b *bench) unchanged(ctx context.Context, d database, r *ream, s *paths) er
 	}
 	b.add(row{measure: fmt.Sprintf("sync again of %s files, nothing changed, %s", whole(s.count), d), unit: inSeconds, ream: same, peer: "limit", than: sample{1}, goals: []goal{atMost(1)}})
 	b.add(row{measure: fmt.Sprintf("… one of them changed, %s", d), unit: inSeconds, ream: other})
+	return nil
+}
+
+// deletion deletes a version, with its publication, of which all units are in no
+// other one.
+func (b *bench) deletion(ctx context.Context, d database, r *ream, s *paths) error {
+	if b.quick {
+		return nil // it needs another repository as large
+	}
+	const name = "deletion"
+	if err := r.createRepository(ctx, name, s.address+"/PULP_MANIFEST", 4); err != nil {
+		return err
+	}
+	if _, err := r.mirror(ctx, name); err != nil {
+		return err
+	}
+	manifest := filepath.Join(s.dir, "PULP_MANIFEST")
+	text, err := os.ReadFile(manifest)
+	if err != nil {
+		return err
+	}
+	defer os.WriteFile(manifest, text, 0o644) //nolint:errcheck // should it stay, the next server's sync fails and tells
+	if err := os.WriteFile(manifest, nil, 0o644); err != nil {
+		return err
+	}
+	if _, err := r.mirror(ctx, name); err != nil {
+		return err
+	}
+	var found struct {
+		Repository struct {
+			Versions struct {
+				Nodes []struct {
+					ID    string
+					Units struct{ TotalCount int }
+				}
+			}
+		}
+	}
+	if err := r.query(ctx, &found, `query($name: String!) { repository(name: $name) { versions(last: 1) { nodes { id units { totalCount } } } } }`, map[string]any{"name": name}); err != nil {
+		return err
+	}
+	if v := found.Repository.Versions.Nodes; len(v) != 1 || v[0].Units.TotalCount != s.count {
+		return fmt.Errorf("deletion: got versions %+v", v)
+	}
+	took, err := r.work(ctx, `mutation($name: ID!) { work: deleteVersion(input: {version: $name}) { id } }`, found.Repository.Versions.Nodes[0].ID)
+	if err != nil {
+		return err
+	}
+	b.add(row{measure: fmt.Sprintf("delete a version of %s units of its own, which was published, %s", whole(s.count), d), unit: inSeconds, ream: sample{took.Seconds()}, peer: "limit", than: sample{2}, goals: []goal{atMost(1)}})
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 // only the metadata is taken, as bytes come on demand.
 func (b *bench) metadata(ctx context.Context) error {
 	const name = "metadata"
-	count := b.few(1_000_000, 100_000)
+	count := b.few(1_000_000, 20_000)
 	b.setting("the files whose metadata alone is synced have each a path and a digest of its own")
 	dir, err := b.makeMetadata(count)
 	if err != nil {
