@@ -31,6 +31,7 @@ type options struct {
 	listen      string
 	admission   admission
 	clientStall time.Duration
+	crowd       crowd
 	frames      time.Duration // between those of a subscription
 	api         api
 	uploads     catalog.UploadLimits
@@ -53,6 +54,7 @@ func serveOptions(args []string, stdout io.Writer) (options, error) {
 	flags.IntVar(&o.workers, "workers", 8, "how many tasks to run at once; 0 for none")
 	o.admission.add(flags)
 	o.onDemand.add(flags)
+	o.crowd.add(flags)
 	flags.DurationVar(&o.clientStall, "client-stall", 10*time.Second, "disconnect a subscriber that takes nothing for so long")
 	flags.DurationVar(&o.frames, "frame-interval", 250*time.Millisecond, "send a subscriber what changed at most so often, and what it finished with at once")
 	flags.Int64Var(&o.uploads.Size, "upload-size", 0, "refuse uploads of more than so many bytes each (default: take any)")
@@ -65,6 +67,7 @@ func serveOptions(args []string, stdout io.Writer) (options, error) {
 		o.api.check(),
 		want(o.workers >= 0, "--workers: want 0 or more"),
 		o.onDemand.check(),
+		o.crowd.check(),
 		want(o.clientStall > 0, "--client-stall: want more than 0, such as 10s"),
 		want(o.frames > 0, "--frame-interval: want more than 0, such as 250ms"),
 		want(o.uploads.Size >= 0, "--upload-size: want 0 or more bytes"),

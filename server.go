@@ -122,7 +122,7 @@ func serve(ctx context.Context, o options, stderr io.Writer, ready func(address 
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", o.listen)
+	listener, err := listen(ctx, o.listen, o.crowd.stall)
 	if err != nil {
 		return err
 	}
@@ -186,8 +186,9 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 	s.api = resolvers.NewHandler(resolvers.Resolver{Store: newStores(e.store), Catalog: e.operations, Hub: seen, Now: e.store.Now,
 		Server: about(o, e.store, settings.Limits), ContentNeedsToken: !o.admission.openContent(o.listen)}, settings)
 	s.rest = rest.New(e.operations, restStores{e.store}, seen, rest.Options{Log: e.log, Answered: e.observer.exchange, Rate: settings.Rate, MaxUpload: o.uploads.Size, Origins: settings.Origins})
+	requests := quota.NewRequests(o.crowd.perClient, o.crowd.all)
 	sources := e.sources()
-	sources.Hub, sources.Traffic = s.hub.Stats, s.api.Traffic
+	sources.Hub, sources.Traffic, sources.Content = s.hub.Stats, s.api.Traffic, requests.Load
 	e.observer.metrics.Watch(sources)
 	mux := http.NewServeMux()
 	protected := func(next http.Handler, refuse guard.Refuse) http.Handler {
@@ -205,7 +206,7 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 	mux.Handle("/playground/", playground)
 	mux.Handle("/", web.Pages(schema != nil))
 	e.addProbes(mux, s.guard.Metrics)
-	handler := contentFirst(files, guard.Headers(guard.Strangers(mux)))
+	handler := contentFirst(bounded(requests, files), guard.Headers(guard.Strangers(mux)))
 	if !o.admission.demands(o.listen) && (onLoopback(o.listen) || len(o.admission.hosts.all) > 0) {
 		handler = guard.Hosts(o.admission.hosts.all, handler, s.api.Refuse)
 	}

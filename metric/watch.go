@@ -11,6 +11,7 @@ import (
 
 	"ream/db"
 	"ream/event"
+	"ream/quota"
 	"ream/resolvers"
 	"ream/task"
 	"ream/worker"
@@ -24,6 +25,7 @@ type Sources struct {
 	Pools    func() []db.Pool
 	Hub      func() event.Stats       // nil without an API
 	Traffic  func() resolvers.Traffic // nil without an API
+	Content  func() quota.Load        // nil without content
 	Worker   func() worker.Stats      // nil without workers
 	Received func() int64             // bytes from upstreams
 }
@@ -84,8 +86,12 @@ var (
 	frames        = counter("ream_subscription_frames_total", "Results of subscriptions that were sent.")
 	conflated     = counter("ream_subscription_frames_conflated_total", "Results of subscriptions that were replaced by newer ones before they were sent.")
 	writeTimeouts = counter("ream_subscriber_write_timeouts_total", "Subscribers that were disconnected because they took nothing for too long.")
-	hubReads      = counter("ream_hub_reads_total", "How often the hub read what subscribers follow from the database.")
-	hubTopics     = counter("ream_hub_topics_read_total", "How many tasks, groups and queues the hub read for subscribers.")
+
+	contentOpen    = gauge("ream_content_requests_open", "Requests for published content that are being answered.")
+	contentRefused = counter("ream_content_requests_refused_total", "Requests for published content that were refused, as there were too many at once: of the client, or of all.", "of")
+
+	hubReads  = counter("ream_hub_reads_total", "How often the hub read what subscribers follow from the database.")
+	hubTopics = counter("ream_hub_topics_read_total", "How many tasks, groups and queues the hub read for subscribers.")
 
 	received = counter("ream_fetch_received_bytes_total", "Bytes of files that were received from upstreams, those of attempts that failed included.")
 )
@@ -108,6 +114,12 @@ func (w *watcher) Collect(to chan<- prometheus.Metric) {
 	}
 	if w.sources.Traffic != nil {
 		collectTraffic(w.sources.Traffic(), send)
+	}
+	if w.sources.Content != nil {
+		l := w.sources.Content()
+		send(contentOpen, float64(l.Open))
+		send(contentRefused, float64(l.RefusedClient), "client")
+		send(contentRefused, float64(l.RefusedAll), "all")
 	}
 	if w.sources.Hub != nil {
 		h := w.sources.Hub()
