@@ -28,7 +28,7 @@ var rooms = map[string][]string{
 	"media":   {},
 	"trail":   {},
 	"trace":   {"task", "fault", "trail"},
-	"metric":  {"task", "event", "worker", "db", "resolvers", "quota"},
+	"metric":  {"content", "task", "event", "worker", "db", "resolvers", "quota"},
 
 	"quota":     {},
 	"forwarded": {},

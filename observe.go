@@ -90,6 +90,7 @@ func (e *engine) sources() metric.Sources {
 		Kinds:    slices.Collect(maps.Keys(e.operations.Handlers())),
 		Queue:    e.store.Queue,
 		Loads:    e.store.Loads,
+		Storage:  e.store.Storage,
 		Pools:    e.store.Pools,
 		Received: e.operations.Fetch.Received,
 	}

@@ -1,11 +1,13 @@
 package main_test
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -227,6 +229,55 @@ func TestAccessIsByCurl(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestAccessIsByApt has apt-get read a list of packages by a token in its file of
+// credentials.
+func TestAccessIsByApt(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		t.Skip("there is no apt-get")
+	}
+	p := start(t, "--data", t.TempDir())
+	packages := "Package: hello\nVersion: 1\nArchitecture: all\nFilename: ./hello.deb\nSize: 0\nSHA256: " + strings.Repeat("0", 64) + "\n"
+	release := fmt.Sprintf("Suite: x\nDate: Thu, 01 Jan 2026 00:00:00 UTC\nSHA256:\n %x %d Packages\n", sha256.Sum256([]byte(packages)), len(packages))
+	up := newUpstream(t, map[string][]byte{"Packages": []byte(packages), "Release": []byte(release)})
+	r := p.repository("r", up.URL+"/PULP_MANIFEST")
+	p.distribute("d", r, "TOKEN")
+	if got := p.follow(p.mirror("r")); got.State != "COMPLETED" {
+		t.Fatalf("got %+v", got)
+	}
+	_, secret := p.newToken(`name: "apt", role: READER`)
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"sources.list": "deb [trusted=yes] " + p.address + "/content/d/ ./\n", "lists/partial/x": "", "cache/archives/partial/x": "", "auth/x": "",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	update := func() (string, error) {
+		command := exec.CommandContext(t.Context(), "apt-get", "update", "-o", "Dir::Etc::sourcelist="+dir+"/sources.list", "-o", "Dir::Etc::sourceparts=-",
+			"-o", "Dir::State::lists="+dir+"/lists", "-o", "Dir::Cache="+dir+"/cache", "-o", "Dir::Etc::netrc=-", "-o", "Dir::Etc::netrcparts="+dir+"/auth",
+			"-o", "APT::Sandbox::User=", "-o", "Acquire::AllowInsecureRepositories=true", "-o", "Acquire::http::Proxy=DIRECT")
+		out, err := command.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := update(); err == nil || !strings.Contains(out, "401  Unauthorized") {
+		t.Errorf("without: got %v\n%s", err, out)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "auth", "ream.conf"), []byte("machine "+p.address+"/content/ login token password "+secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := update(); err != nil {
+		t.Errorf("with the token: got %v\n%s", err, out)
+	}
+	if lists, err := filepath.Glob(filepath.Join(dir, "lists", "*_Packages*")); err != nil || len(lists) != 1 {
+		t.Errorf("lists: got %v, %v", lists, err)
+	}
 }
 
 // TestAccessOnDemand gets nothing from upstream for those who may not read it.

@@ -218,5 +218,14 @@ func TestDamageIsMended(t *testing.T) {
 				t.Fatalf("figures: got %+v and %+v", got.Storage, got.Repository.Storage)
 			}
 		}
+
+		// Prometheus is told the same, and of what is fetched later.
+		p.onDemand("d", newUpstream(t, map[string][]byte{"one": bytesOf(100), "two": bytesOf(200)}))
+		p.awaitMetrics(func(s scrape) bool {
+			return s.value("ream_storage_unfetched_artifacts") == 2 && s.value("ream_storage_unfetched_bytes") == 300 &&
+				s.value("ream_storage_artifacts") == 5 && s.value("ream_storage_bytes") > float64(len(large)) &&
+				s.value("ream_storage_orphaned_artifacts") == 0 && s.value("ream_storage_orphaned_bytes") == 0 && s.value("ream_storage_quarantined_artifacts") == 0 &&
+				time.Since(time.UnixMilli(int64(s.value("ream_storage_counted_timestamp_seconds")*1000))) < time.Hour
+		})
 	})
 }

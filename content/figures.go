@@ -17,5 +17,7 @@ type Storage struct {
 	OrphanedArtifacts    int64 // that nothing names
 	OrphanedBytes        int64
 	QuarantinedArtifacts int64 // whose bytes were damaged or missing, and were not got again yet
+	UnfetchedArtifacts   int64 // that versions name, but are got only once a client asks
+	UnfetchedBytes       int64
 	CountedAt            time.Time
 }

@@ -23,6 +23,8 @@ type storageRow struct {
 	Orphaned    int64  `db:"orphaned_artifacts"`
 	OrphanBytes int64  `db:"orphaned_bytes"`
 	Quarantined int64  `db:"quarantined_artifacts"`
+	Unfetched   int64  `db:"unfetched_artifacts"`
+	ToFetch     int64  `db:"unfetched_bytes"`
 	State       string `db:"state"`
 	Counted     int64  `db:"counted_at"`
 	Took        int64  `db:"took"`
@@ -33,12 +35,12 @@ type storageRow struct {
 // it never was.
 func (q *queries) Storage(ctx context.Context) (*content.Storage, error) {
 	var row storageRow
-	found, err := q.found(ctx, &row, `SELECT artifacts, bytes, orphaned_artifacts, orphaned_bytes, quarantined_artifacts, counted_at FROM storage_count`)
+	found, err := q.found(ctx, &row, `SELECT artifacts, bytes, orphaned_artifacts, orphaned_bytes, quarantined_artifacts, unfetched_artifacts, unfetched_bytes, counted_at FROM storage_count`)
 	if err != nil || !found {
 		return nil, err
 	}
 	return &content.Storage{Artifacts: row.Artifacts, Bytes: row.Bytes, OrphanedArtifacts: row.Orphaned, OrphanedBytes: row.OrphanBytes,
-		QuarantinedArtifacts: row.Quarantined, CountedAt: fromMicros(row.Counted)}, nil
+		QuarantinedArtifacts: row.Quarantined, UnfetchedArtifacts: row.Unfetched, UnfetchedBytes: row.ToFetch, CountedAt: fromMicros(row.Counted)}, nil
 }
 
 // storageIsStale reports whether the storage should be counted again: if it has
@@ -115,6 +117,11 @@ func (db *DB) CountStorage(ctx context.Context) error {
 		UNION ALL SELECT 0, count(*), CAST(COALESCE(sum(size), 0) AS bigint), 0 FROM shares`); err != nil {
 		return err
 	}
+	if err := db.get(ctx, &row, `SELECT count(*) AS unfetched_artifacts, CAST(COALESCE(sum(x.size), 0) AS bigint) AS unfetched_bytes FROM (
+			SELECT max(u.size) AS size FROM unit u WHERE NOT EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = u.sha256)
+				AND EXISTS (SELECT 1 FROM membership m WHERE m.unit_id = u.id) GROUP BY u.sha256) x`); err != nil {
+		return err
+	}
 	named := figures[len(figures)-1]
 	row.Orphaned, row.OrphanBytes = max(0, row.Artifacts-named.Artifacts), max(0, row.Bytes-named.Own)
 	row.Took = time.Since(began).Microseconds()
@@ -133,8 +140,8 @@ func (db *DB) CountStorage(ctx context.Context) error {
 			tx.d.rows("x", "repository_id bigint", "artifacts bigint", "own_bytes bigint", "shared_bytes bigint")+` ON x.repository_id = r.id`, encode(figures)); err != nil {
 			return err
 		}
-		_, err := tx.exec(ctx, `INSERT INTO storage_count(artifacts, bytes, orphaned_artifacts, orphaned_bytes, quarantined_artifacts, state, counted_at, took)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, row.Artifacts, row.Bytes, row.Orphaned, row.OrphanBytes, row.Quarantined, row.State, micros(tx.now()), row.Took)
+		_, err := tx.exec(ctx, `INSERT INTO storage_count(artifacts, bytes, orphaned_artifacts, orphaned_bytes, quarantined_artifacts, unfetched_artifacts, unfetched_bytes, state, counted_at, took)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, row.Artifacts, row.Bytes, row.Orphaned, row.OrphanBytes, row.Quarantined, row.Unfetched, row.ToFetch, row.State, micros(tx.now()), row.Took)
 		return err
 	})
 }

@@ -1084,6 +1084,10 @@ func (ec *executionContext) childFields_Storage(ctx context.Context, field graph
 		return ec.fieldContext_Storage_orphanedBytes(ctx, field)
 	case "quarantinedCount":
 		return ec.fieldContext_Storage_quarantinedCount(ctx, field)
+	case "unfetchedCount":
+		return ec.fieldContext_Storage_unfetchedCount(ctx, field)
+	case "unfetchedBytes":
+		return ec.fieldContext_Storage_unfetchedBytes(ctx, field)
 	case "countedAt":
 		return ec.fieldContext_Storage_countedAt(ctx, field)
 	}

@@ -548,6 +548,52 @@ func (ec *executionContext) fieldContext_Storage_quarantinedCount(_ context.Cont
 	return graphql.NewScalarFieldContext("Storage", field, false, false, "Int64")
 }
 
+func (ec *executionContext) _Storage_unfetchedCount(ctx context.Context, field graphql.CollectedField, obj *content.Storage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Storage_unfetchedCount(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UnfetchedArtifacts, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Storage_unfetchedCount(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Storage", field, false, false, "Int64")
+}
+
+func (ec *executionContext) _Storage_unfetchedBytes(ctx context.Context, field graphql.CollectedField, obj *content.Storage) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Storage_unfetchedBytes(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.UnfetchedBytes, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v int64) graphql.Marshaler {
+			return ec.marshalNInt642int64(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Storage_unfetchedBytes(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Storage", field, false, false, "Int64")
+}
+
 func (ec *executionContext) _Storage_countedAt(ctx context.Context, field graphql.CollectedField, obj *content.Storage) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -940,6 +986,16 @@ func (ec *executionContext) _Storage(ctx context.Context, sel ast.SelectionSet, 
 			}
 		case "quarantinedCount":
 			out.Values[i] = ec._Storage_quarantinedCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unfetchedCount":
+			out.Values[i] = ec._Storage_unfetchedCount(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				out.Invalids++
+			}
+		case "unfetchedBytes":
+			out.Values[i] = ec._Storage_unfetchedBytes(ctx, field, obj)
 			if out.Values[i] == graphql.Null {
 				out.Invalids++
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ream/content"
 	"ream/db"
 	"ream/event"
 	"ream/quota"
@@ -22,6 +23,7 @@ type Sources struct {
 	Kinds    []task.Kind // of tasks; those of which there are none are told as well
 	Queue    func(context.Context) (*task.Queue, error)
 	Loads    func(context.Context) ([]task.Load, error)
+	Storage  func(context.Context) (*content.Storage, error) // nil as long as it was not counted
 	Pools    func() []db.Pool
 	Hub      func() event.Stats       // nil without an API
 	Traffic  func() resolvers.Traffic // nil without an API
@@ -42,10 +44,16 @@ type watcher struct {
 	sources Sources
 	log     *slog.Logger
 
-	mu    sync.Mutex
-	read  time.Time
-	queue *task.Queue // nil if the database did not answer
-	loads []task.Load
+	mu   sync.Mutex
+	read time.Time
+	said said
+}
+
+// said is what the database said.
+type said struct {
+	queue   *task.Queue // nil if it did not answer
+	loads   []task.Load
+	storage *content.Storage // nil if it was not counted
 }
 
 // described is a metric without its value.
@@ -71,6 +79,15 @@ var (
 	workers       = gauge("ream_workers", "Workers that are alive, of all processes.")
 	slots         = gauge("ream_worker_slots", "How many tasks this process runs at once.")
 	taken         = gauge("ream_worker_slots_taken", "Tasks that this process runs, by kind.", "kind")
+
+	artifacts        = gauge("ream_storage_artifacts", "Artifacts in the storage: files that differ in their bytes.")
+	storedBytes      = gauge("ream_storage_bytes", "Bytes of the artifacts in the storage.")
+	orphans          = gauge("ream_storage_orphaned_artifacts", "Artifacts that no version and no publication names.")
+	orphanedBytes    = gauge("ream_storage_orphaned_bytes", "Bytes of the artifacts that no version and no publication names.")
+	quarantined      = gauge("ream_storage_quarantined_artifacts", "Artifacts that were found damaged or missing, and could not be got again yet.")
+	unfetched        = gauge("ream_storage_unfetched_artifacts", "Files that versions name, and that are fetched only once a client asks for them.")
+	unfetchedBytes   = gauge("ream_storage_unfetched_bytes", "Bytes of the files that are fetched only once a client asks for them.")
+	storageCountedAt = gauge("ream_storage_counted_timestamp_seconds", "When the storage was last counted, in seconds since 1970.")
 
 	poolLimit  = gauge("ream_database_pool_limit", "How many connections to the database there may be, by pool.", "pool")
 	poolOpen   = gauge("ream_database_pool_open", "Connections to the database, by pool.", "pool")
@@ -104,7 +121,11 @@ func (w *watcher) Collect(to chan<- prometheus.Metric) {
 	send := func(d described, v float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(d.desc, d.kind, v, labels...)
 	}
-	w.collectQueue(send)
+	said := w.ask()
+	collectQueue(said, w.sources.Kinds, send)
+	if said.storage != nil {
+		collectStorage(said.storage, send)
+	}
 	for _, p := range w.sources.Pools() {
 		send(poolLimit, float64(p.Limit), p.Name)
 		send(poolOpen, float64(p.Open), p.Name)
@@ -153,18 +174,29 @@ func collectTraffic(t resolvers.Traffic, send func(d described, v float64, label
 	send(writeTimeouts, float64(t.WriteTimeouts))
 }
 
-func (w *watcher) collectQueue(send func(d described, v float64, labels ...string)) {
-	queue, loads := w.ask()
+func collectStorage(s *content.Storage, send func(d described, v float64, labels ...string)) {
+	send(artifacts, float64(s.Artifacts))
+	send(storedBytes, float64(s.Bytes))
+	send(orphans, float64(s.OrphanedArtifacts))
+	send(orphanedBytes, float64(s.OrphanedBytes))
+	send(quarantined, float64(s.QuarantinedArtifacts))
+	send(unfetched, float64(s.UnfetchedArtifacts))
+	send(unfetchedBytes, float64(s.UnfetchedBytes))
+	send(storageCountedAt, float64(s.CountedAt.UnixMilli())/1000)
+}
+
+func collectQueue(s said, kinds []task.Kind, send func(d described, v float64, labels ...string)) {
+	queue := s.queue
 	if queue == nil {
 		send(databaseUp, 0)
 		return
 	}
 	send(databaseUp, 1)
 	byKind := map[task.Kind]task.Load{}
-	for _, kind := range w.sources.Kinds {
+	for _, kind := range kinds {
 		byKind[kind] = task.Load{Kind: kind}
 	}
-	for _, l := range loads {
+	for _, l := range s.loads {
 		byKind[l.Kind] = l
 	}
 	for kind, l := range byKind {
@@ -181,23 +213,26 @@ func (w *watcher) collectQueue(send func(d described, v float64, labels ...strin
 }
 
 // ask asks the database, unless it did so just now. Scrapes wait for each other.
-func (w *watcher) ask() (*task.Queue, []task.Load) {
+func (w *watcher) ask() said {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.read.IsZero() && time.Since(w.read) < queueAge {
-		return w.queue, w.loads
+		return w.said
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), queueTimeout)
 	defer cancel()
-	queue, err := w.sources.Queue(ctx)
-	var loads []task.Load
+	var now said
+	var err error
+	if now.queue, err = w.sources.Queue(ctx); err == nil {
+		now.loads, err = w.sources.Loads(ctx)
+	}
 	if err == nil {
-		loads, err = w.sources.Loads(ctx)
+		now.storage, err = w.sources.Storage(ctx)
 	}
 	if err != nil {
-		w.log.Warn("metrics: the queue cannot be read", "error", err)
-		queue, loads = nil, nil
+		w.log.Warn("metrics: the database cannot be read", "error", err)
+		now = said{}
 	}
-	w.queue, w.loads, w.read = queue, loads, time.Now()
-	return queue, loads
+	w.said, w.read = now, time.Now()
+	return now
 }

@@ -44,7 +44,7 @@ func networkOf(remote string) Network {
 		return Network(binary.BigEndian.Uint32(bytes[:])) // which no IPv6 network is
 	}
 	bytes := addr.As16()
-	return Network(binary.BigEndian.Uint64(bytes[:shared/8]))
+	return max(Network(binary.BigEndian.Uint64(bytes[:shared/8])), 1) // that of ::1 is 0
 }
 
 // NewRequests returns bounds for each client, and for all together. 0 stands for

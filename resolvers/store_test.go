@@ -228,7 +228,7 @@ func (m *memory) Findings(_ context.Context, ids []task.ID, _ page.Request) ([]*
 }
 
 func (m *memory) Storage(context.Context) (*content.Storage, error) {
-	return &content.Storage{Artifacts: 3, Bytes: 7, OrphanedArtifacts: 2, OrphanedBytes: 5, QuarantinedArtifacts: 1, CountedAt: time.Unix(0, 0)}, m.ask("Storage")
+	return &content.Storage{Artifacts: 3, Bytes: 7, OrphanedArtifacts: 2, OrphanedBytes: 5, QuarantinedArtifacts: 1, UnfetchedArtifacts: 4, UnfetchedBytes: 6, CountedAt: time.Unix(0, 0)}, m.ask("Storage")
 }
 
 func (m *memory) Figures(_ context.Context, ids []content.RepositoryID) ([]*content.Figures, error) {

@@ -181,7 +181,9 @@ func figures(l library) {
 	again := unit("again", 10)
 	l.kept(unit("orphan", 10_000))
 	l.kept(both, twice, own, other, again)
-	v := l.version(r, []content.UnitID{both.ID, twice.ID, again.ID, own.ID}, nil)
+	later, sameLater, nobodys := unit("later", 7), unit("same later", 7), unit("nobody's", 9) // not fetched yet
+	l.store(later, sameLater, nobodys)
+	v := l.version(r, []content.UnitID{both.ID, twice.ID, again.ID, own.ID, later.ID, sameLater.ID}, nil)
 	l.version(l.again(r), nil, []content.UnitID{own.ID}) // the version before still has it
 	l.version(s, []content.UnitID{both.ID, other.ID}, nil)
 	l.tx(func(tx *db.Tx) error {
@@ -207,7 +209,7 @@ func figures(l library) {
 			equal(l.t, fmt.Sprint("figures of ", i), *f, want[i])
 		}
 	}
-	equal(l.t, "counted", count(), content.Storage{Artifacts: 6, Bytes: 11116, OrphanedArtifacts: 1, OrphanedBytes: 10_000})
+	equal(l.t, "counted", count(), content.Storage{Artifacts: 6, Bytes: 11116, OrphanedArtifacts: 1, OrphanedBytes: 10_000, UnfetchedArtifacts: 1, UnfetchedBytes: 7})
 	of(content.Figures{Artifacts: 4, OwnBytes: 115, SharedBytes: 1}, content.Figures{Artifacts: 2, OwnBytes: 1000, SharedBytes: 1}, content.Figures{})
 	equal(l.t, "of an unknown repository", must(l.Figures(l.ctx(), []content.RepositoryID{99}))(l.t), []*content.Figures{nil})
 	equal(l.t, "within a limit", must(l.Within("team=x").Figures(l.ctx(), []content.RepositoryID{r.ID}))(l.t), []*content.Figures{nil})
@@ -226,7 +228,7 @@ func figures(l library) {
 			}
 		}
 	}
-	recounted(content.Storage{Artifacts: 6, Bytes: 11116, OrphanedArtifacts: 1, OrphanedBytes: 10_000, QuarantinedArtifacts: 1})
+	recounted(content.Storage{Artifacts: 6, Bytes: 11116, OrphanedArtifacts: 1, OrphanedBytes: 10_000, QuarantinedArtifacts: 1, UnfetchedArtifacts: 1, UnfetchedBytes: 7})
 	of(content.Figures{Artifacts: 4, OwnBytes: 15, SharedBytes: 101}, content.Figures{Artifacts: 3, OwnBytes: 1000, SharedBytes: 101}, content.Figures{})
 	counted := must(l.Storage(l.ctx()))(l.t).CountedAt
 	if err := l.CountStorage(l.ctx()); err != nil || must(l.Storage(l.ctx()))(l.t).CountedAt != counted {
@@ -238,5 +240,9 @@ func figures(l library) {
 		_, err := tx.RemoveOrphans(l.ctx(), []content.Digest{digest(10_000)}, l.Now().Add(time.Hour))
 		return err
 	})
-	recounted(content.Storage{Artifacts: 5, Bytes: 1116, QuarantinedArtifacts: 1})
+	recounted(content.Storage{Artifacts: 5, Bytes: 1116, QuarantinedArtifacts: 1, UnfetchedArtifacts: 1, UnfetchedBytes: 7})
+	l.tx(func(tx *db.Tx) error {
+		return tx.AddArtifacts(l.ctx(), []content.Artifact{{SHA256: digest(7), Size: 7}})
+	})
+	recounted(content.Storage{Artifacts: 6, Bytes: 1123, QuarantinedArtifacts: 1})
 }

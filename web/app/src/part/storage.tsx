@@ -34,6 +34,7 @@ function Figures({ storage }: { storage: NonNullable<StorageQuery['storage']> })
         <Number name="Artifacts" value={count(storage.artifactCount)} />
         <Number name="Bytes stored" value={bytes(storage.bytes)} />
         <Number name="Orphaned" value={storage.orphanedCount > 0 ? `${count(storage.orphanedCount)}, ${bytes(storage.orphanedBytes)}` : 'none'} />
+        {storage.unfetchedCount > 0 && <Number name="Not fetched yet" value={`${count(storage.unfetchedCount)}, ${bytes(storage.unfetchedBytes)}`} />}
         {storage.quarantinedCount > 0 && <Number name="Damaged or missing" value={count(storage.quarantinedCount)} />}
       </dl>
       <div className="line" style={{ marginTop: '.5rem' }}>
