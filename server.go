@@ -168,7 +168,7 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 		return nil, err
 	}
 	s.demand = o.onDemand.fetcher(e)
-	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log, Redirect: e.redirect, Demand: s.demand, Admit: o.contentReaders(s.guard), Sees: sees(e.store), KeepReplaced: o.replaced, Now: o.now})
+	files := origin.New(e.store, e.blobs, origin.Options{Log: e.log, Redirect: e.redirect, Demand: s.demand, Admit: o.contentReaders(s.guard), Closed: !o.admission.openContent(o.listen), Sees: sees(e.store), KeepReplaced: o.replaced, Now: o.now})
 	e.store.OnChange(func(c db.Changes) {
 		s.hub.Changed(topics(c)...)
 		s.hub.Ended(ended(c)...)

@@ -110,6 +110,13 @@ func (q *queries) Serving(ctx context.Context, paths []string) (*content.Serving
 	return row.serving(), nil
 }
 
+// AnyPublic reports whether a distribution is everybody's.
+func (q *queries) AnyPublic(ctx context.Context) (bool, error) {
+	var any bool
+	err := q.get(ctx, &any, `SELECT EXISTS (SELECT 1 FROM distribution WHERE access = ?)`, content.Public)
+	return any, err
+}
+
 type servingRow struct {
 	ID          content.DistributionID `db:"id"`
 	Path        string                 `db:"path"`

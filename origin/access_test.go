@@ -3,6 +3,7 @@ package origin_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -83,6 +84,31 @@ func TestAccess(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestStrangersCostNothing has clients whom nobody knows ask for any number of
+// paths.
+func TestStrangersCostNothing(t *testing.T) {
+	t.Parallel()
+	s := newShelfOn(t, newDisk(t), origin.Options{Admit: admit, Closed: true}, map[string]string{"f": "the file"})
+	for i := range 100 {
+		checkStatus(t, s.ask(t, http.MethodGet, fmt.Sprintf("/content/%d/%d", i, i)), http.StatusUnauthorized)
+		checkStatus(t, s.ask(t, http.MethodGet, fmt.Sprintf("/content/%d/%d", i, i), "Authorization", "somebody"), http.StatusUnauthorized)
+	}
+	if asked, looked := s.library.count("any public"), s.library.count("serving"); asked != 1 || looked != 0 {
+		t.Errorf("got %d and %d lookups", asked, looked)
+	}
+	w := s.ask(t, http.MethodGet, "/content/debian/stable/f", "Authorization", "reader")
+	checkStatus(t, w, http.StatusOK)
+	checkHeader(t, w, "Cache-Control", "private, no-cache")
+	checkHeader(t, w, "Vary", "Authorization")
+	s.library.access = content.Public
+	s.Changed()
+	checkStatus(t, s.ask(t, http.MethodGet, "/content/debian/stable/f"), http.StatusOK)
+	checkStatus(t, s.ask(t, http.MethodGet, "/content/elsewhere/f"), http.StatusUnauthorized)
+	s.library.failure = errors.New("the database is away")
+	s.Changed()
+	checkStatus(t, s.ask(t, http.MethodGet, "/content/debian/stable/f"), http.StatusInternalServerError)
 }
 
 // TestAccessToNothing asks for what is in no distribution.

@@ -25,6 +25,8 @@ type Lookup interface {
 	// Serving returns the distribution whose path is one of paths, with what
 	// it serves now. It fails with fault.NotFound if there is none.
 	Serving(ctx context.Context, paths []string) (*content.Serving, error)
+	// AnyPublic reports whether a distribution is everybody's, content.Public.
+	AnyPublic(context.Context) (bool, error)
 	// ServedAt returns what a distribution served at a time. It fails with
 	// fault.NotFound if that was nothing, or is kept no longer.
 	ServedAt(ctx context.Context, id content.DistributionID, at time.Time) (*content.Serving, error)
@@ -80,6 +82,11 @@ type Options struct {
 	// in no distribution has the zero access. Everybody is let in if it is nil.
 	Admit func(http.ResponseWriter, *http.Request, content.Access) (admitted *http.Request, private bool)
 
+	// Closed says that Admit lets the same people read everything but what is
+	// public. As long as nothing is, it is asked before anything is looked up:
+	// strangers who ask for any number of paths cost the database nothing.
+	Closed bool
+
 	// Sees tells whether the caller of a request may see a repository's content.
 	// What they may not see is answered as if it were not there. Everybody sees
 	// everything if it is nil.
@@ -95,6 +102,7 @@ type Handler struct {
 	now      func() time.Time
 	redirect func(ctx context.Context, sha256, contentType string) (string, error)
 	admit    func(http.ResponseWriter, *http.Request, content.Access) (*http.Request, bool)
+	closed   bool
 	sees     func(context.Context, content.RepositoryID) (bool, error)
 	demand   *demand.Fetcher
 	served   *served
@@ -133,6 +141,7 @@ func New(lookup Lookup, blobs Blobs, o Options) *Handler {
 		now:      o.Now,
 		redirect: o.Redirect,
 		admit:    o.Admit,
+		closed:   o.Closed,
 		sees:     o.Sees,
 		demand:   o.Demand,
 		served:   newServed(lookup, o.ServedFor, o.KeepReplaced, o.Now),
@@ -154,20 +163,25 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	path, ok := strings.CutPrefix(r.URL.Path, Prefix)
+	header, rules, asked := w.Header(), &forAll, h.admit == nil
+	admit := func(a content.Access) bool {
+		var private bool
+		if r, private = h.admit(w, r, a); private {
+			rules = &forOne
+			header["Vary"] = rules.vary
+		}
+		asked = true
+		return r != nil
+	}
+	if h.closed && !h.served.anyPublic(r.Context()) && !admit(content.AsServer) {
+		return
+	}
 	s, err := content.Serving{}, errNoName
 	if path = clean(path); ok && path != "" {
 		s, err = h.served.find(r.Context(), path)
 	}
-	header, rules := w.Header(), &forAll
-	if h.admit != nil && (err == nil || fault.Is(err, fault.NotFound)) {
-		var private bool
-		if r, private = h.admit(w, r, s.Access); r == nil {
-			return
-		}
-		if private {
-			rules = &forOne
-			header["Vary"] = rules.vary
-		}
+	if !asked && (err == nil || fault.Is(err, fault.NotFound)) && !admit(s.Access) {
+		return
 	}
 	header["Cache-Control"] = rules.current
 	if err == nil && h.sees != nil {

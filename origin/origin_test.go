@@ -72,6 +72,10 @@ func (l *library) Serving(ctx context.Context, paths []string) (*content.Serving
 	return nil, fault.New(fault.NotFound, "distribution not found")
 }
 
+func (l *library) AnyPublic(context.Context) (bool, error) {
+	return l.access == content.Public, l.ask("any public")
+}
+
 func (l *library) ServedAt(ctx context.Context, _ content.DistributionID, at time.Time) (*content.Serving, error) {
 	if err := l.ask("served at"); err != nil {
 		return nil, err

@@ -34,6 +34,7 @@ type served struct {
 type snapshot struct {
 	since   time.Time
 	flights singleflight.Group
+	public  atomic.Pointer[bool] // whether anything is; nil as long as that is not known
 
 	mu     sync.RWMutex
 	byPath map[string]content.Serving
@@ -113,6 +114,30 @@ func (s *served) ask(ctx context.Context, now *snapshot, dir string) (content.Se
 		return content.Serving{}, ctx.Err()
 	case done := <-flight:
 		return done.Val.(content.Serving), done.Err
+	}
+}
+
+// anyPublic reports whether any distribution is everybody's, which it looks up
+// once for each snapshot, or whether that is not known.
+func (s *served) anyPublic(ctx context.Context) bool {
+	now := s.snapshot()
+	if known := now.public.Load(); known != nil {
+		return *known
+	}
+	flight := now.flights.DoChan("", func() (any, error) { // no directory has that name
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupLimit)
+		defer cancel()
+		found, err := s.lookup.AnyPublic(ctx)
+		if err == nil {
+			now.public.Store(&found)
+		}
+		return found || err != nil, nil
+	})
+	select {
+	case <-ctx.Done():
+		return true
+	case done := <-flight:
+		return done.Val.(bool)
 	}
 }
 

@@ -238,6 +238,9 @@ func serving(l library) {
 	d.Access, want.Access = content.WithToken, content.WithToken
 	l.tx(func(tx *db.Tx) error { return tx.UpdateDistribution(l.ctx(), d) })
 	check("with a token")
+	equal(l.t, "anything public", must(l.AnyPublic(l.ctx()))(l.t), false)
+	l.distribute(content.Distribution{Path: "open", RepositoryID: r.ID, Access: content.Public})
+	equal(l.t, "anything public, once it is", must(l.AnyPublic(l.ctx()))(l.t), true)
 	for _, paths := range [][]string{nil, {"x"}, {"x/y/"}, {"x/z", "y"}} {
 		_, err := l.Serving(l.ctx(), paths)
 		wantFault(l.t, err, fault.NotFound, "no distribution serves this path")
