@@ -28,30 +28,46 @@ func TestWebsocketInitTimeout(t *testing.T) {
 
 func TestWebsocketPings(t *testing.T) {
 	t.Parallel()
-	s := newStubServer(t, NewWebsocket(WebsocketOptions{PingInterval: 250 * time.Millisecond}))
-
-	attentive := dial(t, s, currentProtocol).say(sayInit).expect(hearAck)
-	for range 3 {
-		attentive.expect(`{"type":"ping"}`).say(`{"type":"pong"}`)
-	}
-
-	mute := dial(t, s, currentProtocol).say(sayInit, silence1).expect(hearAck)
-	for {
-		if _, _, err := mute.conn.ReadMessage(); err != nil {
-			break
+	gone := func(t *testing.T, p probe) {
+		t.Helper()
+		for {
+			if _, _, err := p.conn.ReadMessage(); err != nil {
+				return
+			}
 		}
 	}
-	eventually(t, "the mute client's subscription ends", func() bool { return s.live.Load() == 0 })
-
-	older := dial(t, s, olderProtocol).say(sayInit).expect(hearAck)
-	for range 3 {
-		older.expect(`{"type":"ka"}`) // the client's library answers the pings between
-	}
-	older.conn.SetPingHandler(func(string) error { return nil })
-	for {
-		if _, _, err := older.conn.ReadMessage(); err != nil {
-			break
-		}
+	// A busy machine must find the time to answer.
+	const patient, impatient = 1500 * time.Millisecond, 100 * time.Millisecond
+	for name, test := range map[string]struct {
+		protocol string
+		interval time.Duration
+		run      func(t *testing.T, s *stubServer, p probe)
+	}{
+		"attentive": {currentProtocol, patient, func(_ *testing.T, _ *stubServer, p probe) {
+			for range 3 {
+				p.expect(`{"type":"ping"}`).say(`{"type":"pong"}`)
+			}
+		}},
+		"mute": {currentProtocol, impatient, func(t *testing.T, s *stubServer, p probe) {
+			p.say(silence1)
+			gone(t, p)
+			eventually(t, "the mute client's subscription ends", func() bool { return s.live.Load() == 0 })
+		}},
+		"older": {olderProtocol, patient, func(_ *testing.T, _ *stubServer, p probe) {
+			for range 3 {
+				p.expect(`{"type":"ka"}`) // the client's library answers the pings between
+			}
+		}},
+		"older and mute": {olderProtocol, impatient, func(t *testing.T, _ *stubServer, p probe) {
+			p.conn.SetPingHandler(func(string) error { return nil })
+			gone(t, p)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStubServer(t, NewWebsocket(WebsocketOptions{PingInterval: test.interval}))
+			test.run(t, s, dial(t, s, test.protocol).say(sayInit).expect(hearAck))
+		})
 	}
 }
 
