@@ -153,9 +153,9 @@ func (d *Disk) Commit(ctx context.Context, staged []Staged) error {
 	for i := range small {
 		small[i].mark = d.durable.mark() // its first byte is yet to be written
 	}
-	taken, err := d.name(ctx, small, files)
+	taken, failed, err := d.name(ctx, small, files)
 	if err != nil {
-		return full(fmt.Errorf("name a blob: %w", err))
+		return full(fmt.Errorf("name a blob: %w", errors.Join(err, d.drop(failed))))
 	}
 	if err := d.durable.names(ctx, slices.Concat(small, files), d.dirs(staged)); err != nil {
 		return full(fmt.Errorf("make blobs' names durable: %w", err))
@@ -193,26 +193,27 @@ func (d *Disk) dirs(staged []Staged) map[string]bool {
 }
 
 // name gives staged blobs their names. It returns the small ones whose names
-// are taken. Remove, which goes by when that was, does not come between.
-func (d *Disk) name(ctx context.Context, small, files []Staged) (taken []Staged, err error) {
+// are taken, and those that could not be written, which are to be dropped.
+// Remove, which goes by when that was, does not come between.
+func (d *Disk) name(ctx context.Context, small, files []Staged) (taken []Staged, failed []halfWritten, err error) {
 	lock, err := lockPath(d.lockPath(), true)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer lock.Close()
 	now := time.Now()
 	for _, b := range files {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		// What was just written has that time already, near enough for Remove.
 		if now.Sub(b.written) > time.Minute {
 			if err := os.Chtimes(b.path, now, now); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		if err := rename(b.path, d.path(b.SHA256)); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	return d.writeAll(ctx, small)

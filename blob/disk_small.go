@@ -14,9 +14,15 @@ import (
 // writtenAtOnce is how many small blobs a Commit writes at once.
 const writtenAtOnce = 4
 
+// halfWritten is a file that has a blob's name, and not all its bytes.
+type halfWritten struct {
+	path string
+	info os.FileInfo
+}
+
 // writeAll writes small blobs under their names. It returns those whose names
-// are taken.
-func (d *Disk) writeAll(ctx context.Context, small []Staged) (taken []Staged, err error) {
+// are taken, and those that could not be written.
+func (d *Disk) writeAll(ctx context.Context, small []Staged) (taken []Staged, failed []halfWritten, err error) {
 	var mu sync.Mutex
 	group, writing := errgroup.WithContext(ctx)
 	for part := range slices.Chunk(small, max(1, (len(small)+writtenAtOnce-1)/writtenAtOnce)) {
@@ -25,12 +31,16 @@ func (d *Disk) writeAll(ctx context.Context, small []Staged) (taken []Staged, er
 				if err := writing.Err(); err != nil {
 					return err
 				}
-				err := d.write(b)
+				half, err := d.write(b)
+				mu.Lock()
+				if half != nil {
+					failed = append(failed, *half)
+				}
 				if errors.Is(err, fs.ErrExist) {
-					mu.Lock()
-					taken = append(taken, b)
-					mu.Unlock()
-				} else if err != nil {
+					taken, err = append(taken, b), nil
+				}
+				mu.Unlock()
+				if err != nil {
 					return err
 				}
 			}
@@ -38,24 +48,52 @@ func (d *Disk) writeAll(ctx context.Context, small []Staged) (taken []Staged, er
 		})
 	}
 	err = group.Wait()
-	return taken, err
+	return taken, failed, err
 }
 
-// write writes a small blob under its name, which nothing may have. What fails
-// to be written leaves an empty file: by now, another process may have given
-// the name to a blob of its own.
-func (d *Disk) write(b Staged) error {
-	f, err := openRegular(d.path(b.SHA256), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// write writes a small blob under its name, which nothing may have. If that
+// fails it tells what was begun.
+func (d *Disk) write(b Staged) (half *halfWritten, err error) {
+	path := d.path(b.SHA256)
+	f, err := openRegular(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.Write(b.small.bytes)
+	if err == nil && d.durable.flushAll == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		info, unknown := f.Stat()
+		if unknown == nil {
+			half = &halfWritten{path, info}
+		}
+		err = errors.Join(err, unknown)
+	}
+	return half, errors.Join(err, f.Close())
+}
+
+// drop removes what could not be written, unless another Commit has given the
+// name to a blob that is whole. None does so meanwhile.
+func (d *Disk) drop(failed []halfWritten) error {
+	if len(failed) == 0 {
+		return nil
+	}
+	lock, err := lockPath(d.lockPath(), false)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b.small.bytes)
-	if err != nil {
-		err = errors.Join(err, f.Truncate(0))
-	} else if d.durable.flushAll == nil {
-		err = f.Sync()
+	defer lock.Close()
+	for _, half := range failed {
+		now, err := os.Lstat(half.path)
+		if err == nil && os.SameFile(now, half.info) {
+			err = os.Remove(half.path)
+		}
+		if err := gone(err); err != nil {
+			return err
+		}
 	}
-	return errors.Join(err, f.Close())
+	return nil
 }
 
 // replace commits small blobs whose names are taken, by what nobody knows to be
