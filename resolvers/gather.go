@@ -109,14 +109,24 @@ func (g *gatherer[K, V]) turn() {
 	defer g.mu.Unlock()
 	if g.next == nil {
 		g.running--
-		return
+	} else {
+		go g.putNext()
 	}
-	q := g.next
-	g.next = nil
-	go g.put(q)
 }
 
-func (g *gatherer[K, V]) put(q *gathered[K, V]) {
+// putNext puts the question of those who wait, and of those who are about to
+// come: whoever can run by now does so first.
+func (g *gatherer[K, V]) putNext() {
+	runtime.Gosched()
+	g.mu.Lock()
+	q := g.next
+	g.next = nil
+	if q == nil { // another turn took it
+		g.running--
+		g.mu.Unlock()
+		return
+	}
+	g.mu.Unlock()
 	defer g.turn()
 	defer close(q.done)
 	defer func() {

@@ -113,3 +113,27 @@ func TestGathererFails(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// TestGathererOfMany has crowds ask, several questions at once.
+func TestGathererOfMany(t *testing.T) {
+	t.Parallel()
+	g := newGatherer(func(_ context.Context, keys []int) ([]int, error) { return slices.Clone(keys), nil })
+	g.most = 3
+	var all sync.WaitGroup
+	for n := range 50 {
+		all.Go(func() {
+			for i := range 200 {
+				if got, err := g.ask(t.Context(), []int{n, i}); err != nil || !slices.Equal(got, []int{n, i}) {
+					t.Errorf("got %v, %v, want %d and %d", got, err, n, i)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	eventually(t, "no question is left", func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.running == 0 && g.next == nil
+	})
+}
