@@ -109,22 +109,14 @@ func (d *Disk) Open(_ context.Context, sha256 string, size int64) (io.ReadSeekCl
 
 // Create begins a blob. The writer must be finished or aborted. A full disk is
 // Unavailable.
-func (d *Disk) Create() (*Writer, error) {
-	mark := d.durable.mark()
-	w, err := d.create()
-	if err != nil {
-		return nil, err
-	}
-	w.mark, w.synced = mark, d.durable.flushAll == nil
-	return w, nil
-}
+func (d *Disk) Create() (*Writer, error) { return d.CreateSmall(unknownSize) }
 
 // CreateSmall begins a blob that will have size bytes, and that the database
 // does not name, as far as the caller knows. One of few bytes waits for its
 // Commit in memory. The rest is as with Create.
 func (d *Disk) CreateSmall(size int64) (*Writer, error) {
 	mark := d.durable.mark()
-	w, err := d.createSmall(size)
+	w, err := d.create(size)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +136,7 @@ func (d *Disk) Commit(ctx context.Context, staged []Staged) error {
 	if len(staged) == 0 {
 		return nil
 	}
-	small, files := bySize(staged)
+	small, files := byPlace(staged)
 	if len(files) > 0 {
 		if err := d.durable.bytes(ctx, files); err != nil {
 			return fmt.Errorf("make blobs durable: %w", err)
@@ -171,8 +163,8 @@ func (d *Disk) Commit(ctx context.Context, staged []Staged) error {
 	return nil
 }
 
-// bySize tells blobs in memory from those in files.
-func bySize(staged []Staged) (small, files []Staged) {
+// byPlace tells blobs in memory from those in files.
+func byPlace(staged []Staged) (small, files []Staged) {
 	for _, b := range staged {
 		if b.small != nil {
 			small = append(small, b)

@@ -46,22 +46,20 @@ func newStaging(root string) (*staging, error) {
 	return s, nil
 }
 
-// create begins a blob in a file. A disk that is full is Unavailable.
-func (s *staging) create() (*Writer, error) {
-	f, err := s.file()
-	if err != nil {
-		return nil, err
-	}
-	return &Writer{staging: s, f: f, hash: sha256.New(), last: time.Now()}, nil
-}
+// unknownSize is of blobs that always go to a file.
+const unknownSize = -1
 
-// createSmall begins a blob in memory if size, which it will have, is small and
-// there is room, and else in a file.
-func (s *staging) createSmall(size int64) (*Writer, error) {
-	if small := s.memory.take(size); small != nil {
-		return &Writer{staging: s, small: small, hash: sha256.New(), last: time.Now()}, nil
+// create begins a blob in memory if size, which it will have, is small and there
+// is room, and else in a file. A disk that is full is Unavailable.
+func (s *staging) create(size int64) (*Writer, error) {
+	w := &Writer{staging: s, small: s.memory.take(size), hash: sha256.New(), last: time.Now()}
+	if w.small == nil {
+		var err error
+		if w.f, err = s.file(); err != nil {
+			return nil, err
+		}
 	}
-	return s.create()
+	return w, nil
 }
 
 // file makes a file for a blob.

@@ -1,5 +1,5 @@
 -- +goose Up
--- Digests are compared byte by byte: by a language, as databases mostly sort, that takes ten times as long.
+-- Digests are compared byte by byte: by a language, as databases mostly sort, that takes longer and tells nothing more.
 ALTER TABLE artifact ALTER COLUMN sha256 TYPE text COLLATE "C";
 ALTER TABLE unit ALTER COLUMN format TYPE text COLLATE "C", ALTER COLUMN sha256 TYPE text COLLATE "C";
 ALTER TABLE published_file ALTER COLUMN sha256 TYPE text COLLATE "C";
