@@ -10,7 +10,7 @@ import (
 )
 
 func (r *auditEntryResolver) Token(ctx context.Context, obj *access.Entry) (*access.Token, error) {
-	return reference(ctx, loadersOf(ctx).tokens, obj.TokenID)
+	return reference(ctx, tokensByID, obj.TokenID)
 }
 
 func (r *auditEntryResolver) Arguments(ctx context.Context, obj *access.Entry) (string, error) {
@@ -51,7 +51,7 @@ func (r *queryResolver) Token(ctx context.Context, id *string, name *string) (*a
 		return nil, err
 	}
 	if id != nil {
-		return find(ctx, loadersOf(ctx).tokens, "token", *id)
+		return find(ctx, tokensByID, "token", *id)
 	}
 	return absentIsNull(r.store(ctx).TokenByName(ctx, *name))
 }

@@ -67,10 +67,10 @@ func list[T any](ctx context.Context, read func(context.Context, page.Request) (
 }
 
 // listOf is list of what an owner has. The lists of siblings are read together.
-func listOf[O comparable, T any](ctx context.Context, l pageLoader[O, T], owner O,
+func listOf[O comparable, T any](ctx context.Context, s *pages[O, T], owner O,
 	first *int32, after *string, last *int32, before *string) (*graph.Connection[T], error) {
 	read := func(ctx context.Context, p page.Request) (*page.Of[T], error) {
-		return l.load(ctx, pageKey[O]{owner, p})
+		return s.load(ctx, pageKey[O]{owner, p})
 	}
 	return list(ctx, read, first, after, last, before)
 }

@@ -32,29 +32,27 @@ func directoryOf(id content.PublicationID, path, prefix string) (directory, erro
 
 // ofDirectories reads the entries of directories, together where they are of the
 // same path.
-func ofDirectories(s Store) func(context.Context, []directory, page.Request) ([]*page.Of[*content.DirEntry], error) {
-	return func(ctx context.Context, owners []directory, request page.Request) ([]*page.Of[*content.DirEntry], error) {
-		same := map[directory][]int{} // by the path and prefix, the places
-		for i, o := range owners {
-			o.publication = 0
-			same[o] = append(same[o], i)
-		}
-		pages := make([]*page.Of[*content.DirEntry], len(owners))
-		for d, places := range same {
-			ids := make([]content.PublicationID, len(places))
-			for i, place := range places {
-				ids[i] = owners[place].publication
-			}
-			read, err := s.PublishedEntries(ctx, ids, d.path, d.prefix, request)
-			if err != nil {
-				return nil, err
-			}
-			for i, place := range places {
-				pages[place] = read[i]
-			}
-		}
-		return pages, nil
+func ofDirectories(s Store, ctx context.Context, owners []directory, request page.Request) ([]*page.Of[*content.DirEntry], error) {
+	same := map[directory][]int{} // by the path and prefix, the places
+	for i, o := range owners {
+		o.publication = 0
+		same[o] = append(same[o], i)
 	}
+	pages := make([]*page.Of[*content.DirEntry], len(owners))
+	for d, places := range same {
+		ids := make([]content.PublicationID, len(places))
+		for i, place := range places {
+			ids[i] = owners[place].publication
+		}
+		read, err := s.PublishedEntries(ctx, ids, d.path, d.prefix, request)
+		if err != nil {
+			return nil, err
+		}
+		for i, place := range places {
+			pages[place] = read[i]
+		}
+	}
+	return pages, nil
 }
 
 // ofFile is what an entry has if it is a file; nil of a directory.

@@ -104,13 +104,12 @@ func (r *Resolver) tasks(ctx context.Context, f task.Filter, first *int32, after
 // that a filter selects.
 func tasksOf(ctx context.Context, relation task.Relation, owner int64, states []task.State, finished *bool,
 	first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
-	return listOf(ctx, loadersOf(ctx).tasksOf, taskOwner{relation, owner, filterKeyOf(task.Filter{States: states, Finished: finished})}, first, after, last, before)
+	return listOf(ctx, tasksOfOwner, taskOwner{relation, owner, filterKeyOf(task.Filter{States: states, Finished: finished})}, first, after, last, before)
 }
 
 // createdBy loads what a task made. What was deleted since is left out.
 func createdBy(ctx context.Context, id task.ID) ([]graph.CreatedResource, error) {
-	l := loadersOf(ctx)
-	records, err := l.created.load(ctx, id)
+	records, err := taskCreated.load(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +117,7 @@ func createdBy(ctx context.Context, id task.ID) ([]graph.CreatedResource, error)
 	for i, record := range records {
 		ids[i] = record.NodeID
 	}
-	nodes, err := l.nodes(ctx, ids)
+	nodes, err := loadNodes(ctx, ids)
 	if err != nil {
 		return nil, err
 	}

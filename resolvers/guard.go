@@ -19,6 +19,7 @@ type guard struct {
 	schema        *ast.Schema
 	checked       graphql.Cache[*ast.QueryDocument] // documents that are within the limits
 	present       graphql.ErrorPresenterFunc
+	late          *exceeded // of a request that took too long
 	subscriptions *quota.Seats
 }
 
@@ -31,7 +32,8 @@ var _ interface {
 } = &guard{}
 
 func newGuard(l Limits, schema *ast.Schema, checked graphql.Cache[*ast.QueryDocument], present graphql.ErrorPresenterFunc) *guard {
-	return &guard{l, schema, checked, present, quota.NewSeats(l.SubscriptionsPerClient, l.Subscriptions)}
+	late := over(fault.Unavailable, "duration", l.Duration, "the request took too long", "ask for less, or try again later")
+	return &guard{l, schema, checked, present, late, quota.NewSeats(l.SubscriptionsPerClient, l.Subscriptions)}
 }
 
 // ExtensionName names the extension.
@@ -88,9 +90,8 @@ func (g *guard) InterceptResponse(ctx context.Context, next graphql.ResponseHand
 	ctx = withTally(ctx, g.Errors)
 	op := graphql.GetOperationContext(ctx)
 	if g.Duration > 0 && op.Operation != nil && op.Operation.Operation != ast.Subscription {
-		late := over(fault.Unavailable, "duration", g.Duration, "the request took too long", "ask for less, or try again later")
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, g.Duration, late)
+		ctx, cancel = context.WithTimeoutCause(ctx, g.Duration, g.late)
 		defer cancel()
 	}
 	response := next(ctx)

@@ -61,26 +61,9 @@ type answered[K comparable, V any] struct {
 	place    int
 }
 
-// newLoaderOf returns a loader that reads with a function whose errors are of
-// single keys.
-func newLoaderOf[K comparable, V any](l *lookups, read func(context.Context, []K) ([]V, []error)) *loader[K, V] {
+// newLoader returns a loader that knows nothing yet.
+func newLoader[K comparable, V any](l *lookups, read func(context.Context, []K) ([]V, []error)) *loader[K, V] {
 	return &loader[K, V]{read: read, lookups: l}
-}
-
-// newLoader returns a loader that reads with a function of the store, which
-// answers for all keys or for none.
-func newLoader[K comparable, V any](l *lookups, read func(context.Context, []K) ([]V, error)) *loader[K, V] {
-	return newLoaderOf(l, func(ctx context.Context, keys []K) ([]V, []error) {
-		values, err := read(ctx, keys)
-		if err == nil {
-			return values, nil
-		}
-		errs := make([]error, len(keys))
-		for i := range errs {
-			errs[i] = err
-		}
-		return make([]V, len(keys)), errs
-	})
 }
 
 // load waits for what a key stands for.

@@ -97,6 +97,9 @@ func isConnection(name string) bool { return strings.HasSuffix(name, "Connection
 
 // size is how many items a field may return, and usual if nothing tells.
 func (w *walk) size(f *ast.Field, usual int) int {
+	if len(f.Definition.Arguments) == 0 {
+		return usual
+	}
 	arguments := f.ArgumentMap(w.variables)
 	if ids, ok := arguments["ids"].([]any); ok {
 		return max(len(ids), 1)

@@ -15,12 +15,13 @@ type pageKey[O comparable] struct {
 	page.Request
 }
 
-// pageLoader turns the lists of siblings into one question for each page that
-// is asked for: of one field, that is one.
-type pageLoader[O comparable, T any] = *loader[pageKey[O], *page.Of[T]]
+// pages are the lists of siblings. They are read by one question for each page
+// that is asked for: of one field, that is one.
+type pages[O comparable, T any] = source[pageKey[O], *page.Of[T]]
 
-func newPageLoader[O comparable, T any](l *lookups, read func(context.Context, []O, page.Request) ([]*page.Of[T], error)) pageLoader[O, T] {
-	fetch := func(ctx context.Context, keys []pageKey[O]) ([]*page.Of[T], []error) {
+// pagesOf returns the pages that a function of the store reads.
+func pagesOf[O comparable, T any](read func(Store, context.Context, []O, page.Request) ([]*page.Of[T], error)) *pages[O, T] {
+	return &pages[O, T]{func(s Store, ctx context.Context, keys []pageKey[O]) ([]*page.Of[T], []error) {
 		pages, errs := make([]*page.Of[T], len(keys)), make([]error, len(keys))
 		places := map[page.Request][]int{}
 		for i, k := range keys {
@@ -31,7 +32,7 @@ func newPageLoader[O comparable, T any](l *lookups, read func(context.Context, [
 			for i, place := range of {
 				owners[i] = keys[place].owner
 			}
-			read, err := read(ctx, owners, request)
+			read, err := read(s, ctx, owners, request)
 			for i, place := range of {
 				if errs[place] = err; err == nil {
 					pages[place] = read[i]
@@ -39,19 +40,18 @@ func newPageLoader[O comparable, T any](l *lookups, read func(context.Context, [
 			}
 		}
 		return pages, errs
-	}
-	return newLoaderOf(l, fetch)
+	}}
 }
 
 // ofVersions reads the lists of versions by what the versions are: two reads of
 // one version are the same owner.
-func ofVersions[T any](read func(context.Context, []*content.Version, page.Request) ([]*page.Of[T], error)) func(context.Context, []content.Version, page.Request) ([]*page.Of[T], error) {
-	return func(ctx context.Context, owners []content.Version, request page.Request) ([]*page.Of[T], error) {
+func ofVersions[T any](read func(Store, context.Context, []*content.Version, page.Request) ([]*page.Of[T], error)) func(Store, context.Context, []content.Version, page.Request) ([]*page.Of[T], error) {
+	return func(s Store, ctx context.Context, owners []content.Version, request page.Request) ([]*page.Of[T], error) {
 		versions := make([]*content.Version, len(owners))
 		for i := range owners {
 			versions[i] = &owners[i]
 		}
-		return read(ctx, versions, request)
+		return read(s, ctx, versions, request)
 	}
 }
 
@@ -91,29 +91,27 @@ func (k filterKey) filter() task.Filter {
 }
 
 // ofTaskOwners reads the lists of owners, together where they are of one kind.
-func ofTaskOwners(read func(context.Context, task.Relation, []int64, task.Filter, page.Request) ([]*page.Of[*task.Task], error)) func(context.Context, []taskOwner, page.Request) ([]*page.Of[*task.Task], error) {
-	return func(ctx context.Context, owners []taskOwner, request page.Request) ([]*page.Of[*task.Task], error) {
-		kinds := map[taskOwner][]int{} // by the owner without its id, the places
-		for i, o := range owners {
-			o.id = 0
-			kinds[o] = append(kinds[o], i)
-		}
-		pages := make([]*page.Of[*task.Task], len(owners))
-		for kind, places := range kinds {
-			ids := make([]int64, len(places))
-			for i, place := range places {
-				ids[i] = owners[place].id
-			}
-			read, err := read(ctx, kind.relation, ids, kind.filter.filter(), request)
-			if err != nil {
-				return nil, err
-			}
-			for i, place := range places {
-				pages[place] = read[i]
-			}
-		}
-		return pages, nil
+func ofTaskOwners(s Store, ctx context.Context, owners []taskOwner, request page.Request) ([]*page.Of[*task.Task], error) {
+	kinds := map[taskOwner][]int{} // by the owner without its id, the places
+	for i, o := range owners {
+		o.id = 0
+		kinds[o] = append(kinds[o], i)
 	}
+	pages := make([]*page.Of[*task.Task], len(owners))
+	for kind, places := range kinds {
+		ids := make([]int64, len(places))
+		for i, place := range places {
+			ids[i] = owners[place].id
+		}
+		read, err := s.TasksOf(ctx, kind.relation, ids, kind.filter.filter(), request)
+		if err != nil {
+			return nil, err
+		}
+		for i, place := range places {
+			pages[place] = read[i]
+		}
+	}
+	return pages, nil
 }
 
 // previewOwner is a task that has a preview, and which of its changes a list is
@@ -125,30 +123,28 @@ type previewOwner struct {
 
 // ofPreviewOwners reads the lists of owners, together where they are about the
 // same kinds.
-func ofPreviewOwners(read func(context.Context, []task.ID, []content.PreviewKind, page.Request) ([]*page.Of[*content.PreviewChange], error)) func(context.Context, []previewOwner, page.Request) ([]*page.Of[*content.PreviewChange], error) {
-	return func(ctx context.Context, owners []previewOwner, request page.Request) ([]*page.Of[*content.PreviewChange], error) {
-		places := map[string][]int{} // by kinds
-		for i, o := range owners {
-			places[o.kinds] = append(places[o.kinds], i)
-		}
-		pages := make([]*page.Of[*content.PreviewChange], len(owners))
-		for kinds, of := range places {
-			ids := make([]task.ID, len(of))
-			for i, place := range of {
-				ids[i] = owners[place].id
-			}
-			var wanted []content.PreviewKind
-			for k := range strings.FieldsSeq(kinds) {
-				wanted = append(wanted, content.PreviewKind(k))
-			}
-			read, err := read(ctx, ids, wanted, request)
-			if err != nil {
-				return nil, err
-			}
-			for i, place := range of {
-				pages[place] = read[i]
-			}
-		}
-		return pages, nil
+func ofPreviewOwners(s Store, ctx context.Context, owners []previewOwner, request page.Request) ([]*page.Of[*content.PreviewChange], error) {
+	places := map[string][]int{} // by kinds
+	for i, o := range owners {
+		places[o.kinds] = append(places[o.kinds], i)
 	}
+	pages := make([]*page.Of[*content.PreviewChange], len(owners))
+	for kinds, of := range places {
+		ids := make([]task.ID, len(of))
+		for i, place := range of {
+			ids[i] = owners[place].id
+		}
+		var wanted []content.PreviewKind
+		for k := range strings.FieldsSeq(kinds) {
+			wanted = append(wanted, content.PreviewKind(k))
+		}
+		read, err := s.PreviewChanges(ctx, ids, wanted, request)
+		if err != nil {
+			return nil, err
+		}
+		for i, place := range of {
+			pages[place] = read[i]
+		}
+	}
+	return pages, nil
 }

@@ -13,7 +13,7 @@ func (r *syncPreviewResolver) Changes(ctx context.Context, obj *content.Preview,
 	for _, k := range kinds {
 		owner.kinds += " " + string(k)
 	}
-	return listOf(ctx, loadersOf(ctx).previewChanges, owner, first, after, last, before)
+	return listOf(ctx, taskPreviewChanges, owner, first, after, last, before)
 }
 
 func (r *Resolver) SyncPreview() graph.SyncPreviewResolver { return &syncPreviewResolver{r} }

@@ -16,18 +16,18 @@ func (r *distributionResolver) URL(ctx context.Context, obj *content.Distributio
 }
 
 func (r *distributionResolver) Repository(ctx context.Context, obj *content.Distribution) (*content.Repository, error) {
-	return reference(ctx, loadersOf(ctx).repositories, obj.RepositoryID)
+	return reference(ctx, repositoriesByID, obj.RepositoryID)
 }
 
 func (r *distributionResolver) Publication(ctx context.Context, obj *content.Distribution) (*content.Publication, error) {
 	if obj.RepositoryID == 0 {
-		return reference(ctx, loadersOf(ctx).publications, obj.PublicationID)
+		return reference(ctx, publicationsByID, obj.PublicationID)
 	}
-	repository, err := required(ctx, loadersOf(ctx).repositories, obj.RepositoryID)
+	repository, err := required(ctx, repositoriesByID, obj.RepositoryID)
 	if err != nil {
 		return nil, err
 	}
-	return reference(ctx, loadersOf(ctx).publications, repository.NewestPublicationID)
+	return reference(ctx, publicationsByID, repository.NewestPublicationID)
 }
 
 func (r *distributionResolver) NeedsToken(ctx context.Context, obj *content.Distribution) (bool, error) {
@@ -35,7 +35,7 @@ func (r *distributionResolver) NeedsToken(ctx context.Context, obj *content.Dist
 }
 
 func (r *distributionResolver) History(ctx context.Context, obj *content.Distribution, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Served], error) {
-	return listOf(ctx, loadersOf(ctx).served, obj.ID, first, after, last, before)
+	return listOf(ctx, distributionServed, obj.ID, first, after, last, before)
 }
 
 func (r *mutationResolver) CreateDistribution(ctx context.Context, input graph.CreateDistributionInput) (*content.Distribution, error) {
@@ -109,11 +109,11 @@ func (r *mutationResolver) DeleteDistribution(ctx context.Context, id string) (*
 }
 
 func (r *publicationResolver) Repository(ctx context.Context, obj *content.Publication) (*content.Repository, error) {
-	return required(ctx, loadersOf(ctx).repositories, obj.RepositoryID)
+	return required(ctx, repositoriesByID, obj.RepositoryID)
 }
 
 func (r *publicationResolver) Version(ctx context.Context, obj *content.Publication) (*content.Version, error) {
-	return required(ctx, loadersOf(ctx).versions, obj.VersionID)
+	return required(ctx, versionsByID, obj.VersionID)
 }
 
 func (r *publicationResolver) Entries(ctx context.Context, obj *content.Publication, directory string, prefix string, first *int32, after *string) (*graph.Connection[*content.DirEntry], error) {
@@ -121,7 +121,7 @@ func (r *publicationResolver) Entries(ctx context.Context, obj *content.Publicat
 	if err != nil {
 		return nil, err
 	}
-	return listOf(ctx, loadersOf(ctx).publishedEntries, of, first, after, nil, nil)
+	return listOf(ctx, publishedEntries, of, first, after, nil, nil)
 }
 
 func (r *publishedEntryResolver) Kind(ctx context.Context, obj *content.DirEntry) (graph.PublishedEntryKind, error) {
@@ -151,12 +151,12 @@ func (r *publishedEntryResolver) Stored(ctx context.Context, obj *content.DirEnt
 	if obj.IsDir {
 		return nil, nil
 	}
-	stored, err := loadersOf(ctx).stored.load(ctx, obj.SHA256)
+	stored, err := storedByDigest.load(ctx, obj.SHA256)
 	return &stored, err
 }
 
 func (r *queryResolver) Publication(ctx context.Context, id string) (*content.Publication, error) {
-	return find(ctx, loadersOf(ctx).publications, "publication", id)
+	return find(ctx, publicationsByID, "publication", id)
 }
 
 func (r *queryResolver) Publications(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Publication], error) {
@@ -168,7 +168,7 @@ func (r *queryResolver) Distribution(ctx context.Context, id *string, path *stri
 		return nil, err
 	}
 	if id != nil {
-		return find(ctx, loadersOf(ctx).distributions, "distribution", *id)
+		return find(ctx, distributionsByID, "distribution", *id)
 	}
 	return absentIsNull(r.store(ctx).DistributionByPath(ctx, *path))
 }
@@ -178,7 +178,7 @@ func (r *queryResolver) Distributions(ctx context.Context, first *int32, after *
 }
 
 func (r *servedResolver) Publication(ctx context.Context, obj *content.Served) (*content.Publication, error) {
-	return reference(ctx, loadersOf(ctx).publications, obj.PublicationID)
+	return reference(ctx, publicationsByID, obj.PublicationID)
 }
 
 func (r *Resolver) Distribution() graph.DistributionResolver { return &distributionResolver{r} }

@@ -79,7 +79,7 @@ func (r *queryResolver) Remote(ctx context.Context, id *string, name *string) (*
 		return nil, err
 	}
 	if id != nil {
-		return find(ctx, loadersOf(ctx).remotes, "remote", *id)
+		return find(ctx, remotesByID, "remote", *id)
 	}
 	return absentIsNull(r.store(ctx).RemoteByName(ctx, *name))
 }

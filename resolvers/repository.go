@@ -69,9 +69,9 @@ func (r *queryResolver) Repository(ctx context.Context, id *string, name *string
 		return nil, err
 	}
 	if id != nil {
-		return find(ctx, loadersOf(ctx).repositories, "repository", *id)
+		return find(ctx, repositoriesByID, "repository", *id)
 	}
-	return loadersOf(ctx).repositoriesByName.load(ctx, *name)
+	return repositoriesByName.load(ctx, *name)
 }
 
 func (r *queryResolver) Repositories(ctx context.Context, labels *string, name *string, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Repository], error) {
@@ -79,11 +79,11 @@ func (r *queryResolver) Repositories(ctx context.Context, labels *string, name *
 }
 
 func (r *queryResolver) RepositoryVersion(ctx context.Context, id string) (*content.Version, error) {
-	return find(ctx, loadersOf(ctx).versions, "version", id)
+	return find(ctx, versionsByID, "version", id)
 }
 
 func (r *repositoryResolver) Remote(ctx context.Context, obj *content.Repository) (*content.Remote, error) {
-	return reference(ctx, loadersOf(ctx).remotes, obj.RemoteID)
+	return reference(ctx, remotesByID, obj.RemoteID)
 }
 
 func (r *repositoryResolver) KeepVersions(ctx context.Context, obj *content.Repository) (*int32, error) {
@@ -91,55 +91,55 @@ func (r *repositoryResolver) KeepVersions(ctx context.Context, obj *content.Repo
 }
 
 func (r *repositoryResolver) LatestVersion(ctx context.Context, obj *content.Repository) (*content.Version, error) {
-	return reference(ctx, loadersOf(ctx).versions, obj.LatestID)
+	return reference(ctx, versionsByID, obj.LatestID)
 }
 
 func (r *repositoryResolver) Versions(ctx context.Context, obj *content.Repository, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Version], error) {
-	return listOf(ctx, loadersOf(ctx).repositoryVersions, obj.ID, first, after, last, before)
+	return listOf(ctx, repositoryVersions, obj.ID, first, after, last, before)
 }
 
 func (r *repositoryResolver) Version(ctx context.Context, obj *content.Repository, number int32) (*content.Version, error) {
-	return loadersOf(ctx).versionsByNumber.load(ctx, content.VersionKey{RepositoryID: obj.ID, Number: int(number)})
+	return versionsByNumber.load(ctx, content.VersionKey{RepositoryID: obj.ID, Number: int(number)})
 }
 
 func (r *repositoryResolver) NewestPublication(ctx context.Context, obj *content.Repository) (*content.Publication, error) {
-	return reference(ctx, loadersOf(ctx).publications, obj.NewestPublicationID)
+	return reference(ctx, publicationsByID, obj.NewestPublicationID)
 }
 
 func (r *repositoryResolver) Publications(ctx context.Context, obj *content.Repository, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Publication], error) {
-	return listOf(ctx, loadersOf(ctx).repositoryPublications, obj.ID, first, after, last, before)
+	return listOf(ctx, repositoryPublications, obj.ID, first, after, last, before)
 }
 
 func (r *repositoryResolver) Distributions(ctx context.Context, obj *content.Repository, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Distribution], error) {
-	return listOf(ctx, loadersOf(ctx).repositoryDistributions, obj.ID, first, after, last, before)
+	return listOf(ctx, repositoryDistributions, obj.ID, first, after, last, before)
 }
 
 func (r *repositoryResolver) Tasks(ctx context.Context, obj *content.Repository, filter *graph.TaskFilter, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
-	return listOf(ctx, loadersOf(ctx).tasksOf, taskOwner{task.About, int64(obj.ID), filterKeyOf(newestBy(filter))}, first, after, last, before)
+	return listOf(ctx, tasksOfOwner, taskOwner{task.About, int64(obj.ID), filterKeyOf(newestBy(filter))}, first, after, last, before)
 }
 
 func (r *repositoryResolver) CurrentTask(ctx context.Context, obj *content.Repository) (*task.Task, error) {
-	return loadersOf(ctx).currentTasks.load(ctx, obj.ID)
+	return repositoryTask.load(ctx, obj.ID)
 }
 
 func (r *repositoryResolver) NextSyncAt(ctx context.Context, obj *content.Repository) (*time.Time, error) {
-	return loadersOf(ctx).nextSyncs.load(ctx, obj)
+	return repositoryNextSync.load(ctx, obj)
 }
 
 func (r *repositoryVersionResolver) Repository(ctx context.Context, obj *content.Version) (*content.Repository, error) {
-	return required(ctx, loadersOf(ctx).repositories, obj.RepositoryID)
+	return required(ctx, repositoriesByID, obj.RepositoryID)
 }
 
 func (r *repositoryVersionResolver) Units(ctx context.Context, obj *content.Version, path *string, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Unit], error) {
-	return listOf(ctx, loadersOf(ctx).versionUnits, unitSearch{*obj, value(path)}, first, after, last, before)
+	return listOf(ctx, versionUnits, unitSearch{*obj, value(path)}, first, after, last, before)
 }
 
 func (r *repositoryVersionResolver) Added(ctx context.Context, obj *content.Version, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Unit], error) {
-	return listOf(ctx, loadersOf(ctx).versionAdded, *obj, first, after, last, before)
+	return listOf(ctx, versionAdded, *obj, first, after, last, before)
 }
 
 func (r *repositoryVersionResolver) Removed(ctx context.Context, obj *content.Version, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Unit], error) {
-	return listOf(ctx, loadersOf(ctx).versionRemoved, *obj, first, after, last, before)
+	return listOf(ctx, versionRemoved, *obj, first, after, last, before)
 }
 
 func (r *subscriptionResolver) Repository(ctx context.Context, id string) (<-chan *content.Repository, error) {
@@ -166,7 +166,7 @@ func (r *subscriptionResolver) Repositories(ctx context.Context, labels *string,
 }
 
 func (r *unitResolver) Stored(ctx context.Context, obj *content.Unit) (bool, error) {
-	return loadersOf(ctx).stored.load(ctx, obj.SHA256)
+	return storedByDigest.load(ctx, obj.SHA256)
 }
 
 func (r *Resolver) Repository() graph.RepositoryResolver { return &repositoryResolver{r} }

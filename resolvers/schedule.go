@@ -65,7 +65,7 @@ func (r *queryResolver) Schedule(ctx context.Context, id *string, name *string) 
 		return nil, err
 	}
 	if id != nil {
-		return find(ctx, loadersOf(ctx).schedules, "schedule", *id)
+		return find(ctx, schedulesByID, "schedule", *id)
 	}
 	return absentIsNull(r.store(ctx).ScheduleByName(ctx, *name))
 }
@@ -115,7 +115,7 @@ func (r *scheduleResolver) Upcoming(ctx context.Context, obj *task.Schedule, fir
 }
 
 func (r *scheduleResolver) LastWork(ctx context.Context, obj *task.Schedule) (task.Work, error) {
-	n, err := loadersOf(ctx).node(ctx, obj.LastWork)()
+	n, err := startNode(ctx, obj.LastWork)()
 	work, _ := n.(task.Work)
 	return work, err
 }

@@ -9,14 +9,14 @@ import (
 )
 
 func (r *queryResolver) Node(ctx context.Context, id string) (graph.Node, error) {
-	return loadersOf(ctx).node(ctx, id)()
+	return startNode(ctx, id)()
 }
 
 func (r *queryResolver) Nodes(ctx context.Context, ids []string) ([]graph.Node, error) {
 	if len(ids) > page.Limit {
 		return nil, fault.Input("ids", "%d ids are too many: at most %d are answered at once", len(ids), page.Limit)
 	}
-	return loadersOf(ctx).nodes(ctx, ids)
+	return loadNodes(ctx, ids)
 }
 
 func (r *Resolver) Mutation() graph.MutationResolver { return &mutationResolver{r} }

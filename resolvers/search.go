@@ -18,28 +18,26 @@ type unitSearch struct {
 }
 
 // ofSearches reads the lists of versions' units, together where the same is sought.
-func ofSearches(s Store) func(context.Context, []unitSearch, page.Request) ([]*page.Of[*content.Unit], error) {
-	return func(ctx context.Context, owners []unitSearch, request page.Request) ([]*page.Of[*content.Unit], error) {
-		sought := map[string][]int{} // by the text, the places
-		for i, o := range owners {
-			sought[o.path] = append(sought[o.path], i)
-		}
-		pages := make([]*page.Of[*content.Unit], len(owners))
-		for path, places := range sought {
-			versions := make([]*content.Version, len(places))
-			for i, place := range places {
-				versions[i] = &owners[place].version
-			}
-			read, err := unitsWith(ctx, s, versions, path, request)
-			if err != nil {
-				return nil, err
-			}
-			for i, place := range places {
-				pages[place] = read[i]
-			}
-		}
-		return pages, nil
+func ofSearches(s Store, ctx context.Context, owners []unitSearch, request page.Request) ([]*page.Of[*content.Unit], error) {
+	sought := map[string][]int{} // by the text, the places
+	for i, o := range owners {
+		sought[o.path] = append(sought[o.path], i)
 	}
+	pages := make([]*page.Of[*content.Unit], len(owners))
+	for path, places := range sought {
+		versions := make([]*content.Version, len(places))
+		for i, place := range places {
+			versions[i] = &owners[place].version
+		}
+		read, err := unitsWith(ctx, s, versions, path, request)
+		if err != nil {
+			return nil, err
+		}
+		for i, place := range places {
+			pages[place] = read[i]
+		}
+	}
+	return pages, nil
 }
 
 func unitsWith(ctx context.Context, s Store, versions []*content.Version, path string, request page.Request) ([]*page.Of[*content.Unit], error) {
@@ -58,12 +56,10 @@ func (r *Resolver) repositories(ctx context.Context, labels, name *string, first
 }
 
 // nextSyncs tells when repositories are synced next.
-func nextSyncs(s Store) func(context.Context, []*content.Repository) ([]*time.Time, error) {
-	return func(ctx context.Context, repositories []*content.Repository) ([]*time.Time, error) {
-		schedules, err := s.FiringSchedules(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return catalog.NextSyncs(schedules, repositories), nil
+func nextSyncs(s Store, ctx context.Context, repositories []*content.Repository) ([]*time.Time, error) {
+	schedules, err := s.FiringSchedules(ctx)
+	if err != nil {
+		return nil, err
 	}
+	return catalog.NextSyncs(schedules, repositories), nil
 }

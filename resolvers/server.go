@@ -43,11 +43,11 @@ func newServer(r Resolver, o Options, around ...graphql.OperationMiddleware) *ha
 	}
 	s.AroundOperations(newSharing().around)
 	s.AroundResponses(func(ctx context.Context, next graphql.ResponseHandler) *graphql.Response {
-		return next(withLoaders(ctx, newLoaders(r.store(ctx))))
+		return next(withLoaders(ctx, r.store(ctx)))
 	})
 	s.AroundRootFields(func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
 		if graphql.GetOperationContext(ctx).Operation.Operation == ast.Mutation {
-			ctx = withLoaders(ctx, newLoaders(r.store(ctx))) // what the field before read may have changed
+			ctx = withLoaders(ctx, r.store(ctx)) // what the field before read may have changed
 			return audit.recorded(ctx, graphql.GetOperationContext(ctx), next)
 		}
 		return next(ctx)

@@ -29,11 +29,11 @@ func (r *queryResolver) Storage(ctx context.Context) (*content.Storage, error) {
 }
 
 func (r *repositoryResolver) Storage(ctx context.Context, obj *content.Repository) (*content.Figures, error) {
-	return loadersOf(ctx).figures.load(ctx, obj.ID)
+	return repositoryFigures.load(ctx, obj.ID)
 }
 
 func (r *taskResolver) Findings(ctx context.Context, obj *task.Task, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.Finding], error) {
-	return listOf(ctx, loadersOf(ctx).findings, obj.ID, first, after, last, before)
+	return listOf(ctx, taskFindings, obj.ID, first, after, last, before)
 }
 
 func (r *Resolver) ContentFinding() graph.ContentFindingResolver { return &contentFindingResolver{r} }

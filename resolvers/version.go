@@ -76,7 +76,7 @@ func (r *mutationResolver) DeleteVersion(ctx context.Context, input graph.Delete
 }
 
 func (r *queryResolver) Diff(ctx context.Context, from string, to string, kinds []content.ChangeKind, first *int32, after *string, last *int32, before *string) (*graph.Connection[*content.UnitChange], error) {
-	versions, err := loadersOf(ctx).bothVersions(ctx, from, to)
+	versions, err := bothVersions(ctx, from, to)
 	if err != nil || versions[0] == nil || versions[1] == nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (r *progressResolver) RemainingSeconds(ctx context.Context, obj *task.Progr
 }
 
 func (r *queryResolver) Task(ctx context.Context, id string) (*task.Task, error) {
-	return find(ctx, loadersOf(ctx).tasks, "task", id)
+	return find(ctx, tasksByID, "task", id)
 }
 
 func (r *queryResolver) Tasks(ctx context.Context, filter *graph.TaskFilter, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
@@ -56,7 +56,7 @@ func (r *queryResolver) Tasks(ctx context.Context, filter *graph.TaskFilter, fir
 }
 
 func (r *queryResolver) TaskGroup(ctx context.Context, id string) (*task.Group, error) {
-	return find(ctx, loadersOf(ctx).groups, "group", id)
+	return find(ctx, groupsByID, "group", id)
 }
 
 func (r *queryResolver) TaskGroups(ctx context.Context, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Group], error) {
@@ -64,13 +64,13 @@ func (r *queryResolver) TaskGroups(ctx context.Context, first *int32, after *str
 }
 
 func (r *queryResolver) TaskOrGroup(ctx context.Context, id string) (task.Work, error) {
-	n, err := loadersOf(ctx).node(ctx, id)()
+	n, err := startNode(ctx, id)()
 	work, _ := n.(task.Work)
 	return work, err
 }
 
 func (r *queryResolver) TaskGroupCounts(ctx context.Context, id string) (*task.Counts, error) {
-	group, err := find(ctx, loadersOf(ctx).groups, "group", id)
+	group, err := find(ctx, groupsByID, "group", id)
 	if group == nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (r *queueResolver) TaskGroups(ctx context.Context, obj *task.Queue, first *
 }
 
 func (r *reservationResolver) Holders(ctx context.Context, obj *task.Reservation) ([]*task.Task, error) {
-	return loadersOf(ctx).holders.load(ctx, obj.Resource)
+	return resourceHolders.load(ctx, obj.Resource)
 }
 
 func (r *subscriptionResolver) Task(ctx context.Context, id string) (<-chan *task.Task, error) {
@@ -141,15 +141,15 @@ func (r *subscriptionResolver) Queue(ctx context.Context) (<-chan *task.Queue, e
 }
 
 func (r *taskResolver) Group(ctx context.Context, obj *task.Task) (*task.Group, error) {
-	return reference(ctx, loadersOf(ctx).groups, obj.GroupID)
+	return reference(ctx, groupsByID, obj.GroupID)
 }
 
 func (r *taskResolver) Parent(ctx context.Context, obj *task.Task) (*task.Task, error) {
-	return reference(ctx, loadersOf(ctx).tasks, obj.ParentID)
+	return reference(ctx, tasksByID, obj.ParentID)
 }
 
 func (r *taskResolver) RetryOf(ctx context.Context, obj *task.Task) (*task.Task, error) {
-	return reference(ctx, loadersOf(ctx).tasks, obj.RetryOf)
+	return reference(ctx, tasksByID, obj.RetryOf)
 }
 
 func (r *taskResolver) Retries(ctx context.Context, obj *task.Task, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
@@ -171,16 +171,16 @@ func (r *taskResolver) Ahead(ctx context.Context, obj *task.Task) (int32, error)
 	if obj.State != task.Waiting {
 		return 0, nil
 	}
-	n, err := loadersOf(ctx).ahead.load(ctx, obj.ID)
+	n, err := tasksAhead.load(ctx, obj.ID)
 	return int32(min(n, math.MaxInt32)), err
 }
 
 func (r *taskResolver) Reservations(ctx context.Context, obj *task.Task) ([]*task.Reservation, error) {
-	return loadersOf(ctx).reservations.load(ctx, obj.ID)
+	return taskReservations.load(ctx, obj.ID)
 }
 
 func (r *taskResolver) Reports(ctx context.Context, obj *task.Task) ([]*task.Report, error) {
-	return loadersOf(ctx).reports.load(ctx, obj.ID)
+	return taskReports.load(ctx, obj.ID)
 }
 
 func (r *taskResolver) Created(ctx context.Context, obj *task.Task) ([]graph.CreatedResource, error) {
@@ -188,18 +188,18 @@ func (r *taskResolver) Created(ctx context.Context, obj *task.Task) ([]graph.Cre
 }
 
 func (r *taskResolver) Failures(ctx context.Context, obj *task.Task, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Failure], error) {
-	return listOf(ctx, loadersOf(ctx).failures, obj.ID, first, after, last, before)
+	return listOf(ctx, taskFailures, obj.ID, first, after, last, before)
 }
 
 func (r *taskResolver) Preview(ctx context.Context, obj *task.Task) (*content.Preview, error) {
-	return loadersOf(ctx).previews.load(ctx, obj.ID)
+	return taskPreview.load(ctx, obj.ID)
 }
 
 func (r *taskResolver) Worker(ctx context.Context, obj *task.Task) (*task.Worker, error) {
 	if obj.State != task.Running && obj.State != task.Canceling {
 		return nil, nil
 	}
-	return reference(ctx, loadersOf(ctx).workers, obj.WorkerID)
+	return reference(ctx, workersByID, obj.WorkerID)
 }
 
 func (r *taskGroupResolver) MaxRunning(ctx context.Context, obj *task.Group) (*int32, error) {
@@ -210,11 +210,11 @@ func (r *taskGroupResolver) MaxRunning(ctx context.Context, obj *task.Group) (*i
 }
 
 func (r *taskGroupResolver) RetryOf(ctx context.Context, obj *task.Group) (*task.Group, error) {
-	return reference(ctx, loadersOf(ctx).groups, obj.RetryOf)
+	return reference(ctx, groupsByID, obj.RetryOf)
 }
 
 func (r *taskGroupResolver) Retries(ctx context.Context, obj *task.Group, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Group], error) {
-	return listOf(ctx, loadersOf(ctx).groupRetries, obj.ID, first, after, last, before)
+	return listOf(ctx, groupRetries, obj.ID, first, after, last, before)
 }
 
 func (r *taskGroupResolver) Tasks(ctx context.Context, obj *task.Group, state []task.State, finished *bool, first *int32, after *string, last *int32, before *string) (*graph.Connection[*task.Task], error) {
