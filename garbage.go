@@ -13,7 +13,7 @@ import (
 const (
 	garbageBytes = 32 << 20
 	leastPercent = 50
-	mostPercent  = 200
+	mostPercent  = 500
 )
 
 // boundGarbage sets how much garbage the heap may hold, now and after each
