@@ -48,6 +48,7 @@ func (tx *Tx) changeMembers(ctx context.Context, r *content.Repository, number i
 		}
 		left.add(leaving)
 	}
+	tree := tree{dirs: map[string]bool{}, whole: r.LatestID == 0}
 	for chunk := range slices.Chunk(inOrderOnce(added), bulk) {
 		joining, err := tx.members(ctx, chunk)
 		if err != nil {
@@ -69,7 +70,7 @@ func (tx *Tx) changeMembers(ctx context.Context, r *content.Repository, number i
 		if err := tx.leave(ctx, r.ID, number, leaving); err != nil {
 			return joined, left, err
 		}
-		if err := tx.join(ctx, r, number, joining); err != nil {
+		if err := tx.join(ctx, r, number, joining, &tree); err != nil {
 			return joined, left, err
 		}
 		joined.add(joining)
@@ -157,7 +158,7 @@ func (tx *Tx) leave(ctx context.Context, id content.RepositoryID, number int, le
 
 // join starts memberships with a version. It fails with fault.Conflict if the
 // repository then has two units at one path, or one below another.
-func (tx *Tx) join(ctx context.Context, r *content.Repository, number int, joining []member) error {
+func (tx *Tx) join(ctx context.Context, r *content.Repository, number int, joining []member, t *tree) error {
 	if len(joining) == 0 {
 		return nil
 	}
@@ -175,7 +176,7 @@ func (tx *Tx) join(ctx context.Context, r *content.Repository, number int, joini
 	if n != len(joining) {
 		return tx.samePath(ctx, r, spans)
 	}
-	return tx.checkTree(ctx, r, joining, ids)
+	return tx.checkTree(ctx, r, t, joining, ids)
 }
 
 // samePath is the error that some units cannot join, as others do at their paths.
@@ -188,21 +189,45 @@ func (tx *Tx) samePath(ctx context.Context, r *content.Repository, spans string)
 	return fault.New(fault.Conflict, "two of the units added to repository %q have the path %.200q", r.Name, path)
 }
 
-// checkTree fails with fault.Conflict if a unit that joined lies below another,
-// or another below it: no file system could hold both.
-func (tx *Tx) checkTree(ctx context.Context, r *content.Repository, joined []member, ids []content.UnitID) error {
-	var dirs []string
-	seen := map[string]bool{}
+// tree is the directories of the units that joined a version so far.
+type tree struct {
+	dirs  map[string]bool
+	whole bool // there are no others in the repository
+}
+
+// treeMost is how many directories a tree holds at most.
+const treeMost = 100_000
+
+// add takes units that join. It returns directories that are new, and one of the
+// units' files that is a directory of others; none if nothing is.
+func (t *tree) add(joined []member) (dirs []string, clash string) {
+	if len(t.dirs) > treeMost {
+		*t = tree{dirs: map[string]bool{}}
+	}
 	for _, m := range joined {
-		for i := strings.LastIndexByte(m.Path, '/'); i > 0 && !seen[m.Path[:i]]; i = strings.LastIndexByte(m.Path[:i], '/') {
-			seen[m.Path[:i]] = true
+		for i := strings.LastIndexByte(m.Path, '/'); i > 0 && !t.dirs[m.Path[:i]]; i = strings.LastIndexByte(m.Path[:i], '/') {
+			t.dirs[m.Path[:i]] = true
 			dirs = append(dirs, m.Path[:i])
 		}
 	}
-	var file string
+	for _, m := range joined {
+		if t.dirs[m.Path] {
+			return dirs, m.Path
+		}
+	}
+	return dirs, ""
+}
+
+// checkTree fails with fault.Conflict if a unit that joined lies below another,
+// or another below it: no file system could hold both.
+func (tx *Tx) checkTree(ctx context.Context, r *content.Repository, t *tree, joined []member, ids []content.UnitID) error {
+	dirs, file := t.add(joined)
+	if file != "" {
+		return tx.notATree(ctx, r, file)
+	}
 	clash, err := tx.found(ctx, &file, `SELECT path FROM membership WHERE repository_id = ? AND removed IS NULL AND `+tx.d.in("path")+` ORDER BY path LIMIT 1`,
 		r.ID, list(tx.d, dirs))
-	if err == nil && !clash {
+	if err == nil && !clash && !t.whole {
 		// In this form, PostgreSQL looks up what is below each, however few members it believes in.
 		clash, err = tx.found(ctx, &file, `SELECT u.path FROM unit u WHERE `+tx.d.in("u.id")+` AND (SELECT m.path FROM membership m
 			WHERE m.repository_id = ? AND m.path > u.path || '/' AND m.path < u.path || '0' AND m.removed IS NULL ORDER BY m.path LIMIT 1) IS NOT NULL ORDER BY u.path LIMIT 1`,
@@ -211,6 +236,11 @@ func (tx *Tx) checkTree(ctx context.Context, r *content.Repository, joined []mem
 	if err != nil || !clash {
 		return err
 	}
+	return tx.notATree(ctx, r, file)
+}
+
+// notATree is the error that a repository would have others below a file.
+func (tx *Tx) notATree(ctx context.Context, r *content.Repository, file string) error {
 	var below string
 	if err := tx.get(ctx, &below, `SELECT min(path) FROM membership WHERE repository_id = ? AND path > ? AND path < ? AND removed IS NULL`,
 		r.ID, file+"/", file+"0"); err != nil {

@@ -211,9 +211,13 @@ func (tx *Tx) addUnits(ctx context.Context, keys []unitKey) error {
 	var there []unitKey
 	for chunk := range slices.Chunk(keys, bulk) {
 		var inserted []unitRow
-		if err := tx.sel(ctx, &inserted, `INSERT INTO unit(format, path, sha256, size) SELECT format, path, sha256, size FROM `+
-			tx.d.rows("x", "format text", "path text", "sha256 text", "size bigint")+`
-			WHERE TRUE ORDER BY format, path, sha256 ON CONFLICT (format, path, sha256) DO NOTHING RETURNING id, format, path, sha256`, encode(chunk)); err != nil {
+		from, arguments := table(tx.d, "x", chunk,
+			column[unitKey]{name: "format", text: func(k *unitKey) string { return string(k.Format) }},
+			column[unitKey]{name: "path", text: func(k *unitKey) string { return k.Path }},
+			column[unitKey]{name: "sha256", text: func(k *unitKey) string { return string(k.SHA256) }},
+			column[unitKey]{name: "size", number: func(k *unitKey) int64 { return k.Size }})
+		if err := tx.sel(ctx, &inserted, `INSERT INTO unit(format, path, sha256, size) SELECT format, path, sha256, size FROM `+from+`
+			WHERE TRUE ORDER BY format, path, sha256 ON CONFLICT (format, path, sha256) DO NOTHING RETURNING id, format, path, sha256`, arguments...); err != nil {
 			return err
 		}
 		ids := make(map[key]content.UnitID, len(inserted))
