@@ -37,6 +37,7 @@ type file struct {
 	sha256   string
 	size     int64
 	modified time.Time
+	saved    bool        // browsers save what is of its type, and never show it
 	stored   atomic.Bool // whether the bytes are here; once they are, they stay
 
 	// Each a slice of one, which is what a http.Header holds.
@@ -108,6 +109,17 @@ func (c *files) load(ctx context.Context, key fileKey) (*file, error) {
 
 func notFound() error { return fault.New(fault.NotFound, "not found") }
 
+// isSaved reports whether browsers save what is of a type, and never show it or
+// run anything in it.
+func isSaved(contentType string) bool {
+	name, _ := strings.CutPrefix(contentType, "application/")
+	switch name {
+	case "octet-stream", "vnd.debian.binary-package", "x-rpm", "gzip", "x-xz", "x-bzip2", "zstd", "x-lz4", "x-tar", "zip", "x-iso9660-image":
+		return true
+	}
+	return false
+}
+
 // newFile makes the headers of a file.
 func newFile(p *content.PublishedFile) (*file, error) {
 	raw, err := hex.DecodeString(string(p.SHA256))
@@ -123,6 +135,7 @@ func newFile(p *content.PublishedFile) (*file, error) {
 	f := &file{
 		sha256:      etag[1 : len(etag)-1],
 		size:        p.Size,
+		saved:       isSaved(values[0]),
 		contentType: values[0:1:1],
 		length:      values[1:2:2],
 		etag:        values[2:3:3],

@@ -22,6 +22,10 @@ const smallFile = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new([smallFile]byte) }}
 
+// tellsLength is below which size net/http itself says how long a body is. Up to
+// eight headers fit in a map as it is made, and this would be the ninth.
+const tellsLength = 2 << 10
+
 // The values of headers that are the same for every file. Content is foreign:
 // a browser that shows it may neither guess its type nor run anything in it.
 var (
@@ -64,9 +68,11 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file, cac
 		header["Last-Modified"] = f.lastModified
 	}
 	header["X-Content-Type-Options"] = noSniff
-	header["Content-Security-Policy"] = sandbox
+	if !f.saved {
+		header["Content-Security-Policy"] = sandbox
+		header["Referrer-Policy"] = noReferrer
+	}
 	keepByteRange(r)
-	header["Referrer-Policy"] = noReferrer
 	if match := r.Header["If-None-Match"]; len(match) == 1 && match[0] == f.etag[0] && r.Header["If-Match"] == nil && r.Header["If-Unmodified-Since"] == nil {
 		w.WriteHeader(http.StatusNotModified)
 		return
@@ -112,7 +118,9 @@ func (h *Handler) serveSmall(w http.ResponseWriter, r *http.Request, f *file) {
 	}
 	header := w.Header()
 	header["Accept-Ranges"] = acceptRanges
-	header["Content-Length"] = f.length
+	if r.Method != http.MethodGet || f.size == 0 || f.size >= tellsLength {
+		header["Content-Length"] = f.length
+	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodGet {
 		// An error means that the client went away: there is nobody to tell.
