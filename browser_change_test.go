@@ -336,3 +336,50 @@ func TestPagesOfManyMembers(t *testing.T) {
 
 // questions is an expression that counts what the page asked of the API so far.
 const questions = `performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/graphql')).length`
+
+// What others do about what is served shows on pages that are open.
+func TestPagesAreToldWhatIsServed(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t)
+	p := start(t, "--data", t.TempDir())
+	up := newUpstream(t, someFiles(1))
+	p.repository("docs", up.URL+"/PULP_MANIFEST")
+	p.follow(p.mirror("docs"))
+	change := func(mutation string) {
+		t.Helper()
+		query[any](p, `mutation { `+mutation+` { id } }`, nil)
+	}
+	change(`createDistribution(input: {path: "stable", publication: "publication-1"})`)
+	up.add("new.bin", []byte("new"))
+	p.follow(p.mirror("docs"))
+	row := func(text string) string { return shows("tbody tr", text) }
+
+	b.do(chromedp.Navigate(p.address + "/published"))
+	b.until(row("version 2") + ` && ` + row("version 1"))
+	eval[bool](b, `(window.kept = true)`)
+	change(`promote(input: {from: "distribution-1", to: "distribution-2"})`)
+	b.until(`!(` + row("version 1") + `)`)
+	change(`rollback(id: "distribution-2")`)
+	b.until(row("version 1"))
+
+	b.press("stable")
+	b.until(shows("h1 + *", "Version 1 of"))
+	change(`promote(input: {from: "distribution-1", to: "distribution-2"})`)
+	b.until(shows("[role=status]", "Version 2 is served by now"))
+	b.press("Show what is served now")
+	b.until(shows("h1 + *", "Version 2 of") + ` && ` + shows(".entry", "new.bin"))
+	change(`deleteDistribution(id: "distribution-2")`)
+	b.until(shows("h1", "There is no such distribution"))
+
+	b.press("Repositories")
+	b.press("docs")
+	b.press("Distributions")
+	b.until(shows("section", "serves version 2"))
+	change(`createDistribution(input: {path: "again", repository: "repository-1"})`)
+	b.until(shows("section[aria-label=again]", "serves version 2"))
+	change(`deleteDistribution(id: "distribution-3")`)
+	b.until(`!document.querySelector('section[aria-label=again]')`)
+	if !eval[bool](b, `window.kept === true`) {
+		t.Error("the page was loaded again")
+	}
+}

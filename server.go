@@ -232,6 +232,9 @@ func contentFirst(content, rest http.Handler) http.Handler {
 // repositories.
 func topics(c db.Changes) []event.Topic {
 	topics := []event.Topic{event.Queue, event.Repositories}
+	if c.Content || c.Catalog { // whose names the lines of distributions have
+		topics = append(topics, event.Distributions)
+	}
 	if c.Schedules || len(c.EndedTasks)+len(c.EndedGroups) > 0 {
 		topics = append(topics, event.Schedules)
 	}
@@ -261,7 +264,7 @@ func snapshots(store *db.DB) event.Reader {
 					return nil, err
 				}
 				found[topic] = q
-			} else if topic == event.Repositories || topic == event.Schedules {
+			} else if topic == event.Repositories || topic == event.Distributions || topic == event.Schedules {
 				found[topic] = event.Change{}
 			} else if id, err := task.ParseGroupID(string(topic)); err == nil {
 				groups = append(groups, id)

@@ -128,7 +128,7 @@ func TestEverySubscription(t *testing.T) {
 			if queue.Counts.Total != 3 || queue.Counts.Completed != 3 || len(queue.Workers) != 1 {
 				t.Errorf("queue: got %+v", queue)
 			}
-			for _, field := range []string{`task(id: "task-99") { id }`, `taskGroup(id: "group-99") { id }`, `taskOrGroup(id: "x") { __typename }`, `taskGroupCounts(id: "task-1") { total }`} {
+			for _, field := range []string{`task(id: "task-99") { id }`, `taskGroup(id: "group-99") { id }`, `taskOrGroup(id: "x") { __typename }`, `taskGroupCounts(id: "task-1") { total }`, `repository(id: "repository-99") { id }`, `distribution(id: "distribution-99") { id }`} {
 				s := p.subscribe(t.Context(), protocol, `subscription { `+field+` }`, "")
 				if frame, more := <-s.frames; more || s.ended == nil || !strings.Contains(s.ended.Error(), "NOT_FOUND") {
 					t.Errorf("%s: got %s, %v, want NOT_FOUND", field, frame, s.ended)

@@ -1,7 +1,13 @@
 package main_test
 
 import (
+	"slices"
 	"testing"
+
+	ream "ream"
+	"ream/db"
+	"ream/event"
+	"ream/task"
 )
 
 // What pages show of repositories and schedules is pushed, also what others do.
@@ -79,6 +85,109 @@ func TestListsArePushed(t *testing.T) {
 		}
 		query[any](p, `mutation { deleteSchedule(id: "schedule-1") { id } }`, nil)
 		for len(next[schedules](t, plans).Schedules.Nodes) != 1 {
+		}
+	})
+}
+
+// Who follows a list is told when it changed, and not only in passing, every few
+// seconds.
+func TestChangesTellOfLists(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		changes db.Changes
+		want    []event.Topic
+	}{
+		{"what is served", db.Changes{Content: true}, []event.Topic{event.Repositories, event.Distributions}},
+		{"the name of a repository", db.Changes{Catalog: true}, []event.Topic{event.Repositories, event.Distributions}},
+		{"a schedule", db.Changes{Schedules: true}, []event.Topic{event.Repositories, event.Schedules}},
+		{"a task begins", db.Changes{Tasks: []task.ID{1}}, []event.Topic{event.Repositories}},
+		{"a task ends", db.Changes{EndedTasks: []task.ID{1}}, []event.Topic{event.Repositories, event.Schedules}},
+	} {
+		told := ream.TopicsOf(tt.changes)
+		for _, list := range []event.Topic{event.Repositories, event.Distributions, event.Schedules} {
+			if got, want := slices.Contains(told, list), slices.Contains(tt.want, list); got != want {
+				t.Errorf("%s: are those who follow %s told? got %t, want %t", tt.name, list, got, want)
+			}
+		}
+	}
+}
+
+// What is served is pushed whoever changes it, also by another process.
+func TestDistributionsArePushed(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, args ...string) {
+		p := start(t, args...)
+		watched := p
+		if len(args) > 2 { // on PostgreSQL, of which another process tells
+			watched = start(t, append(args, "--workers", "0")...)
+		}
+		up := newUpstream(t, someFiles(3))
+		p.repository("docs", up.URL+"/PULP_MANIFEST")
+		all := watched.subscribe(t.Context(), currentProtocol, `subscription { distributions(first: 3) { nodes { path repository { name } publication { id } } } }`, "")
+		type line struct {
+			Path        string
+			Repository  *struct{ Name string }
+			Publication *struct{ ID string }
+		}
+		said := func(l line) string {
+			said := l.Path
+			if l.Repository != nil {
+				said += " of " + l.Repository.Name
+			}
+			if l.Publication != nil {
+				said += " has " + l.Publication.ID
+			}
+			return said
+		}
+		seen := func(want ...string) {
+			t.Helper()
+			for {
+				var got []string
+				for _, l := range next[struct{ Distributions struct{ Nodes []line } }](t, all).Distributions.Nodes {
+					got = append(got, said(l))
+				}
+				if slices.Equal(got, want) {
+					return
+				}
+				t.Logf("got %q, waiting for %q", got, want)
+			}
+		}
+		seen()
+		p.follow(p.mirror("docs"))
+		seen("docs of docs has publication-1")
+		query[any](p, `mutation { createDistribution(input: {path: "stable", publication: "publication-1"}) { id } }`, nil)
+		seen("docs of docs has publication-1", "stable has publication-1")
+		one := watched.subscribe(t.Context(), currentProtocol, `subscription($id: ID!) { distribution(id: $id) { path repository { name } publication { id } } }`, "distribution-2")
+		sees := func(want string) {
+			t.Helper()
+			for {
+				got := said(next[struct{ Distribution line }](t, one).Distribution)
+				if got == want {
+					return
+				}
+				t.Logf("got %q, waiting for %q", got, want)
+			}
+		}
+		sees("stable has publication-1")
+		up.add("new.bin", []byte("new"))
+		p.follow(p.mirror("docs"))
+		seen("docs of docs has publication-2", "stable has publication-1")
+		for _, step := range []struct{ change, docs, stable string }{
+			{`promote(input: {from: "distribution-1", to: "distribution-2"}) { id }`, "docs of docs has publication-2", "stable has publication-2"},
+			{`rollback(id: "distribution-2") { id }`, "docs of docs has publication-2", "stable has publication-1"},
+			{`updateDistribution(input: {id: "distribution-2", path: "steady"}) { id }`, "docs of docs has publication-2", "steady has publication-1"},
+			{`updateRepository(input: {id: "repository-1", name: "papers"}) { id }`, "docs of papers has publication-2", "steady has publication-1"},
+		} {
+			query[any](p, `mutation { `+step.change+` }`, nil)
+			seen(step.docs, step.stable)
+			sees(step.stable)
+		}
+		query[any](p, `mutation { deleteDistribution(id: "distribution-2") { id } }`, nil)
+		seen("docs of papers has publication-2")
+		for range one.frames {
+		}
+		if one.ended != nil {
+			t.Errorf("the subscription of a distribution that is deleted ended with %v", one.ended)
 		}
 	})
 }

@@ -63,7 +63,7 @@ func seesTopic(store *db.DB) func(context.Context, event.Topic) (bool, error) {
 			found, err := view.TasksByID(ctx, []task.ID{id})
 			return err == nil && found[0] != nil, err
 		}
-		return topic == event.Repositories, nil // of which everybody reads what they see
+		return topic == event.Repositories || topic == event.Distributions, nil // of which everybody reads what they see
 	}
 }
 

@@ -26,8 +26,9 @@ const Queue Topic = "queue"
 // The topics of lists. They have no state of their own: subscribers read what
 // they are about, each as much of it as they see.
 const (
-	Repositories Topic = "repositories"
-	Schedules    Topic = "schedules"
+	Repositories  Topic = "repositories"
+	Distributions Topic = "distributions"
+	Schedules     Topic = "schedules"
 )
 
 // Change is the snapshot of a list: that it may have changed.

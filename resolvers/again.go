@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"ream/event"
@@ -67,6 +68,18 @@ func nextFrame[T any](changes <-chan event.Snapshot, read func() (T, error)) (fr
 		}
 	}
 	return frame, false
+}
+
+// present reads what has an id. It fails with fault.NotFound if there is nothing.
+func present[ID fmt.Stringer, T any](ctx context.Context, id ID, read func(context.Context, []ID) ([]*T, error)) (*T, error) {
+	found, err := read(ctx, []ID{id})
+	if err == nil && found[0] == nil {
+		err = fault.New(fault.NotFound, "there is no %s", id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return found[0], nil
 }
 
 // pause waits, and reports whether ctx goes on.

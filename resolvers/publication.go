@@ -7,6 +7,7 @@ import (
 
 	"ream/catalog"
 	"ream/content"
+	"ream/event"
 	"ream/graph"
 	"ream/media"
 )
@@ -179,6 +180,22 @@ func (r *queryResolver) Distributions(ctx context.Context, first *int32, after *
 
 func (r *servedResolver) Publication(ctx context.Context, obj *content.Served) (*content.Publication, error) {
 	return reference(ctx, publicationsByID, obj.PublicationID)
+}
+
+func (r *subscriptionResolver) Distribution(ctx context.Context, id string) (<-chan *content.Distribution, error) {
+	key, err := knownID[content.DistributionID]("distribution", id)
+	if err != nil {
+		return nil, err
+	}
+	return again(ctx, r.Hub, event.Distributions, func() (*content.Distribution, error) {
+		return present(ctx, key, r.store(ctx).DistributionsByID)
+	})
+}
+
+func (r *subscriptionResolver) Distributions(ctx context.Context, first *int32, after *string, last *int32, before *string) (<-chan *graph.Connection[*content.Distribution], error) {
+	return again(ctx, r.Hub, event.Distributions, func() (*graph.Connection[*content.Distribution], error) {
+		return r.Query().Distributions(ctx, first, after, last, before)
+	})
 }
 
 func (r *Resolver) Distribution() graph.DistributionResolver { return &distributionResolver{r} }

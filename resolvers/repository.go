@@ -7,7 +7,6 @@ import (
 	"ream/catalog"
 	"ream/content"
 	"ream/event"
-	"ream/fault"
 	"ream/graph"
 	"ream/task"
 )
@@ -148,14 +147,7 @@ func (r *subscriptionResolver) Repository(ctx context.Context, id string) (<-cha
 		return nil, err
 	}
 	return again(ctx, r.Hub, event.Repositories, func() (*content.Repository, error) {
-		found, err := r.store(ctx).RepositoriesByID(ctx, []content.RepositoryID{key})
-		if err == nil && found[0] == nil {
-			err = fault.New(fault.NotFound, "there is no %s", key)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return found[0], nil
+		return present(ctx, key, r.store(ctx).RepositoriesByID)
 	})
 }
 

@@ -1,30 +1,29 @@
-import { useQuery } from '@apollo/client/react';
 import { Alert, Anchor, Button, NativeSelect, Skeleton, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { type RefObject, useEffect, useRef, useState } from 'react';
 import { useSearchParams } from 'wouter';
 
-import { DistributionDocument, type DistributionQuery, type PublicationFactsFragment } from '../api.gen';
-import { useWorkChanges } from '../live/list';
+import { DistributionDocument, type DistributionSubscription, type PublicationFactsFragment } from '../api.gen';
+import { useFrames } from '../live/frames';
 import { Crumbs } from '../part/crumbs';
 import { Empty } from '../part/empty';
 import { Entries } from '../part/entries';
-import { Problem } from '../part/problem';
+import { isMissing, Problem } from '../part/problem';
 import { bytes, several } from '../part/text';
 import { Ago } from '../part/time';
 import { PageTitle } from '../part/title';
 import { To } from '../part/work';
 import type { PageProps } from '../routes';
+import { NotFound } from './notfound';
 
-type Distribution = NonNullable<DistributionQuery['distribution']>;
+type Distribution = DistributionSubscription['distribution'];
 
 /** What clients see below the path of a distribution, now or at a time. */
 export default function DistributionPage({ id }: PageProps) {
-  const { data, error, refetch } = useQuery(DistributionDocument, { variables: { id }, fetchPolicy: 'network-only' });
-  useWorkChanges(() => void refetch().catch(() => undefined)); // the next answer tells
-  if (error) return <><PageTitle title={id} /><Problem error={error} onRetry={() => void refetch().catch(() => undefined)} /></>;
+  const { data, error, ended, restart } = useFrames(DistributionDocument, { id });
+  if (ended || isMissing(error)) return <NotFound what="distribution" />;
+  if (error) return <><PageTitle title={id} /><Problem error={error} onRetry={restart} /></>;
   if (!data) return <><PageTitle title={id} /><Skeleton height={480} radius="md" aria-label="Loading" /></>;
-  if (!data.distribution) return <><PageTitle title={id} /><Problem error={new Error(`There is no ${id}: it was deleted, or never made.`)} /></>;
   return <Present distribution={data.distribution} />;
 }
 

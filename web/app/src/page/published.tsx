@@ -2,8 +2,8 @@ import { Anchor, Button, Table } from '@mantine/core';
 import { useState } from 'react';
 import { Link } from 'wouter';
 
-import { DistributionsDocument } from '../api.gen';
-import { useList, useNewest } from '../live/list';
+import { DistributionsDocument, DistributionsLiveDocument } from '../api.gen';
+import { useLiveList } from '../live/list';
 import { useMay } from '../live/viewer';
 import { DistributionActions } from '../part/distribution';
 import { DistributionForm } from '../part/distributionform';
@@ -19,8 +19,7 @@ import { To } from '../part/work';
 export default function Published() {
   const may = useMay('OPERATOR');
   const [making, setMaking] = useState(false);
-  const pages = useList(DistributionsDocument, {}, (data) => data.distributions);
-  useNewest(pages, 100);
+  const pages = useLiveList(DistributionsDocument, DistributionsLiveDocument, {}, (data) => data.distributions);
   return (
     <>
       <PageTitle title="Content" about="What clients see; a path leads to its files">

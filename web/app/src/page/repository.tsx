@@ -1,5 +1,4 @@
 import { useApolloClient } from '@apollo/client/react';
-import { CombinedGraphQLErrors } from '@apollo/client';
 import { Anchor, Button, Skeleton, Tabs, Text } from '@mantine/core';
 import { useState } from 'react';
 import { useLocation, useSearchParams } from 'wouter';
@@ -18,7 +17,7 @@ import { Empty } from '../part/empty';
 import { Fact } from '../part/fact';
 import { labelsText } from '../part/labels';
 import { Listing } from '../part/listing';
-import { Problem } from '../part/problem';
+import { isMissing, Problem } from '../part/problem';
 import { readers } from '../part/readers';
 import { RemoteFacts } from '../part/remotefacts';
 import { RemoteForm } from '../part/remoteform';
@@ -39,10 +38,11 @@ const tabs = ['versions', 'publications', 'distributions', 'tasks', 'settings'] 
 
 /** A repository, live: its versions and their units, what of it is published and served, how clients get it, and what is done about it. */
 export default function RepositoryPage({ id }: PageProps) {
-  const { data, error, restart } = useFrames(RepositoryDocument, { id });
+  const { data, error, ended, restart } = useFrames(RepositoryDocument, { id });
   const [search, setSearch] = useSearchParams();
   const tab = tabs.find((each) => each === search.get('show')) ?? 'versions';
-  if (error) return isMissing(error) ? <NotFound what="repository" /> : <><PageTitle title={id} /><Problem error={error} onRetry={restart} /></>;
+  if (ended || isMissing(error)) return <NotFound what="repository" />;
+  if (error) return <><PageTitle title={id} /><Problem error={error} onRetry={restart} /></>;
   if (!data) return <><PageTitle title={id} /><Skeleton height={480} radius="md" aria-label="Loading" /></>;
   const { repository } = data;
   return (
@@ -62,10 +62,6 @@ export default function RepositoryPage({ id }: PageProps) {
       </div>
     </>
   );
-}
-
-function isMissing(error: unknown): boolean {
-  return CombinedGraphQLErrors.is(error) && error.errors.some(({ extensions }) => extensions?.code === 'NOT_FOUND');
 }
 
 function About({ repository }: { repository: Repository }) {

@@ -9,6 +9,11 @@ export function explain(error: unknown): string {
   return error instanceof Error ? error.message : 'Something went wrong.';
 }
 
+/** Whether what was asked for does not exist. */
+export function isMissing(error: unknown): boolean {
+  return CombinedGraphQLErrors.is(error) && error.errors.some(({ extensions }) => extensions?.code === 'NOT_FOUND');
+}
+
 /** What an error says of a field of the input, to be shown beside it; undefined if it is about something else. */
 export function fieldProblem(error: unknown, field: string): string | undefined {
   if (!CombinedGraphQLErrors.is(error)) return undefined;
