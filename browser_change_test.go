@@ -237,6 +237,47 @@ func TestPagesByKeyboard(t *testing.T) {
 	b.tabTo(has("Retry"))
 	b.key("\r")
 	b.until(shows("main", "retry of"))
+
+	// A form takes the focus, and gives it back however it goes.
+	b.do(chromedp.Navigate(p.address + "/published"))
+	opener := func(name string) string { return `e.ariaLabel === ` + quoted(name) }
+	focused := func(like string) string { return `((e) => ` + like + `)(document.activeElement)` }
+	b.until(shows("main", "Nothing is served yet"))
+	b.tabTo(has("New distribution"))
+	b.key("\r")
+	b.until(focused(`e.labels?.[0]?.innerText.startsWith('Path') ?? false`))
+	b.key("docs")
+	b.tabTo(has("Cancel"))
+	b.key("\r")
+	b.until(focused(has("New distribution")))
+	b.key("\r")
+	b.until(focused(`e.labels?.[0]?.innerText.startsWith('Path') ?? false`))
+	b.key("docs")
+	b.tabTo(`e.labels?.[0]?.innerText.startsWith('Repository') ?? false`)
+	b.key("127.0.0.1\r")
+	b.until(shows("td", "docs") + ` && ` + focused(has("New distribution")))
+	b.tabTo(opener("Delete docs"))
+	b.key("\r")
+	b.until(focused(has("Really delete it?")))
+	b.key(kb.Escape)
+	b.until(focused(opener("Delete docs")))
+
+	// On a telephone the menu is gone through once it is open.
+	b.do(chromedp.EmulateViewport(360, 740))
+	b.do(chromedp.Navigate(p.address + "/published"))
+	b.until(shows("td", "docs"))
+	b.tabTo(opener("Navigation"))
+	b.tabTo(`e.title.startsWith('Colours')`)
+	b.key("\t")
+	b.until(focused(has("New distribution")))
+	b.key("\t", chromedp.KeyModifiers(chromedp.ModifierShift))
+	b.key("\t", chromedp.KeyModifiers(chromedp.ModifierShift))
+	b.key("\t", chromedp.KeyModifiers(chromedp.ModifierShift))
+	b.until(focused(opener("Navigation")))
+	b.key("\r")
+	b.tabTo(has("Server"))
+	b.key("\r")
+	b.until(shows("h1", "Server") + ` && getComputedStyle(document.querySelector('nav')).visibility === 'hidden'`)
 }
 
 // manyMembers makes group-1, of so many members that have completed.

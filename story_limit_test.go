@@ -266,13 +266,21 @@ func TestLimitsHideOtherRepositories(t *testing.T) {
 				t.Errorf("%s: got %v %+v, want null", document, got, errs)
 			}
 		}
+		theirDistribution := query[struct{ Distribution struct{ ID string } }](admin, `{ distribution(path: "theirs") { id } }`, nil).Distribution.ID
 		for _, c := range []struct{ field, id string }{
+			{"repository { id }", repositories["theirs"]}, {"distribution { id }", theirDistribution},
 			{"task { id }", theirs}, {"taskOrGroup { __typename }", theirs}, {"taskGroup { id }", both}, {"taskGroupCounts { total }", both}, {"taskOrGroup { __typename }", both},
 		} {
 			name, below, _ := strings.Cut(c.field, " ")
 			sub := limited.subscribe(t.Context(), currentProtocol, `subscription($id: ID!) { `+name+`(id: $id) `+below+` }`, c.id)
 			if frame, more := <-sub.frames; more || sub.ended == nil || !strings.Contains(sub.ended.Error(), "NOT_FOUND") {
 				t.Errorf("following %s: got %s, %v, want NOT_FOUND", c.id, frame, sub.ended)
+			}
+		}
+		for _, list := range []string{`repositories { nodes { label: name } }`, `distributions { nodes { label: path } }`} {
+			frame := string(<-limited.subscribe(t.Context(), currentProtocol, "subscription { "+list+" }", "").frames)
+			if !strings.HasSuffix(frame, `":{"nodes":[{"label":"mine"}]}}`) {
+				t.Errorf("following %s: got %s, want mine alone", list, frame)
 			}
 		}
 		const counts = `{ queue { counts { total } throughput { samples { at } } } }`

@@ -55,7 +55,7 @@ function Frame({ path, opened, toggle, main }: FrameProps) {
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Navbar p="xs" component="nav" aria-label="Pages">
+      <AppShell.Navbar p="xs" component="nav" aria-label="Pages" data-opened={opened || undefined}>
         {navigation.filter(({ needs }) => allows(viewer?.role, needs)).map(({ path: target, label }) => (
           <NavLink key={target} component={Link} href={target} label={label} active={isWithin(path, target)}
             aria-current={path === target ? 'page' : undefined} variant="light" />

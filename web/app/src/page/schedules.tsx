@@ -9,6 +9,7 @@ import { useMay } from '../live/viewer';
 import { State } from '../part/bar';
 import { ConfirmButton } from '../part/confirm';
 import { Empty } from '../part/empty';
+import { FormActions } from '../part/formactions';
 import { Listing } from '../part/listing';
 import { Problem } from '../part/problem';
 import { selected, selector } from '../part/selection';
@@ -25,7 +26,7 @@ export default function Schedules() {
   return (
     <>
       <PageTitle title="Schedules" about="What is done by itself, and when">
-        {may && !making && <Button onClick={() => setMaking(true)}>New schedule</Button>}
+        {may && <Button aria-expanded={making} onClick={() => setMaking(!making)}>New schedule</Button>}
       </PageTitle>
       {making && <div className="panel" style={{ marginBottom: '1rem' }}><NewSchedule onDone={() => { setMaking(false); pages.reload(); }} /></div>}
       <div className="panel">
@@ -70,7 +71,7 @@ function Line({ schedule, may, reload }: { schedule: ScheduleLineFragment; may: 
               onClick={() => void fire({ variables: { id: schedule.id } }).then(({ data }) => data && go(addressOf(data.fireSchedule.id)), () => undefined)}>Do it now</Button>
             <Button size="compact-sm" variant="default" loading={pausing.loading} aria-label={`${schedule.paused ? 'Resume' : 'Pause'}: ${schedule.name}`}
               onClick={() => then(pause({ variables: { id: schedule.id, paused: !schedule.paused } }), reload)}>{schedule.paused ? 'Resume' : 'Pause'}</Button>
-            <ConfirmButton label="Delete" question="Really delete it?" onConfirm={() => then(remove({ variables: { id: schedule.id } }), reload)} />
+            <ConfirmButton label="Delete" name={`Delete ${schedule.name}`} question="Really delete it?" onConfirm={() => then(remove({ variables: { id: schedule.id } }), reload)} />
           </>
         )}
       </div>
@@ -114,10 +115,7 @@ function NewSchedule({ onDone }: { onDone: () => void }) {
         <TextInput label="When" description="Minute, hour, day of the month, month, day of the week: 30 2 * * * is every night at half past two" required value={cron} onChange={(event) => setCron(event.currentTarget.value)} />
         <TextInput label="Time zone" required value={zone} onChange={(event) => setZone(event.currentTarget.value)} />
         {error && <Problem error={error} />}
-        <div className="line">
-          <Button type="submit" loading={loading}>Make it</Button>
-          <Button variant="default" onClick={onDone}>Leave it</Button>
-        </div>
+        <FormActions label="Make it" busy={loading} onCancel={onDone} />
       </Stack>
     </form>
   );

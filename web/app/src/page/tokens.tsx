@@ -58,7 +58,7 @@ function Present() {
                       <Table.Td><Ago at={token.createdAt} />{token.createdBy && ` by ${token.createdBy}`}</Table.Td>
                       <Table.Td>{token.lastUsedAt ? <Ago at={token.lastUsedAt} /> : 'never'}</Table.Td>
                       <Table.Td>{token.expiresAt ? <Ago at={token.expiresAt} /> : 'never'}</Table.Td>
-                      <Table.Td>{token.state === 'ACTIVE' && <ConfirmButton label="Revoke" question={`Really revoke ${token.name}?`} onConfirm={() => void revoke({ variables: { id: token.id } }).then(pages.reload, () => undefined)} />}</Table.Td>
+                      <Table.Td>{token.state === 'ACTIVE' && <ConfirmButton label="Revoke" name={`Revoke ${token.name}`} question={`Really revoke ${token.name}?`} onConfirm={() => void revoke({ variables: { id: token.id } }).then(pages.reload, () => undefined)} />}</Table.Td>
                     </Table.Tr>
                   ))}
                 </Table.Tbody>

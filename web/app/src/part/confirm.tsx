@@ -9,7 +9,8 @@ export function ConfirmButton({ label, name, question, onConfirm }: { label: str
     if (asked) onConfirm();
   };
   return (
-    <Button size="compact-sm" variant="outline" color="var(--state-failed)" aria-label={asked ? undefined : name} onClick={click} onBlur={() => setAsked(false)}>
+    <Button size="compact-sm" variant="outline" color="var(--state-failed)" aria-label={asked ? undefined : name} onClick={click} onBlur={() => setAsked(false)}
+      onKeyDown={({ key }) => { if (key === 'Escape') setAsked(false); }}>
       {asked ? question : label}
     </Button>
   );

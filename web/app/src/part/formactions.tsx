@@ -1,9 +1,14 @@
 import { Button } from '@mantine/core';
+import { useRef } from 'react';
 
-/** The buttons at the end of a form. */
+import { useGiveBack } from '../live/giveback';
+
+/** The buttons at the end of a form, which gives the focus back when it goes away. */
 export function FormActions({ label, busy, disabled, onCancel }: { label: string; busy: boolean; disabled?: boolean; onCancel?: () => void }) {
+  const place = useRef<HTMLDivElement>(null);
+  useGiveBack(place);
   return (
-    <div className="line">
+    <div className="line" ref={place}>
       <Button type="submit" loading={busy} disabled={disabled}>{label}</Button>
       {onCancel && <Button variant="default" onClick={onCancel}>Cancel</Button>}
     </div>
