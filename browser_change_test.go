@@ -261,11 +261,14 @@ func TestPagesByKeyboard(t *testing.T) {
 	b.until(focused(has("Really delete it?")))
 	b.key(kb.Escape)
 	b.until(focused(opener("Delete docs")))
+	b.key("\r")
+	b.key("\r")
+	b.until(shows("main", "Nothing is served yet") + ` && document.activeElement === document.querySelector('main')`)
 
 	// On a telephone the menu is gone through once it is open.
 	b.do(chromedp.EmulateViewport(360, 740))
 	b.do(chromedp.Navigate(p.address + "/published"))
-	b.until(shows("td", "docs"))
+	b.until(shows("main", "Nothing is served yet"))
 	b.tabTo(opener("Navigation"))
 	b.tabTo(`e.title.startsWith('Colours')`)
 	b.key("\t")
