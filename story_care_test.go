@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"ream/blob/blobtest"
+	"ream/db/dbtest"
 )
 
 // depot is where a program stores bytes, as tests get at it.
@@ -21,10 +23,29 @@ type depot struct {
 	quarantined func() int
 }
 
+// depots are the kinds of storage.
+var depots = map[string]func(*testing.T) depot{"disk": diskDepot, "s3": s3Depot}
+
+// eachStorage runs a story with every kind of storage, each beside another kind
+// of database, if there is one at hand.
+func eachStorage(t *testing.T, story func(t *testing.T, p *program)) {
+	t.Parallel()
+	for name, open := range depots {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := []string{"--data", t.TempDir(), "--storage", open(t).location}
+			if name == "s3" && os.Getenv(dbtest.Variable) != "" {
+				args = append(args, "--database", dbtest.PostgresAddress(t))
+			}
+			story(t, start(t, args...))
+		})
+	}
+}
+
 // eachDepot runs a story with every kind of database and of storage.
 func eachDepot(t *testing.T, story func(t *testing.T, p *program, d depot)) {
 	t.Parallel()
-	for name, open := range map[string]func(*testing.T) depot{"disk": diskDepot, "s3": s3Depot} {
+	for name, open := range depots {
 		t.Run(name, func(t *testing.T) {
 			eachDatabase(t, func(t *testing.T, args ...string) {
 				d := open(t)

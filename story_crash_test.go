@@ -76,16 +76,25 @@ func open(t *testing.T, address string) *sql.DB {
 // they did, and each group ends as if nothing had been.
 func TestKilledProcesses(t *testing.T) {
 	t.Parallel()
+	for name, open := range depots {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			killedProcesses(t, open(t).location)
+		})
+	}
+}
+
+func killedProcesses(t *testing.T, storage string) {
 	rounds, _ := strconv.Atoi(os.Getenv(roundsVariable))
 	address, data := dbtest.PostgresAddress(t), t.TempDir()
-	stays := start(t, "--data", data, "--database", address, "--workers", "0")
+	stays := start(t, "--data", data, "--storage", storage, "--database", address, "--workers", "0")
 	pool := open(t, address)
 	if _, err := pool.ExecContext(t.Context(), journalOfRuns); err != nil {
 		t.Fatal(err)
 	}
 	var workers []*program
 	for range 3 {
-		workers = append(workers, start(t, "--data", data, "--database", address, "--workers", "4"))
+		workers = append(workers, start(t, "--data", data, "--storage", storage, "--database", address, "--workers", "4"))
 	}
 	l := newLoad(stays, 6, 10)
 	for round := range max(rounds, 1) {

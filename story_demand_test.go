@@ -87,7 +87,7 @@ func await(t *testing.T, what string, answer func() bool) {
 }
 
 func TestOnDemand(t *testing.T) {
-	eachServer(t, func(t *testing.T, p *program) {
+	eachStorage(t, func(t *testing.T, p *program) {
 		small, large := bytesOf(10_000), bytesOf(5<<20)
 		up := newUpstream(t, map[string][]byte{"dir/small": small, "large": large, "never": bytesOf(100), "later": bytesOf(100), "empty": {}})
 		remote := p.onDemand("d", up)
@@ -191,7 +191,7 @@ func TestOnDemand(t *testing.T) {
 // TestOnDemandLies has an upstream that gives other files than its manifest
 // says, or none, and that is well again after a while.
 func TestOnDemandLies(t *testing.T) {
-	eachServer(t, func(t *testing.T, p *program) {
+	eachStorage(t, func(t *testing.T, p *program) {
 		small, large := bytesOf(10_000), bytesOf(5<<20)
 		up := newUpstream(t, map[string][]byte{"small": small, "large": large, "away": bytesOf(100)})
 		p.onDemand("d", up)
@@ -236,8 +236,7 @@ func TestOnDemandLies(t *testing.T) {
 
 // TestOnDemandKilled kills the server in the middle of a fetch.
 func TestOnDemandKilled(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, args ...string) {
-		p := start(t, args...)
+	eachDepot(t, func(t *testing.T, p *program, _ depot) {
 		file := bytesOf(5 << 20)
 		up := newUpstream(t, map[string][]byte{"f": file})
 		p.onDemand("d", up)
@@ -285,7 +284,15 @@ func TestOnDemandKilled(t *testing.T) {
 // asked for the same at once.
 func TestOnDemandByTwoServers(t *testing.T) {
 	t.Parallel()
-	shared := []string{"--data", t.TempDir(), "--database", dbtest.PostgresAddress(t)}
+	for name, open := range depots {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			onDemandByTwoServers(t, "--data", t.TempDir(), "--database", dbtest.PostgresAddress(t), "--storage", open(t).location)
+		})
+	}
+}
+
+func onDemandByTwoServers(t *testing.T, shared ...string) {
 	p, other := start(t, shared...), start(t, shared...)
 	small, large := bytesOf(10_000), bytesOf(5<<20)
 	up := newUpstream(t, map[string][]byte{"small": small, "large": large})

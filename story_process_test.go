@@ -12,7 +12,7 @@ import (
 )
 
 func TestKilledInTheMiddle(t *testing.T) {
-	eachServer(t, func(t *testing.T, p *program) {
+	eachDepot(t, func(t *testing.T, p *program, _ depot) {
 		up := newUpstream(t, someFiles(30))
 		reached, release := up.hold("file-7.bin")
 		p.repository("r", up.URL+"/PULP_MANIFEST")

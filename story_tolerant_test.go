@@ -54,7 +54,7 @@ func (p *program) tolerate(name, onError string) tolerated {
 // TestTolerantSync has an upstream of which one file is missing, one is another
 // than the manifest says, and one is cut off.
 func TestTolerantSync(t *testing.T) {
-	eachServer(t, func(t *testing.T, p *program) {
+	eachStorage(t, func(t *testing.T, p *program) {
 		up := newUpstream(t, someFiles(5))
 		for _, name := range []string{"dir/missing", "dir/wrong", "dir/cut", "stays"} {
 			up.files[name] = bytes.Repeat([]byte(name), 1000)

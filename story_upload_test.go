@@ -129,8 +129,7 @@ func uploadADirectory(t *testing.T, p *program) {
 // TestUploadOutlivesAKilledServer kills the server in the middle of an upload,
 // and of one that the command sends.
 func TestUploadOutlivesAKilledServer(t *testing.T) {
-	eachDatabase(t, func(t *testing.T, args ...string) {
-		p := start(t, args...)
+	eachStorage(t, func(t *testing.T, p *program) {
 		p.empty("own")
 		const part = 32 << 20 // after which what came is safe
 		whole := bytes.Repeat([]byte("fedcba9876543210"), 3*part/16)

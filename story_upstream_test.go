@@ -10,7 +10,7 @@ import (
 )
 
 func TestBadUpstreams(t *testing.T) {
-	eachServer(t, func(t *testing.T, p *program) {
+	eachStorage(t, func(t *testing.T, p *program) {
 		good := []byte("good")
 		line := "good," + digest(good) + ",4\n"
 		at := func(path string) string { return path + "," + digest(good) + ",4\n" }
@@ -82,8 +82,9 @@ func TestBadUpstreams(t *testing.T) {
 }
 
 func TestUpstreamThatRecovers(t *testing.T) {
-	eachServer(t, func(t *testing.T, p *program) {
-		up := newUpstream(t, map[string][]byte{"limited": []byte("limited"), "broken": []byte("broken"), "cut": bytes.Repeat([]byte("cut"), 100_000)})
+	eachStorage(t, func(t *testing.T, p *program) {
+		files := map[string][]byte{"limited": []byte("limited"), "broken": []byte("broken"), "cut": bytes.Repeat([]byte("cut"), 100_000), "changed": bytes.Repeat([]byte("new"), 100_000)}
+		up := newUpstream(t, files)
 		up.before = func(w http.ResponseWriter, path string) bool {
 			up.mu.Lock()
 			n := up.served[path]
@@ -99,14 +100,25 @@ func TestUpstreamThatRecovers(t *testing.T) {
 				return true
 			case path == "cut":
 				w.Header().Set("Content-Length", "300000")
-				w.Write(up.files["cut"][:100_000])
+				w.Write(files["cut"][:100_000])
+				panic(http.ErrAbortHandler)
+			case path == "changed": // it was another file when it was begun
+				w.Header().Set("Content-Length", "300000")
+				w.Header().Set("Accept-Ranges", "bytes")
+				w.Header().Set("ETag", fmt.Sprintf(`"%d"`, n))
+				w.Write(bytes.Repeat([]byte("old"), 50_000))
 				panic(http.ErrAbortHandler)
 			}
 			return false
 		}
 		p.repository("r", up.URL+"/PULP_MANIFEST")
-		if got := p.sync("r", true); got.State != "COMPLETED" {
-			t.Errorf("got %+v %+v", got, got.Error)
+		if got := p.follow(p.mirror("r")); got.State != "COMPLETED" {
+			t.Fatalf("got %+v %+v", got, got.Error)
+		}
+		for path, want := range files {
+			if got := p.get("/content/r/" + path); !bytes.Equal(got, want) {
+				t.Errorf("%s: got %.20q, %d bytes", path, got, len(got))
+			}
 		}
 	})
 }
@@ -114,7 +126,7 @@ func TestUpstreamThatRecovers(t *testing.T) {
 // TestUpstreamThatDoesNotRecover stops in the middle, or is not there at all: the
 // sync fails within the remote's limits, and names the file.
 func TestUpstreamThatDoesNotRecover(t *testing.T) {
-	eachServer(t, func(t *testing.T, p *program) {
+	eachStorage(t, func(t *testing.T, p *program) {
 		body := bytes.Repeat([]byte("body"), 25_000)
 		stall := func(sent int) func(http.ResponseWriter, *upstream) {
 			return func(w http.ResponseWriter, up *upstream) {
