@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"ream/fault"
 )
 
 // Disk is a directory of blobs. It is safe for concurrent use, also by several
@@ -83,18 +85,15 @@ func (d *Disk) path(sha256 string) string {
 func (d *Disk) lockPath() string { return filepath.Join(d.dir, "lock") }
 
 // Open opens a blob of size bytes for reading; what it returns is an *os.File.
-// It returns NotFound if there is none, also for what is no digest, and fails
-// if the blob has another size.
+// It returns NotFound if there is none, also for what is no digest, Unavailable
+// if the whole storage is away, and fails if the blob has another size.
 func (d *Disk) Open(_ context.Context, sha256 string, size int64) (io.ReadSeekCloser, error) {
 	if !isDigest(sha256) {
 		return nil, missing(sha256)
 	}
-	f, err := openRegular(d.path(sha256), os.O_RDONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, missing(sha256)
-	}
+	f, err := d.open(sha256)
 	if err != nil {
-		return nil, fmt.Errorf("open a blob: %w", err)
+		return nil, err
 	}
 	info, err := f.Stat()
 	if err == nil && info.Size() != size {
@@ -107,8 +106,33 @@ func (d *Disk) Open(_ context.Context, sha256 string, size int64) (io.ReadSeekCl
 	return f, nil
 }
 
+// open opens a blob, of whatever size.
+func (d *Disk) open(sha256 string) (*os.File, error) {
+	f, err := openRegular(d.path(sha256), os.O_RDONLY, 0)
+	if err == nil {
+		return f, nil
+	}
+	away := d.away(fmt.Errorf("open a blob: %w", err))
+	if errors.Is(err, fs.ErrNotExist) && !fault.Is(away, fault.Unavailable) {
+		return nil, missing(sha256)
+	}
+	return nil, away
+}
+
+// away tells that the whole storage is away, such as when its file system is not
+// mounted, from other errors: nothing is known of any blob then.
+func (d *Disk) away(err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if _, gone := os.Stat(filepath.Join(d.dir, "sha256")); !errors.Is(gone, fs.ErrNotExist) {
+		return err
+	}
+	return fault.Wrap(err, fault.Unavailable, "the storage is away: mount its file system, or put its directory back")
+}
+
 // Create begins a blob. The writer must be finished or aborted. A full disk is
-// Unavailable.
+// Unavailable, and so is one that is away.
 func (d *Disk) Create() (*Writer, error) { return d.CreateSmall(unknownSize) }
 
 // CreateSmall begins a blob that will have size bytes, and that the database
@@ -118,7 +142,7 @@ func (d *Disk) CreateSmall(size int64) (*Writer, error) {
 	mark := d.durable.mark()
 	w, err := d.create(size)
 	if err != nil {
-		return nil, err
+		return nil, d.away(err)
 	}
 	w.mark, w.synced = mark, d.durable.flushAll == nil
 	return w, nil
@@ -130,9 +154,13 @@ func (d *Disk) CreateSmall(size int64) (*Writer, error) {
 // they take its name. A new one may be written under its name from the
 // beginning: a power cut can leave a name that leads to a part of the bytes,
 // which the database does not name, and the next Commit replaces. A full disk,
-// and one that loses what was written to it, are Unavailable. After an error,
-// what is still staged should be discarded.
+// one that loses what was written to it, and one that is away are Unavailable.
+// After an error, what is still staged should be discarded.
 func (d *Disk) Commit(ctx context.Context, staged []Staged) error {
+	return d.away(d.commit(ctx, staged))
+}
+
+func (d *Disk) commit(ctx context.Context, staged []Staged) error {
 	if len(staged) == 0 {
 		return nil
 	}

@@ -23,7 +23,7 @@ func (d *Disk) Stored(ctx context.Context, after string) iter.Seq2[Stored, error
 			}
 			entries, err := os.ReadDir(filepath.Join(d.dir, "sha256", shard))
 			if err != nil {
-				yield(Stored{}, fmt.Errorf("list the storage: %w", err))
+				yield(Stored{}, d.away(fmt.Errorf("list the storage: %w", err)))
 				return
 			}
 			for _, e := range entries {
@@ -66,7 +66,7 @@ func (d *Disk) Remove(ctx context.Context, digests []string, olderThan time.Dura
 		done, err := d.removeSome(ctx, digests[:n], olderThan)
 		removed, digests = append(removed, done...), digests[n:]
 		if err != nil {
-			return removed, fmt.Errorf("remove a blob: %w", err)
+			return removed, d.away(fmt.Errorf("remove a blob: %w", err))
 		}
 	}
 	return removed, nil

@@ -73,6 +73,7 @@ func TestDisk(t *testing.T) {
 					Storage: d, Staging: filepath.Join(dir, "tmp"),
 					Spoil:       func(t *testing.T, sha256, body string) { blobtest.SpoilDisk(t, dir, sha256, body) },
 					Quarantined: func(t *testing.T) map[string]string { return blobtest.QuarantinedOnDisk(t, dir) },
+					Vanish:      func(t *testing.T) func() { return blobtest.VanishFromDisk(t, dir) },
 				}
 			})
 		})

@@ -8,13 +8,15 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"ream/fault"
 )
 
 // Verify reads a blob of size bytes and compares it with its digest. One that
 // is something else, or cannot be read, is moved aside before Verify returns:
 // from then on nobody opens it any more. What is committed in its place
 // meanwhile stays. Verify blocks for as long as reading takes; what is no digest
-// is Missing.
+// is Missing. It is Unavailable if the whole storage is away.
 func (d *Disk) Verify(ctx context.Context, sha256 string, size int64) (Condition, error) {
 	if !isDigest(sha256) {
 		return Missing, nil
@@ -23,8 +25,8 @@ func (d *Disk) Verify(ctx context.Context, sha256 string, size int64) (Condition
 		if err := ctx.Err(); err != nil {
 			return Missing, err
 		}
-		f, err := openRegular(d.path(sha256), os.O_RDONLY, 0)
-		if errors.Is(err, fs.ErrNotExist) {
+		f, err := d.open(sha256)
+		if fault.Is(err, fault.NotFound) {
 			return Missing, nil
 		}
 		if err != nil {

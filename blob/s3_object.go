@@ -13,6 +13,26 @@ import (
 	"ream/fault"
 )
 
+// look asks what is known of an object. It reports false if there is none; if
+// the bucket is missing, that is an error.
+func (s *S3) look(ctx context.Context, doing, key string) (info minio.ObjectInfo, found bool, err error) {
+	if info, err = s.store.StatObject(ctx, s.bucket, key, minio.StatObjectOptions{}); err == nil {
+		return info, true, nil
+	}
+	if isMissing(err) {
+		// The answer has no body, which alone would tell what is missing.
+		var body io.ReadCloser
+		if body, _, _, err = s.store.GetObject(ctx, s.bucket, key, minio.GetObjectOptions{}); err == nil {
+			body.Close()
+			return s.look(ctx, doing, key) // it has come just now
+		}
+	}
+	if isMissing(err) {
+		return info, false, nil
+	}
+	return info, false, refused(ctx, doing, err)
+}
+
 // get asks for a part of a blob.
 func (s *S3) get(ctx context.Context, sha256 string, size, offset, length int64) (io.ReadCloser, error) {
 	var o minio.GetObjectOptions

@@ -84,12 +84,9 @@ func (s *S3) remove(ctx context.Context, digest string, olderThan time.Duration)
 // removeKey removes all versions of an object, as far as they are old enough.
 func (s *S3) removeKey(ctx context.Context, key string, olderThan time.Duration) (removed bool, err error) {
 	for {
-		info, err := s.store.StatObject(ctx, s.bucket, key, minio.StatObjectOptions{})
-		if isMissing(err) {
-			return removed, nil
-		}
-		if err != nil {
-			return removed, refused(ctx, "look at a blob", err)
+		info, is, err := s.look(ctx, "look at a blob", key)
+		if err != nil || !is {
+			return removed, err
 		}
 		if time.Since(info.LastModified) < olderThan {
 			return false, nil

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -65,6 +64,7 @@ func TestS3(t *testing.T) {
 				Storage: newS3(t, o), Staging: o.Staging,
 				Spoil:       func(t *testing.T, sha256, body string) { server.Spoil(t, bucket, sha256, body) },
 				Quarantined: func(t *testing.T) map[string]string { return server.Quarantined(t, bucket) },
+				Vanish:      func(t *testing.T) func() { return server.Vanish(t, bucket) },
 			}
 		})
 	})
@@ -119,12 +119,12 @@ func testChangedBytes(t *testing.T, server *blobtest.S3) {
 		o := server.Options(t, bucket)
 		o.Part = part
 		straight := newS3(t, o)
-		o.Endpoint = between(t, server, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		o.Endpoint = server.Behind(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if r.Method == http.MethodPut && r.ContentLength > 0 && strings.Contains(r.URL.Path, key(body)) {
 				r.Body = &flipping{r.Body}
 			}
 			next.ServeHTTP(w, r)
-		})
+		}).Endpoint
 		flipped := newS3(t, o)
 		for how, commit := range map[string]func() error{
 			"on disk": func() error {
@@ -165,25 +165,6 @@ func (f *flipping) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// between returns the address of a proxy before a server, which a test bends.
-func between(t *testing.T, server *blobtest.S3, bend func(w http.ResponseWriter, r *http.Request, next http.Handler)) string {
-	t.Helper()
-	target, err := url.Parse(server.Endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	next := &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(target)
-			r.Out.Host = r.In.Host // which is signed
-		},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
-	}
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { bend(w, r, next) }))
-	t.Cleanup(proxy.Close)
-	return proxy.URL
-}
-
 // unfinished counts the uploads that were begun and not ended.
 func unfinished(t *testing.T, server *blobtest.S3, bucket string) int {
 	t.Helper()
@@ -202,7 +183,7 @@ func testFaults(t *testing.T, server *blobtest.S3) {
 	o.Part = part
 	fail := map[string]*atomic.Int32{"PUT": {}, "POST": {}, "GET": {}, "HEAD": {}, "DELETE": {}}
 	var lost atomic.Bool
-	o.Endpoint = between(t, server, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	o.Endpoint = server.Behind(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if fail[r.Method].CompareAndSwap(1, 0) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
@@ -212,7 +193,7 @@ func testFaults(t *testing.T, server *blobtest.S3) {
 			panic(http.ErrAbortHandler)
 		}
 		next.ServeHTTP(w, r)
-	})
+	}).Endpoint
 	s := newS3(t, o)
 	for _, f := range fail {
 		f.Store(1)
@@ -238,13 +219,13 @@ func testFaults(t *testing.T, server *blobtest.S3) {
 	// What goes on failing is told, and what to do.
 	o.Tries = 2
 	var down atomic.Bool
-	o.Endpoint = between(t, server, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	o.Endpoint = server.Behind(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if down.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		next.ServeHTTP(w, r)
-	})
+	}).Endpoint
 	s = newS3(t, o)
 	down.Store(true)
 	staged := blobtest.Stage(t, s, "later")
@@ -271,12 +252,12 @@ func testFaults(t *testing.T, server *blobtest.S3) {
 func testBreaks(t *testing.T, server *blobtest.S3) {
 	o := server.Options(t, server.Bucket(t))
 	var breaks atomic.Int32 // how many answers break off yet
-	o.Endpoint = between(t, server, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	o.Endpoint = server.Behind(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		if r.Method == http.MethodGet && breaks.Add(-1) >= 0 {
 			w = &breaking{ResponseWriter: w, left: 10_000}
 		}
 		next.ServeHTTP(w, r)
-	})
+	}).Endpoint
 	s := newS3(t, o)
 	body := large[:1<<20]
 	blobtest.Store(t, s, body)

@@ -19,12 +19,9 @@ func (s *S3) Verify(ctx context.Context, sha256 string, size int64) (Condition, 
 	}
 	found := Missing
 	for {
-		info, err := s.store.StatObject(ctx, s.bucket, s.key(sha256), minio.StatObjectOptions{})
-		if isMissing(err) {
-			return found, nil
-		}
-		if err != nil {
-			return found, refused(ctx, "verify a blob", err)
+		info, is, err := s.look(ctx, "verify a blob", s.key(sha256))
+		if err != nil || !is {
+			return found, err
 		}
 		if info.Size == size {
 			intact, err := s.isIntact(ctx, sha256, size)
@@ -63,12 +60,9 @@ func (s *S3) moveAside(ctx context.Context, sha256 string, damaged minio.ObjectI
 		return false, err
 	}
 	defer unlock()
-	now, err := s.store.StatObject(ctx, s.bucket, s.key(sha256), minio.StatObjectOptions{})
-	if isMissing(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, refused(ctx, "look at a blob", err)
+	now, is, err := s.look(ctx, "look at a blob", s.key(sha256))
+	if err != nil || !is {
+		return false, err
 	}
 	if now.VersionID != damaged.VersionID || now.ETag != damaged.ETag || !now.LastModified.Equal(damaged.LastModified) {
 		return false, nil

@@ -46,6 +46,8 @@ type Opened struct {
 	// moved aside, by name.
 	Spoil       func(t *testing.T, sha256, body string)
 	Quarantined func(t *testing.T) map[string]string
+	// Vanish takes the storage away with all that is in it, until back is called.
+	Vanish func(t *testing.T) (back func())
 }
 
 // Small is a storage whose blobs of no more than Most bytes wait in memory.
@@ -73,6 +75,7 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 		"Remove":       testRemove,
 		"Verify":       testVerify,
 		"Clean":        testClean,
+		"Vanished":     testVanished,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -506,4 +509,50 @@ func testClean(t *testing.T, o Opened) {
 	}
 	Check(t, o, "kept")
 	Check(t, o, long)
+}
+
+// testVanished takes the storage away for a while, as when a file system is not
+// mounted or a bucket was renamed: nothing is known of what is in it then.
+func testVanished(t *testing.T, o Opened) {
+	const long = "staged in a file, as it is long"
+	Store(t, o, "kept", long)
+	staged := []blob.Staged{Stage(t, o, "new"), Stage(t, o, "new, and staged in a file")}
+	back := o.Vanish(t)
+	wantAway := func(what string, err error) {
+		t.Helper()
+		if !fault.Is(err, fault.Unavailable) || !strings.HasPrefix(fault.Message(err), "the storage ") {
+			t.Errorf("%s: got %v, want that the storage is away", what, err)
+		}
+	}
+	for _, body := range []string{"kept", long, "unknown"} {
+		_, err := o.Verify(t.Context(), Digest(body), int64(len(body)))
+		wantAway("Verify", err)
+		f, err := o.Open(t.Context(), Digest(body), int64(len(body)))
+		if err == nil {
+			_, err = f.Read(make([]byte, 1))
+			f.Close()
+		}
+		wantAway("reading", err)
+		if removed, err := o.Remove(t.Context(), []string{Digest(body)}, 0); len(removed) > 0 {
+			t.Errorf("Remove: got %v, %v", removed, err)
+		} else {
+			wantAway("Remove", err)
+		}
+	}
+	for _, err := range o.Stored(t.Context(), "") {
+		wantAway("Stored", err)
+	}
+	for _, s := range staged {
+		wantAway("Commit", o.Commit(t.Context(), []blob.Staged{s}))
+	}
+	back()
+	if got, err := o.Verify(t.Context(), Digest("kept"), 4); got != blob.Intact || err != nil {
+		t.Errorf("once it is back: got %v, %v", got, err)
+	}
+	if err := o.Commit(t.Context(), staged); err != nil {
+		t.Errorf("Commit once it is back: %v", err)
+	}
+	for _, body := range []string{"kept", long, "new", "new, and staged in a file"} {
+		Check(t, o, body)
+	}
 }

@@ -3,6 +3,9 @@ package blobtest
 import (
 	"crypto/rand"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"strings"
@@ -68,6 +71,27 @@ func (s *S3) Bucket(t testing.TB) string {
 		t.Fatalf("make a bucket: %v", err)
 	}
 	return name
+}
+
+// Behind is the server behind a proxy, which a test bends.
+func (s *S3) Behind(t testing.TB, bend func(w http.ResponseWriter, r *http.Request, next http.Handler)) *S3 {
+	t.Helper()
+	target, err := url.Parse(s.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			r.Out.Host = r.In.Host // which is signed
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+	}
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { bend(w, r, next) }))
+	t.Cleanup(proxy.Close)
+	behind := *s
+	behind.Endpoint = proxy.URL
+	return &behind
 }
 
 // Location is a bucket as the flag --storage takes it.

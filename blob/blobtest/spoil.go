@@ -38,6 +38,20 @@ func Age(t testing.TB, dir string, by time.Duration) {
 	}
 }
 
+// VanishFromDisk takes a storage's directory away, until back is called.
+func VanishFromDisk(t testing.TB, dir string) (back func()) {
+	t.Helper()
+	move := func(from, to string) {
+		t.Helper()
+		if err := os.Rename(from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	away := filepath.Clean(dir) + "-away"
+	move(dir, away)
+	return func() { move(away, dir) }
+}
+
 // QuarantinedOnDisk is what was moved aside on disk, by name.
 func QuarantinedOnDisk(t testing.TB, dir string) map[string]string {
 	t.Helper()
@@ -63,6 +77,12 @@ func (s *S3) Spoil(t testing.TB, bucket, sha256, body string) {
 	if _, err := s.Client.PutObject(t.Context(), bucket, key, strings.NewReader(body), int64(len(body)), minio.PutObjectOptions{}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Vanish takes a bucket away, until back is called.
+func (s *S3) Vanish(t testing.TB, bucket string) (back func()) {
+	t.Helper()
+	return VanishFromDisk(t, filepath.Join(s.Dir, "data", bucket))
 }
 
 // Quarantined is what was moved aside in a bucket, by name.
