@@ -21,6 +21,7 @@ type depot struct {
 	spoil       func(digest, body string)
 	age         func(by time.Duration)
 	quarantined func() int
+	vanish      func() (back func())
 }
 
 // depots are the kinds of storage.
@@ -62,6 +63,7 @@ func diskDepot(t *testing.T) depot {
 		spoil:       func(digest, body string) { blobtest.SpoilDisk(t, dir, digest, body) },
 		age:         func(by time.Duration) { blobtest.Age(t, filepath.Join(dir, "sha256"), by) },
 		quarantined: func() int { return len(blobtest.QuarantinedOnDisk(t, dir)) },
+		vanish:      func() func() { return blobtest.VanishFromDisk(t, dir) },
 	}
 }
 
@@ -73,6 +75,7 @@ func s3Depot(t *testing.T) depot {
 		spoil:       func(digest, body string) { s3.Spoil(t, bucket, digest, body) },
 		age:         func(by time.Duration) { blobtest.Age(t, filepath.Join(s3.Dir, "data", bucket), by) },
 		quarantined: func() int { return len(s3.Quarantined(t, bucket)) },
+		vanish:      func() func() { return s3.Vanish(t, bucket) },
 	}
 }
 

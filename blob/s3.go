@@ -73,7 +73,7 @@ func connect(o S3Options, transport *http.Transport) (*minio.Core, error) {
 		Region:       o.Region,
 		BucketLookup: lookup,
 		MaxRetries:   o.Tries,
-		Transport:    transport,
+		Transport:    lending{transport},
 	})
 }
 

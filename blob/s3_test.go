@@ -73,6 +73,7 @@ func TestS3(t *testing.T) {
 		"Changed":   testChangedBytes,
 		"Faults":    testFaults,
 		"Breaks":    testBreaks,
+		"Early":     testEarlyAnswers,
 		"Abandoned": testAbandoned,
 		"Versions":  testVersions,
 		"Redirect":  testRedirect,
@@ -246,6 +247,30 @@ func testFaults(t *testing.T, server *blobtest.S3) {
 		t.Errorf("Commit once it is up again: %v", err)
 	}
 	blobtest.Check(t, s, "later")
+}
+
+// testEarlyAnswers has a server that refuses uploads before it has read them: what
+// is still being sent then must not mix with the next attempt.
+func testEarlyAnswers(t *testing.T, server *blobtest.S3) {
+	o := server.Options(t, server.Bucket(t))
+	var early atomic.Int32
+	o.Endpoint = server.Behind(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.Method == http.MethodPut && early.Add(-1) >= 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		next.ServeHTTP(w, r)
+	}).Endpoint
+	s := newS3(t, o)
+	early.Store(8)
+	var bodies []string
+	for i := range 4 {
+		bodies = append(bodies, large[i:])
+	}
+	blobtest.Store(t, s, bodies...)
+	for _, body := range bodies {
+		blobtest.Check(t, s, body)
+	}
 }
 
 // testBreaks reads from a server whose answers break off.

@@ -1,0 +1,196 @@
+package main_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"ream/blob/blobtest"
+	"ream/db/dbtest"
+)
+
+// wantAway wants a task to have failed because the storage did, and to have told
+// no more about that than users may know.
+func wantAway(t *testing.T, what string, got finished, message string, secret ...string) {
+	t.Helper()
+	if got.State != "FAILED" || got.Error == nil || got.Error.Code != "UNAVAILABLE" || !strings.Contains(got.Error.Message, message) {
+		t.Errorf("%s: got %+v %+v, want FAILED with %q", what, got, got.Error, message)
+		return
+	}
+	for _, s := range secret {
+		if strings.Contains(got.Error.Message, s) {
+			t.Errorf("%s: it tells %q: %s", what, s, got.Error.Message)
+		}
+	}
+}
+
+// served fails unless everything is served as it is upstream.
+func (p *program) servedAs(name string, files map[string][]byte) {
+	p.t.Helper()
+	for path, want := range files {
+		if got := p.get("/content/" + name + "/" + path); !bytes.Equal(got, want) {
+			p.t.Errorf("%s: got %.20q, %d bytes", path, got, len(got))
+		}
+	}
+}
+
+// TestStorageVanishes takes the whole storage away while its content is served,
+// as when a file system is not mounted or a bucket was renamed. Everybody is told
+// so, nothing is taken for lost, and once it is back all is as before.
+func TestStorageVanishes(t *testing.T) {
+	eachDepot(t, func(t *testing.T, p *program, d depot) {
+		files := someFiles(5)
+		files["large"] = bytesOf(24 << 20) // more than waits in connections
+		up := newUpstream(t, files)
+		p.repository("r", up.URL+"/PULP_MANIFEST")
+		if got := p.follow(p.mirror("r")); got.State != "COMPLETED" {
+			t.Fatalf("mirror: got %+v %+v", got, got.Error)
+		}
+		p.empty("own") // has what no remote could give again
+		p.ream("upload", "own", directory(t, map[string][]byte{"mine": []byte("my own file")}))
+		p.serve("own")
+		response, err := http.Get(p.address + "/content/r/large")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if _, err := io.CopyN(io.Discard, response.Body, 10_000); err != nil {
+			t.Fatal(err)
+		}
+
+		back := d.vanish()
+		rest, err := io.ReadAll(response.Body)
+		if whole := files["large"][10_000:]; err == nil && !bytes.Equal(rest, whole) || !bytes.HasPrefix(whole, rest) {
+			t.Errorf("what was on its way: got %d bytes, %v", len(rest), err)
+		}
+		for _, path := range []string{"r/large", "r/dir 1/file-1.bin", "own/mine"} {
+			response, body, err := p.ask("GET", "/content/"+path)
+			if err != nil || response.StatusCode != http.StatusServiceUnavailable || !strings.HasPrefix(string(body), "the storage ") || response.Header.Get("Etag") != "" {
+				t.Errorf("%s: got %s %q, %v", path, response.Status, body, err)
+			}
+		}
+		for name, mutation := range map[string]string{"verify": `verifyContent(input: {})`, "clean": `cleanOrphans(input: {graceHours: 1})`} {
+			id := query[map[string]struct{ ID string }](p, `mutation { work: `+mutation+` { ... on Work { id } } }`, nil)["work"].ID
+			wantAway(t, name, p.follow(id), "the storage ", d.location)
+		}
+		up.add("new", []byte("a new file"))
+		wantAway(t, "sync", p.sync("r", true), "the storage ", d.location)
+		if versions, units := p.versions("r"); versions != 1 || units != 6 {
+			t.Errorf("got %d versions of %d units", versions, units)
+		}
+
+		back()
+		for _, name := range []string{"r", "own"} {
+			for path, stored := range p.storedUnits(name) {
+				if !stored {
+					t.Errorf("%s of %s is taken for lost", path, name)
+				}
+			}
+		}
+		if out := p.ream("verify"); strings.Contains(out, "MISSING") || strings.Contains(out, "DAMAGED") || d.quarantined() != 0 {
+			t.Errorf("once it is back: got %q", out)
+		}
+		if got := p.follow(p.mirror("r")); got.State != "COMPLETED" {
+			t.Fatalf("once it is back: got %+v %+v", got, got.Error)
+		}
+		p.servedAs("r", files)
+		p.servedAs("own", map[string][]byte{"mine": []byte("my own file")})
+		for path := range files {
+			if n := up.times(path); path != "new" && n != 1 || n > 2 {
+				t.Errorf("%s was fetched %d times", path, n)
+			}
+		}
+	})
+}
+
+// TestBucketFailsInTheMiddle has a bucket that begins to fail while a sync
+// uploads to it: the sync says why, and does not take that for a fault of the
+// files. The next one completes.
+func TestBucketFailsInTheMiddle(t *testing.T) {
+	t.Parallel()
+	s3 := blobtest.StartS3(t)
+	answers := func(status int, code string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/xml")
+			w.WriteHeader(status)
+			fmt.Fprintf(w, "<Error><Code>%s</Code><Message>hush</Message></Error>", code)
+		}
+	}
+	for i, tt := range []struct {
+		name, message string
+		fails         http.HandlerFunc // nil if it answers, but nobody hears of it
+	}{
+		{"breaks", "the storage does not answer as it should: try again later", answers(500, "InternalError")},
+		{"is overloaded", "the storage does not answer as it should: try again later", answers(503, "SlowDown")},
+		{"is full", "the storage is full: make room and try again", answers(507, "InsufficientStorage")},
+		{"is forbidden", "the storage does not allow it", answers(403, "AccessDenied")},
+		{"is no more", "the storage lacks its bucket: create it", answers(404, "NoSuchBucket")},
+		{"cuts off", "the storage cannot be reached: try again later", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+		{"loses its answers", "the storage cannot be reached: try again later", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var fails atomic.Bool
+			var uploads atomic.Int32
+			bucket := s3.Bucket(t)
+			behind := s3.Behind(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				switch {
+				case !fails.Load() || r.Method == http.MethodPut && uploads.Add(1) <= 5:
+					next.ServeHTTP(w, r)
+				case tt.fails != nil:
+					tt.fails(w, r)
+				default:
+					next.ServeHTTP(httptest.NewRecorder(), r)
+					panic(http.ErrAbortHandler)
+				}
+			})
+			args := []string{"--data", t.TempDir(), "--storage", behind.Location(bucket)}
+			if i%2 > 0 && os.Getenv(dbtest.Variable) != "" {
+				args = append(args, "--database", dbtest.PostgresAddress(t))
+			}
+			p := start(t, args...)
+			files := someFiles(3)
+			up := newUpstream(t, files)
+			p.repository("r", up.URL+"/PULP_MANIFEST")
+			if got := p.follow(p.mirror("r")); got.State != "COMPLETED" {
+				t.Fatalf("mirror: got %+v %+v", got, got.Error)
+			}
+			before := maps.Clone(files)
+			for path, file := range someFiles(60) {
+				up.add("new/"+path, file)
+			}
+			up.add("large", bytesOf(1<<20))
+
+			fails.Store(true)
+			got := p.tolerate("r", "SKIP")
+			wantAway(t, "sync", finished{got.ID, got.State, got.Error}, tt.message, behind.Endpoint, bucket, "hush")
+			if got.Failures.TotalCount != 0 {
+				t.Errorf("it takes these for files' failures: %s", got.told())
+			}
+			if versions, units := p.versions("r"); versions != 1 || units != 3 {
+				t.Errorf("got %d versions of %d units", versions, units)
+			}
+			fails.Store(false)
+			if out := p.ream("verify"); strings.Contains(out, "MISSING") || strings.Contains(out, "DAMAGED") {
+				t.Errorf("what the sync that failed has stored: got %q", out)
+			}
+			p.servedAs("r", before)
+			if got := p.follow(p.mirror("r")); got.State != "COMPLETED" {
+				t.Fatalf("once it is well: got %+v %+v", got, got.Error)
+			}
+			p.servedAs("r", files)
+			for path := range files {
+				if n := up.times(path); n > 2 || before[path] != nil && n != 1 {
+					t.Errorf("%s was fetched %d times", path, n)
+				}
+			}
+		})
+	}
+}
