@@ -34,13 +34,20 @@ func eachStorage(t *testing.T, story func(t *testing.T, p *program)) {
 	for name, open := range depots {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			args := []string{"--data", t.TempDir(), "--storage", open(t).location}
-			if name == "s3" && os.Getenv(dbtest.Variable) != "" {
-				args = append(args, "--database", dbtest.PostgresAddress(t))
-			}
-			story(t, start(t, args...))
+			story(t, startOn(t, name == "s3", "--storage", open(t).location))
 		})
 	}
+}
+
+// startOn runs a server with a directory of its own, on PostgreSQL if that is
+// wanted and at hand, and else on SQLite.
+func startOn(t *testing.T, postgres bool, args ...string) *program {
+	t.Helper()
+	args = append(args, "--data", t.TempDir())
+	if postgres && os.Getenv(dbtest.Variable) != "" {
+		args = append(args, "--database", dbtest.PostgresAddress(t))
+	}
+	return start(t, args...)
 }
 
 // eachDepot runs a story with every kind of database and of storage.

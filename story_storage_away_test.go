@@ -7,13 +7,11 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"ream/blob/blobtest"
-	"ream/db/dbtest"
 )
 
 // wantAway wants a task to have failed because the storage did, and to have told
@@ -31,7 +29,7 @@ func wantAway(t *testing.T, what string, got finished, message string, secret ..
 	}
 }
 
-// served fails unless everything is served as it is upstream.
+// servedAs fails unless everything is served as it is upstream.
 func (p *program) servedAs(name string, files map[string][]byte) {
 	p.t.Helper()
 	for path, want := range files {
@@ -56,6 +54,8 @@ func TestStorageVanishes(t *testing.T) {
 		p.empty("own") // has what no remote could give again
 		p.ream("upload", "own", directory(t, map[string][]byte{"mine": []byte("my own file")}))
 		p.serve("own")
+		wanted := bytesOf(10_000)
+		p.onDemand("d", newUpstream(t, map[string][]byte{"wanted": wanted}))
 		response, err := http.Get(p.address + "/content/r/large")
 		if err != nil {
 			t.Fatal(err)
@@ -70,7 +70,7 @@ func TestStorageVanishes(t *testing.T) {
 		if whole := files["large"][10_000:]; err == nil && !bytes.Equal(rest, whole) || !bytes.HasPrefix(whole, rest) {
 			t.Errorf("what was on its way: got %d bytes, %v", len(rest), err)
 		}
-		for _, path := range []string{"r/large", "r/dir 1/file-1.bin", "own/mine"} {
+		for _, path := range []string{"r/large", "r/dir 1/file-1.bin", "own/mine", "d/wanted"} {
 			response, body, err := p.ask("GET", "/content/"+path)
 			if err != nil || response.StatusCode != http.StatusServiceUnavailable || !strings.HasPrefix(string(body), "the storage ") || response.Header.Get("Etag") != "" {
 				t.Errorf("%s: got %s %q, %v", path, response.Status, body, err)
@@ -84,6 +84,10 @@ func TestStorageVanishes(t *testing.T) {
 		wantAway(t, "sync", p.sync("r", true), "the storage ", d.location)
 		if versions, units := p.versions("r"); versions != 1 || units != 6 {
 			t.Errorf("got %d versions of %d units", versions, units)
+		}
+
+		if p.storedUnits("d")["wanted"] {
+			t.Error("what was fetched for a client is said to be stored")
 		}
 
 		back()
@@ -102,6 +106,7 @@ func TestStorageVanishes(t *testing.T) {
 		}
 		p.servedAs("r", files)
 		p.servedAs("own", map[string][]byte{"mine": []byte("my own file")})
+		await(t, "what a client wanted meanwhile is fetched", func() bool { return p.fetched("/content/d/wanted") == string(wanted) })
 		for path := range files {
 			if n := up.times(path); path != "new" && n != 1 || n > 2 {
 				t.Errorf("%s was fetched %d times", path, n)
@@ -151,11 +156,7 @@ func TestBucketFailsInTheMiddle(t *testing.T) {
 					panic(http.ErrAbortHandler)
 				}
 			})
-			args := []string{"--data", t.TempDir(), "--storage", behind.Location(bucket)}
-			if i%2 > 0 && os.Getenv(dbtest.Variable) != "" {
-				args = append(args, "--database", dbtest.PostgresAddress(t))
-			}
-			p := start(t, args...)
+			p := startOn(t, i%2 > 0, "--storage", behind.Location(bucket))
 			files := someFiles(3)
 			up := newUpstream(t, files)
 			p.repository("r", up.URL+"/PULP_MANIFEST")
@@ -191,6 +192,51 @@ func TestBucketFailsInTheMiddle(t *testing.T) {
 					t.Errorf("%s was fetched %d times", path, n)
 				}
 			}
+		})
+	}
+}
+
+// TestBucketHangs has a bucket that takes uploads and does not answer: a sync can
+// be canceled, and a server be stopped, which then goes on with it.
+func TestBucketHangs(t *testing.T) {
+	t.Parallel()
+	s3 := blobtest.StartS3(t)
+	for name, postgres := range map[string]bool{"sqlite": false, "postgres": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var hangs atomic.Bool
+			hanging := make(chan struct{}, 1000)
+			behind := s3.Behind(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if r.Method == http.MethodPut && hangs.Load() {
+					io.Copy(io.Discard, r.Body) // so that it is seen when the client gives up
+					hanging <- struct{}{}
+					<-r.Context().Done()
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+			p := startOn(t, postgres, "--storage", behind.Location(s3.Bucket(t)))
+			files := someFiles(3)
+			p.repository("r", newUpstream(t, files).URL+"/PULP_MANIFEST")
+			hangs.Store(true)
+			id := p.queueSync("r", true)
+			<-hanging
+			query[any](p, `mutation($id: ID!) { cancel(id: $id) { ... on Work { id } } }`, map[string]any{"id": id})
+			if got := p.follow(id); got.State != "CANCELED" {
+				t.Errorf("canceled: got %+v %+v", got, got.Error)
+			}
+			id = p.queueSync("r", true)
+			<-hanging
+			p.stop()
+			hangs.Store(false)
+			p.start()
+			if got := p.follow(id); got.State != "COMPLETED" {
+				t.Errorf("after the restart: got %+v %+v", got, got.Error)
+			}
+			if got := p.follow(p.mirror("r")); got.State != "COMPLETED" {
+				t.Fatalf("mirror: got %+v %+v", got, got.Error)
+			}
+			p.servedAs("r", files)
 		})
 	}
 }
