@@ -91,6 +91,23 @@ func TestVersionsOnDemand(t *testing.T) {
 	})
 }
 
+// conflict fails unless a sync that removes nothing, and is asked for as a preview
+// first, ends with a message.
+func (p *program) conflict(name, message string) {
+	p.t.Helper()
+	for _, dry := range []bool{true, false} {
+		before := p.storedUnits(name)
+		id := query[struct{ Sync struct{ ID string } }](p, `mutation($n: String!, $d: Boolean!) { sync(input: {repositories: {names: [$n]}, mirror: false, dryRun: $d}) { ... on Work { id } } }`,
+			map[string]any{"n": name, "d": dry}).Sync.ID
+		if got := p.follow(id); got.State != "FAILED" || got.Error == nil || got.Error.Code != "CONFLICT" || got.Error.Message != message {
+			p.t.Errorf("a sync that removes nothing, previewed: %t: got %+v %+v, want %s", dry, got, got.Error, message)
+		}
+		if after := p.storedUnits(name); fmt.Sprint(after) != fmt.Sprint(before) {
+			p.t.Errorf("it changed %v to %v", before, after)
+		}
+	}
+}
+
 // TestFileThatBecomesADirectory has an upstream where a directory takes the
 // place of a file.
 func TestFileThatBecomesADirectory(t *testing.T) {
@@ -99,13 +116,12 @@ func TestFileThatBecomesADirectory(t *testing.T) {
 		p.repository("r", up.URL+"/PULP_MANIFEST")
 		p.sync("r", false)
 		up.set(func() { up.files = map[string][]byte{"a/x": []byte("now below"), "b": []byte("now a file")} })
-		got := p.sync("r", false)
-		want := `repository "r" would have a file at "a" and another below it, at "a/x": it can have only one of them`
-		if got.State != "FAILED" || got.Error == nil || got.Error.Code != "CONFLICT" || got.Error.Message != want {
-			t.Errorf("a sync that removes nothing: got %+v %+v", got, got.Error)
-		}
-		if versions, units := p.versions("r"); versions != 1 || units != 2 {
-			t.Errorf("got %d versions of %d units", versions, units)
+		p.conflict("r", `repository "r" would have a file at "a" and another below it, at "a/x": it can have only one of them`)
+		up.set(func() { up.files = map[string][]byte{"b": []byte("now a file")} })
+		p.conflict("r", `repository "r" would have a file at "b" and another below it, at "b/c": it can have only one of them`)
+		up.set(func() { up.files = map[string][]byte{"a/x": []byte("now below"), "b": []byte("now a file")} })
+		if got, want := p.preview("r", "").String(), "2+ 2- 0~ 0, 0 files, 0 bytes, 4: REMOVED a from 4 ADDED a/x to 9 ADDED b to 10 REMOVED b/c from 5"; got != want {
+			t.Errorf("what a sync would do that removes what upstream has no longer: got %s, want %s", got, want)
 		}
 		if got := p.sync("r", true); got.State != "COMPLETED" {
 			t.Errorf("a sync that removes what upstream has no longer: got %+v %+v", got, got.Error)

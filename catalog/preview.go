@@ -29,7 +29,8 @@ type previewArgs struct {
 }
 
 // preview records what a sync would do with what upstream has now, as long as
-// upstream gives all its files.
+// upstream gives all its files. Like the sync, it fails if there would be a file
+// at a path and another below it.
 func (c *Catalog) preview(ctx context.Context, run *task.Run) error {
 	var args previewArgs
 	if err := run.Decode(&args); err != nil {
@@ -44,11 +45,11 @@ func (c *Catalog) preview(ctx context.Context, run *task.Run) error {
 		return err
 	}
 	defer up.manifest.remove()
-	p.repository, p.fetches = up.repository.ID, up.remote.Policy == content.Immediate
+	p.repository, p.mirror, p.fetches = up.repository, args.Mirror, up.remote.Policy == content.Immediate
 	if err := p.compareAll(ctx, up.manifest); err != nil {
 		return err
 	}
-	if err := p.rest(ctx, args.Mirror); err != nil {
+	if err := p.rest(ctx); err != nil {
 		return err
 	}
 	return p.change(ctx, func(tx *db.Tx) error { return tx.AddPreview(ctx, run.Task.ID, p.unchanged) })
@@ -58,7 +59,8 @@ func (c *Catalog) preview(ctx context.Context, run *task.Run) error {
 type previewing struct {
 	c          *Catalog
 	run        *task.Run
-	repository content.RepositoryID
+	repository *content.Repository
+	mirror     bool // whether a sync removes what upstream has no longer
 	fetches    bool // whether a sync fetches bytes
 
 	looked    int64            // lines of the manifest
@@ -108,7 +110,7 @@ func (p *previewing) compare(ctx context.Context, entries []file.Entry) error {
 	for i, e := range entries {
 		paths[i], digests[i] = e.Path, e.SHA256
 	}
-	members, err := p.c.DB.MembersAt(ctx, p.repository, paths)
+	members, err := p.c.DB.MembersAt(ctx, p.repository.ID, paths)
 	if err != nil {
 		return err
 	}
@@ -122,6 +124,7 @@ func (p *previewing) compare(ctx context.Context, entries []file.Entry) error {
 		p.named = append(p.named, u.ID)
 	}
 	var changes []content.PreviewChange
+	var added []string
 	for _, e := range entries {
 		_, known := stored[e.SHA256]
 		c := content.PreviewChange{Path: e.Path, After: &content.PreviewFile{SHA256: e.SHA256, Size: e.Size}, Fetch: p.fetches && !known}
@@ -132,6 +135,7 @@ func (p *previewing) compare(ctx context.Context, entries []file.Entry) error {
 		switch {
 		case before == nil:
 			c.Kind = content.WouldAdd
+			added = append(added, e.Path)
 		case before.SHA256 != e.SHA256:
 			c.Kind = content.WouldReplace
 		default:
@@ -143,6 +147,11 @@ func (p *previewing) compare(ctx context.Context, entries []file.Entry) error {
 		}
 		changes = append(changes, c)
 	}
+	if !p.mirror && len(added) > 0 {
+		if err := p.c.DB.CheckTree(ctx, p.repository, added); err != nil {
+			return err
+		}
+	}
 	p.looked += int64(len(entries))
 	p.run.Progress.Report("preview.files", "Files compared", task.Items, p.looked, p.looked)
 	return p.record(ctx, changes)
@@ -150,14 +159,14 @@ func (p *previewing) compare(ctx context.Context, entries []file.Entry) error {
 
 // rest records what a sync would do about the units at whose paths upstream has
 // nothing any more.
-func (p *previewing) rest(ctx context.Context, mirror bool) error {
-	members, err := p.c.DB.Members(ctx, p.repository)
+func (p *previewing) rest(ctx context.Context) error {
+	members, err := p.c.DB.Members(ctx, p.repository.ID)
 	if err != nil {
 		return err
 	}
 	slices.Sort(p.named)
 	dropped, _ := difference(members, p.named)
-	if !mirror {
+	if !p.mirror {
 		p.unchanged += len(dropped)
 		return nil
 	}

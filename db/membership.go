@@ -246,5 +246,9 @@ func (tx *Tx) notATree(ctx context.Context, r *content.Repository, file string) 
 		r.ID, file+"/", file+"0"); err != nil {
 		return err
 	}
+	return fileBelowFile(r, file, below)
+}
+
+func fileBelowFile(r *content.Repository, file, below string) error {
 	return fault.New(fault.Conflict, "repository %q would have a file at %.200q and another below it, at %.200q: it can have only one of them", r.Name, file, below)
 }

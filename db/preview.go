@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"ream/content"
 	"ream/page"
@@ -130,4 +131,49 @@ func (q *queries) MembersAt(ctx context.Context, id content.RepositoryID, paths 
 		units[i] = r.unit()
 	}
 	return units, nil
+}
+
+// CheckTree fails with fault.Conflict if a repository's newest version has a file at
+// a path that one of some paths lies below, or one below such a path, as making a
+// version would that adds files there. What they are to each other is not looked at.
+func (q *queries) CheckTree(ctx context.Context, r *content.Repository, paths []string) error {
+	var dirs []string
+	under := map[string]string{} // directories, with the first path below each
+	for _, path := range paths {
+		for i := strings.LastIndexByte(path, '/'); i > 0; i = strings.LastIndexByte(path[:i], '/') {
+			first, seen := under[path[:i]]
+			if seen && first <= path {
+				break // so it is for those above
+			}
+			if !seen {
+				dirs = append(dirs, path[:i])
+			}
+			under[path[:i]] = path
+		}
+	}
+	var clash struct {
+		File  string `db:"path"`
+		Below string `db:"below"`
+	}
+	found, err := q.found(ctx, &clash.File, `SELECT path FROM membership WHERE repository_id = ? AND removed IS NULL AND `+q.d.in("path")+` ORDER BY path LIMIT 1`,
+		r.ID, list(q.d, dirs))
+	clash.Below = under[clash.File]
+	if err == nil && !found {
+		rows := make([]pathRow, len(paths))
+		for i, path := range paths {
+			rows[i].Path = path
+		}
+		// In this form, PostgreSQL looks up what is below each, however few members it believes in.
+		found, err = q.found(ctx, &clash, `SELECT path, below FROM (SELECT x.path, (SELECT m.path FROM membership m
+			WHERE m.repository_id = ? AND m.path > x.path || '/' AND m.path < x.path || '0' AND m.removed IS NULL ORDER BY m.path LIMIT 1) AS below
+			FROM `+q.d.rows("x", "path text")+`) c WHERE below IS NOT NULL ORDER BY path LIMIT 1`, r.ID, encode(rows))
+	}
+	if err != nil || !found {
+		return err
+	}
+	return fileBelowFile(r, clash.File, clash.Below)
+}
+
+type pathRow struct {
+	Path string `json:"path"`
 }

@@ -194,14 +194,25 @@ func versionRefused(l library) {
 			base = l.version(other, l.store(tt.before...), nil).ID
 		}
 		added := l.store(tt.added...)
-		l.fails(fault.Conflict, fmt.Sprintf("repository %q would have %s: it can have only one of them", other.Name, tt.want), func(tx *db.Tx) error {
+		want := fmt.Sprintf("repository %q would have %s: it can have only one of them", other.Name, tt.want)
+		l.fails(fault.Conflict, want, func(tx *db.Tx) error {
 			_, err := tx.CreateVersion(l.ctx(), other, base, added, nil)
 			return err
 		})
-		// What has left is in nobody's way, and neither is what only begins alike.
-		if tt.before != nil {
-			l.version(other, added, l.store(tt.before...))
+		if tt.before == nil {
+			continue
 		}
+		paths := make([]string, len(tt.added))
+		for i, u := range tt.added {
+			paths[i] = u.Path
+		}
+		wantFault(l.t, l.CheckTree(l.ctx(), other, paths), fault.Conflict, want)
+		// What has left is in nobody's way, and neither is what only begins alike.
+		l.version(other, nil, l.store(tt.before...))
+		if err := l.CheckTree(l.ctx(), other, paths); err != nil {
+			l.t.Errorf("%s, once what was there has left: %v", paths, err)
+		}
+		l.version(other, added, nil)
 	}
 	if err := l.InTx(l.ctx(), create(second.ID, 999)); err == nil {
 		l.t.Error("a version took a unit that does not exist")
