@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -72,6 +73,82 @@ func TestMirrorIntoS3(t *testing.T) {
 				}
 				if elsewhere := strings.HasPrefix(response.Request.URL.String(), s3.Endpoint); elsewhere != (tt.sent && extra != "") {
 					t.Errorf("%s with %q: came from the bucket: %t", tt.method, tt.header, elsewhere)
+				}
+			}
+		})
+	}
+}
+
+// TestRedirectedByAToken has a distribution that needs a token, and a bucket that
+// clients are sent to, which refuses requests with other credentials than those
+// in the address, as Amazon's does.
+func TestRedirectedByAToken(t *testing.T) {
+	t.Parallel()
+	s3 := blobtest.StartS3(t)
+	for _, tt := range []struct {
+		name, host string
+		sent       bool // to the bucket: many clients would take their token along to another port of the same host
+	}{{"another host", "localhost", true}, {"the same host", "127.0.0.1", false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			behind := s3.Behind(t, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if r.URL.Query().Has("X-Amz-Signature") && r.Header.Get("Authorization") != "" {
+					t.Errorf("the bucket is told %.10q", r.Header.Get("Authorization"))
+					http.Error(w, "<Error><Code>InvalidArgument</Code></Error>", http.StatusBadRequest)
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+			bucket := s3.Bucket(t)
+			p := startOn(t, tt.sent, "--storage", strings.Replace(behind.Location(bucket), "127.0.0.1", tt.host, 1)+"&redirect=true")
+			file := bytesOf(200_000)
+			r := p.repository("r", newUpstream(t, map[string][]byte{"large": file}).URL+"/PULP_MANIFEST")
+			p.distribute("d", r, "TOKEN")
+			if got := p.follow(p.mirror("r")); got.State != "COMPLETED" {
+				t.Fatalf("mirror: got %+v %+v", got, got.Error)
+			}
+			gone, revoked := p.newToken(`name: "gone", role: READER`)
+			query[any](p, `mutation($i: ID!) { revokeToken(id: $i) { id } }`, map[string]any{"i": gone})
+			_, secret := p.newToken(`name: "ci", role: READER`)
+			for _, refused := range [][]string{nil, {"Authorization", "Bearer " + revoked}, {"Authorization", basicOf("guessed")}} {
+				if got := p.exchange("GET", "/content/d/large", refused...); got.StatusCode != 401 || got.Header.Get("Location") != "" {
+					t.Errorf("with %.20q: got %s and %q", refused, got.Status, got.Header.Get("Location"))
+				}
+			}
+			for way, authorization := range map[string]string{"bearer": "Bearer " + secret, "basic": basicOf(secret)} {
+				response, body, err := p.ask("GET", "/content/d/large", "Authorization", authorization)
+				if elsewhere := response.Request.URL.Hostname() == "localhost"; err != nil || !bytes.Equal(body, file) || elsewhere != tt.sent {
+					t.Errorf("%s: got %s, %d bytes from %s, %v", way, response.Status, len(body), response.Request.URL.Host, err)
+				}
+				curl := map[string][]string{"bearer": {"--oauth2-bearer", secret}, "basic": {"--user", "whoever:" + secret}}[way]
+				if got := p.curl("/content/d/large", append(curl, "--location")...); !strings.HasSuffix(got.body, "\r\n\r\n"+string(file)) && got.body != string(file) {
+					t.Errorf("%s, by curl: got %d, %d bytes", way, got.status, len(got.body))
+				}
+				if !tt.sent {
+					continue
+				}
+				redirected := p.exchange("GET", "/content/d/large", "Authorization", authorization)
+				to, err := redirected.Location()
+				if err != nil || redirected.StatusCode != 307 || redirected.Header.Get("Cache-Control") != "no-store" || redirected.Header.Get("ETag") != "" || strings.Contains(to.String(), secret) {
+					t.Fatalf("%s: got %s to %v, with %v", way, redirected.Status, to, redirected.Header)
+				}
+				// The address is all that the bucket wants, and no cache may give to others what it led to.
+				if seconds, err := strconv.Atoi(to.Query().Get("X-Amz-Expires")); err != nil || seconds > 900 {
+					t.Errorf("the address is good for %d seconds, %v", seconds, err)
+				}
+				for _, signed := range []bool{true, false} {
+					if !signed {
+						to.RawQuery = ""
+					}
+					response, err := http.Get(to.String())
+					if err != nil {
+						t.Fatal(err)
+					}
+					got, err := io.ReadAll(response.Body)
+					response.Body.Close()
+					if caching := response.Header.Get("Cache-Control"); err != nil || bytes.Equal(got, file) != signed || signed && caching != "private, no-cache" || !signed && response.StatusCode != 403 {
+						t.Errorf("signed %t: got %s, %d bytes, %q, %v", signed, response.Status, len(got), caching, err)
+					}
 				}
 			}
 		})

@@ -161,7 +161,7 @@ func (s *S3) Redirect(ctx context.Context, sha256, contentType string) (string, 
 	}
 	u, err := s.store.PresignedGetObject(ctx, s.bucket, s.key(sha256), 15*time.Minute, url.Values{
 		"response-content-type":  {contentType},
-		"response-cache-control": {"no-cache"},
+		"response-cache-control": {"private, no-cache"}, // the address is one client's, perhaps by its token
 	})
 	if err != nil {
 		return "", refused(ctx, "address a blob", err)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync"
 )
 
@@ -106,12 +108,16 @@ func mayRedirect(r *http.Request, f *file) bool {
 	return part || !isConditional(r.Header)
 }
 
-// serveElsewhere sends the client to where it can get the file by itself.
-func (h *Handler) serveElsewhere(w http.ResponseWriter, r *http.Request, f *file) {
+// serveElsewhere sends the client to where it can get the file by itself. It
+// reports false, and answers nothing, if the client might take its token along.
+func (h *Handler) serveElsewhere(w http.ResponseWriter, r *http.Request, f *file) bool {
 	address, err := h.redirect(r.Context(), f.sha256, f.contentType[0])
 	if err != nil {
 		h.fail(w, r, notToBlame(f, err))
-		return
+		return true
+	}
+	if r.Header["Authorization"] != nil && isWithin(address, r.Host) {
+		return false
 	}
 	header := w.Header()
 	for _, name := range []string{"Etag", "Last-Modified"} {
@@ -121,4 +127,18 @@ func (h *Handler) serveElsewhere(w http.ResponseWriter, r *http.Request, f *file
 	header.Set("Cache-Control", "no-store")
 	header.Set("Location", address)
 	w.WriteHeader(http.StatusTemporaryRedirect)
+	return true
+}
+
+// isWithin reports whether an address is on a host, whatever the port, or one
+// whose name is below its name. Many clients send credentials that they have for
+// the host there as well, where they are nobody's business, and which a store refuses.
+func isWithin(address, host string) bool {
+	to, err := url.Parse(address)
+	if err != nil {
+		return true
+	}
+	from := strings.ToLower((&url.URL{Host: host}).Hostname())
+	name := strings.ToLower(to.Hostname())
+	return name == from || strings.HasSuffix(name, "."+from)
 }

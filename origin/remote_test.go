@@ -182,6 +182,25 @@ func TestRedirect(t *testing.T) {
 		checkHeader(t, w, "Last-Modified", "")
 	}
 
+	// A token stays with whom it is for: the store is at 127.0.0.1.
+	for host, status := range map[string]int{"127.0.0.1": 200, "127.0.0.1:8080": 200, "0.0.1": 200, "LOCALHOST:80": 307, "7.0.0.1": 307, "[::1]:80": 307, "": 307} {
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/content/debian/stable/l.deb", nil)
+		r.Host = host
+		for _, authorization := range []string{"", "Bearer x"} {
+			want := status
+			if authorization == "" {
+				want = 307
+			} else {
+				r.Header.Set("Authorization", authorization)
+			}
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			if w.Code != want {
+				t.Errorf("asked at %q with %q: got %d, want %d", host, authorization, w.Code, want)
+			}
+		}
+	}
+
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	for part, want := range map[string]string{"": large, "bytes=3-5": "345"} {

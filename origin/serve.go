@@ -80,8 +80,7 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file, cac
 	if h.demand != nil && !f.stored.Load() && h.serveDemanded(w, r, f) {
 		return
 	}
-	if h.redirect != nil && mayRedirect(r, f) {
-		h.serveElsewhere(w, r, f)
+	if h.redirect != nil && mayRedirect(r, f) && h.serveElsewhere(w, r, f) {
 		return
 	}
 	header["Content-Type"] = f.contentType
