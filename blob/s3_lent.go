@@ -15,8 +15,10 @@ type lending struct{ *http.Transport }
 // maxRefusal bounds what a store says about a request that it refuses.
 const maxRefusal = 1 << 20
 
+// RoundTrip carries out a request. It blocks until it is answered, and if that is
+// by a refusal, until all of the refusal is here.
 func (t lending) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body == nil {
+	if r.Body == nil || r.Body == http.NoBody {
 		return t.Transport.RoundTrip(r)
 	}
 	body := &lent{ReadCloser: r.Body}

@@ -16,21 +16,21 @@ import (
 // look asks what is known of an object. It reports false if there is none; if
 // the bucket is missing, that is an error.
 func (s *S3) look(ctx context.Context, doing, key string) (info minio.ObjectInfo, found bool, err error) {
-	if info, err = s.store.StatObject(ctx, s.bucket, key, minio.StatObjectOptions{}); err == nil {
-		return info, true, nil
-	}
+	info, err = s.store.StatObject(ctx, s.bucket, key, minio.StatObjectOptions{})
 	if isMissing(err) {
 		// The answer has no body, which alone would tell what is missing.
 		var body io.ReadCloser
-		if body, _, _, err = s.store.GetObject(ctx, s.bucket, key, minio.GetObjectOptions{}); err == nil {
-			body.Close()
-			return s.look(ctx, doing, key) // it has come just now
+		if body, info, _, err = s.store.GetObject(ctx, s.bucket, key, minio.GetObjectOptions{}); err == nil {
+			body.Close() // it has come just now
 		}
 	}
 	if isMissing(err) {
 		return info, false, nil
 	}
-	return info, false, refused(ctx, doing, err)
+	if err != nil {
+		return info, false, refused(ctx, doing, err)
+	}
+	return info, true, nil
 }
 
 // get asks for a part of a blob.
