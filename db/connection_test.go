@@ -92,3 +92,21 @@ func TestProcessThatStandsStillBlocksNobody(t *testing.T) {
 		t.Errorf("got %+v, %v, want the two tasks of the others", q, err)
 	}
 }
+
+// TestCloseWhatIsLost closes a database whose server has gone: there is nothing
+// left that could fail.
+func TestCloseWhatIsLost(t *testing.T) {
+	t.Parallel()
+	proxy, address := dbtest.NewProxy(t, dbtest.PostgresAddress(t))
+	d, err := db.Open(t.Context(), address, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.TasksByID(t.Context(), []task.ID{1}); err != nil { // which prepares a statement
+		t.Fatal(err)
+	}
+	proxy.Refuse()
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -180,16 +181,17 @@ func (db *DB) openSQLite(path string) error {
 	return nil
 }
 
-// Close closes the database. Nothing may use it any more.
+// Close closes the database. Nothing may use it any more. A connection that is
+// lost is closed.
 func (db *DB) Close() error {
-	err := errors.Join(db.known.close(), db.reading.known.close(), db.readers.Close())
+	errs := []error{db.known.close(), db.reading.known.close(), db.readers.Close()}
 	if db.writer != db.readers {
-		err = errors.Join(err, db.writer.Close())
+		errs = append(errs, db.writer.Close())
 	}
 	if db.lock != nil {
-		err = errors.Join(err, db.lock.Close())
+		errs = append(errs, db.lock.Close())
 	}
-	return err
+	return errors.Join(slices.DeleteFunc(errs, db.d.lost)...)
 }
 
 // Ping reports whether the database answers.
