@@ -13,19 +13,27 @@ type Answer struct {
 	Took   time.Duration
 }
 
+// exchange is what each request and its answer need, as one piece of memory.
+type exchange struct {
+	Recorder
+	identified
+	header [1]string
+}
+
 // Handler gives each request an id: the one in its X-Request-Id, unless that is
 // unfit, or a new one. Once a request is answered it logs it at the debug level,
 // without its query, which may hold secrets, and calls answered.
 func Handler(next http.Handler, log *slog.Logger, answered func(*http.Request, Answer)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
-		id := r.Header.Get(Header)
-		if !isSane(id) {
-			id = NewID()
+		id := NewID()
+		if sent := r.Header[Header]; len(sent) > 0 && isSane(sent[0]) {
+			id = sent[0]
 		}
-		w.Header().Set(Header, id)
-		r = r.WithContext(WithID(r.Context(), id))
-		recorder, panics := Record(w), true
+		x := &exchange{Recorder{ResponseWriter: w}, identified{r.Context(), id}, [1]string{id}}
+		w.Header()[Header] = x.header[:]
+		r = r.WithContext(&x.identified)
+		recorder, panics := &x.Recorder, true
 		defer func() {
 			a := Answer{recorder.Status(), recorder.Bytes(), time.Since(began)}
 			if panics && recorder.status == 0 {

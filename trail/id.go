@@ -19,10 +19,22 @@ const maxID = 64
 
 type idKey struct{}
 
-// WithID returns a context of the request with that id.
-func WithID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, idKey{}, id)
+// identified is a context of the request with an id.
+type identified struct {
+	context.Context
+	id string
 }
+
+// Value is the id for its key, and otherwise what the context within has.
+func (c *identified) Value(key any) any {
+	if key == (idKey{}) {
+		return c.id
+	}
+	return c.Context.Value(key)
+}
+
+// WithID returns a context of the request with that id.
+func WithID(ctx context.Context, id string) context.Context { return &identified{ctx, id} }
 
 // ID is the id of the request that ctx belongs to; empty if it belongs to none.
 func ID(ctx context.Context) string {
