@@ -33,6 +33,7 @@ type Metrics struct {
 	restSeconds       *prometheus.HistogramVec
 	contentRequests   *prometheus.CounterVec
 	contentBytes      *prometheus.CounterVec
+	usual             map[int]sent // by the statuses that most requests for content are answered with
 	taskRuns          *prometheus.CounterVec
 	taskSeconds       *prometheus.HistogramVec
 	taskWaits         *prometheus.HistogramVec
@@ -54,6 +55,10 @@ func New(version string, log *slog.Logger) *Metrics {
 	m.restSeconds = m.histogram("ream_rest_request_duration_seconds", "How long requests to the REST API took, without the time for which clients asked to wait.", quick, "route")
 	m.contentRequests = m.counter("ream_content_requests_total", "Requests for published content, by status.", "status")
 	m.contentBytes = m.counter("ream_content_sent_bytes_total", "Bytes of published content that were sent, by the status of the answer.", "status")
+	m.usual = map[int]sent{}
+	for _, status := range []int{http.StatusOK, http.StatusPartialContent, http.StatusNotModified, http.StatusNotFound} {
+		m.usual[status] = m.sent(status)
+	}
 	m.taskRuns = m.counter("ream_task_runs_total", "Runs of tasks that ended in this process, by kind and the state that the task came to; WAITING if it was returned to the queue.", "kind", "state")
 	m.taskSeconds = m.histogram("ream_task_duration_seconds", "How long runs of tasks took in this process, by kind and the state that the task came to.", long, "kind", "state")
 	m.taskWaits = m.histogram("ream_task_wait_seconds", "How long tasks waited before they were started for the first time in this process.", long, "kind")
@@ -112,9 +117,21 @@ func (m *Metrics) Answered(route, method string, status int, took time.Duration)
 
 // Sent counts a request for published content.
 func (m *Metrics) Sent(status int, bytes int64) {
+	s, ok := m.usual[status]
+	if !ok {
+		s = m.sent(status)
+	}
+	s.requests.Inc()
+	s.bytes.Add(float64(bytes))
+}
+
+// sent counts the requests for content that are answered with a status. Finding
+// it takes longer than counting.
+type sent struct{ requests, bytes prometheus.Counter }
+
+func (m *Metrics) sent(status int) sent {
 	text := strconv.Itoa(status)
-	m.contentRequests.WithLabelValues(text).Inc()
-	m.contentBytes.WithLabelValues(text).Add(float64(bytes))
+	return sent{m.contentRequests.WithLabelValues(text), m.contentBytes.WithLabelValues(text)}
 }
 
 // Started counts how long a task waited.
