@@ -11,7 +11,7 @@ import (
 // collected for every few megabytes, and a large one, of ten thousand
 // subscribers say, would be three times as large as it has to be.
 const (
-	garbageBytes = 48 << 20
+	garbageBytes = 32 << 20
 	leastPercent = 50
 	mostPercent  = 500
 )
