@@ -1,8 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { joined, kept, most, next, nothing, type Page, places, type Stretch } from './stretch';
-
-const size = 100;
+import { edge, joined, kept, most, next, nothing, type Page, places, size, type Stretch } from './stretch';
 
 /** A server with a list of so many items, which reads what is wanted. */
 function server(total: number) {
@@ -93,4 +91,14 @@ test('a list that is longer than can be drawn has both its ends', () => {
   expect(places(stretch, 1_000_000)).toBe(most);
   [stretch] = look(stretch, 1_000_000, 1_000_000, most - 20, most - 1);
   expect([shown(stretch, most - 1), places(stretch, 1_000_000)]).toEqual([999_999, most]);
+});
+
+test('whoever looks at an end of a list sees it anew with one page, however much of it was read', () => {
+  let [stretch] = look(nothing, 9, 9, 0, 8);
+  [stretch] = look(stretch, 12, 12, 0, 8); // three more came, not all of which belong at the end
+  expect([stretch.pages.length, edge(stretch, 0, 11)]).toEqual([2, 'first']);
+  [stretch] = look(nothing, 100_000, 100_000, 0, 20);
+  expect([edge(stretch, 0, 20), edge(stretch, 90, 110)]).toEqual(['first', undefined]);
+  [stretch] = look(stretch, 100_000, 100_000, 99_980, 99_999);
+  expect([edge(stretch, 99_980, 99_999), edge(stretch, 99_890, 99_910)]).toEqual(['last', undefined]);
 });

@@ -20,6 +20,9 @@ export type Stretch<T> = {
 /** What can be read next: the list's first or last page, or the page before or after the stretch. */
 export type Next = 'first' | 'last' | 'before' | 'after';
 
+/** How many items are read at a time. */
+export const size = 100;
+
 /** Items that lie beyond what is looked at, and are read all the same. */
 const margin = 20;
 
@@ -57,6 +60,12 @@ export function next<T>(stretch: Stretch<T>, expected: number, from: number, to:
   // What is in sight of the stretch is reached from there.
   return ways.map(([way, distance]): [Next, number] => [way, way === 'after' || way === 'before' ? Math.max(distance, 0) : distance + 2 * margin])
     .toSorted(([, a], [, b]) => a - b)[0]?.[0];
+}
+
+/** The page, at an end of the list, in which everything lies that is in sight: who reads it anew sees who joined and left. */
+export function edge<T>(stretch: Stretch<T>, from: number, to: number): 'first' | 'last' | undefined {
+  if (to < size) return 'first';
+  if (stretch.pages.at(-1)?.pageInfo.hasNextPage === false && from >= stretch.start + length(stretch) - size) return 'last';
 }
 
 /** The stretch with a page that was read, in a list that is said to have so many items. */

@@ -1,13 +1,11 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 
 import { connection } from './client';
-import { joined, type Next, next, nothing, type Page, places, replaced, type Stretch } from './stretch';
+import { edge, joined, type Next, next, nothing, type Page, places, replaced, size, type Stretch } from './stretch';
 import { useStore } from './store';
 
 /** What a page of a connection is asked for by. */
 export type Asked = { first?: number; after?: string; last?: number; before?: string };
-
-const size = 100;
 
 function asked<T>({ pages }: Stretch<T>, read: Next): Asked {
   switch (read) {
@@ -29,8 +27,8 @@ export type Look<T> = {
   error?: unknown;
   /** By how many places the items were moved in all. */
   moved: number;
-  /** Whether no more than one page was read. */
-  short: boolean;
+  /** Whether all that is in sight lies in the first or the last page, so that a reload shows who joined and left. */
+  atEdge: boolean;
   look: (from: number, to: number) => void;
   reload: () => void;
   replace: (newer: readonly T[]) => void;
@@ -45,27 +43,31 @@ export function useStretch<T extends { id: string }>(read: (asked: Asked) => Pro
   const [seen, setSeen] = useState({ from: 0, to: 0 });
   const [error, setError] = useState<unknown>();
   const [busy, setBusy] = useState(false);
-  const run = useRef(0); // of which reads that are overtaken know nothing
+  const reading = useRef<symbol>(undefined); // the read that counts: those that it overtook change nothing
 
   const load = useCallback(async (from: Stretch<T>, what: Next, expected: number) => {
-    const mine = ++run.current;
+    const mine = Symbol(what);
+    reading.current = mine;
     setBusy(true);
     try {
       const page = await read(asked(from, what));
-      if (mine !== run.current) return;
+      if (mine !== reading.current) return;
       setError(undefined);
       setStretch((before) => joined(before, what, page, expected));
     } catch (problem) {
-      if (mine === run.current) setError(problem);
+      if (mine === reading.current) setError(problem);
     } finally {
-      if (mine === run.current) setBusy(false);
+      if (mine === reading.current) {
+        reading.current = undefined;
+        setBusy(false);
+      }
     }
   }, [read]);
-  useEffect(() => () => { run.current++; }, []);
+  useEffect(() => () => { reading.current = undefined; }, []);
 
   const wanted = error === undefined && !busy ? next(stretch, expected, seen.from, seen.to) : undefined;
   useEffect(() => {
-    if (wanted !== undefined) void load(stretch, wanted, expected);
+    if (wanted !== undefined && reading.current === undefined) void load(stretch, wanted, expected);
     // The same page is wanted for as long as the stretch is the same.
   }, [wanted, stretch]);
 
@@ -73,10 +75,8 @@ export function useStretch<T extends { id: string }>(read: (asked: Asked) => Pro
   const at = useCallback((place: number) => items[place - stretch.start], [items, stretch.start]);
   const look = useCallback((from: number, to: number) => setSeen((before) => before.from === from && before.to === to ? before : { from, to }), []);
   const replace = useCallback((newer: readonly T[]) => setStretch((before) => replaced(before, newer)), []);
-  const reload = useCallback(() => {
-    const fromEnd = stretch.pages.length === 1 && stretch.pages[0]!.pageInfo.hasPreviousPage && !stretch.pages[0]!.pageInfo.hasNextPage;
-    void load(stretch, fromEnd ? 'last' : 'first', expected);
-  }, [load, stretch, expected]);
+  const end = edge(stretch, seen.from, seen.to);
+  const reload = useCallback(() => void load(stretch, end ?? 'first', expected), [load, stretch, end, expected]);
 
   // What could not be read while the server was away is read when it is back.
   const present = useStore(connection) === 'open';
@@ -85,5 +85,5 @@ export function useStretch<T extends { id: string }>(read: (asked: Asked) => Pro
     if (present && failed) reload();
     // Only the server's return counts: an error that comes while it is there would come again.
   }, [present]);
-  return { count: places(stretch, expected), at, loading: busy || stretch.pages.length === 0, known: items.length > 0, error, moved: stretch.moved, short: stretch.pages.length <= 1, look, reload, replace };
+  return { count: places(stretch, expected), at, loading: busy || stretch.pages.length === 0, known: items.length > 0, error, moved: stretch.moved, atEdge: end !== undefined, look, reload, replace };
 }

@@ -46,7 +46,7 @@ export function Members({ group, states, finished, revision, total, listed }: Pr
   // Whoever looks at the beginning or the end of a filtered list sees who joins and leaves it.
   const filtered = states !== undefined || finished !== undefined;
   useSteady(revision, 1000, async () => {
-    if (filtered && list.short) return list.reload();
+    if (filtered && list.atEdge) return list.reload();
     const ids: string[] = [];
     for (let place = shown.current.from; place <= shown.current.to && ids.length < 100; place++) {
       const member = list.at(place);
