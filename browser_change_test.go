@@ -265,6 +265,15 @@ func TestPagesByKeyboard(t *testing.T) {
 	b.key("\r")
 	b.until(shows("main", "Nothing is served yet") + ` && document.activeElement === document.querySelector('main')`)
 
+	// What is busy for a while keeps the focus.
+	b.do(chromedp.Navigate(p.address + "/schedules"))
+	b.until(shows("main", "purge the history"))
+	b.tabTo(opener("Pause: purge history"))
+	for _, next := range []string{"Resume: purge history", "Pause: purge history"} {
+		b.key("\r")
+		b.until(focused(opener(next)))
+	}
+
 	// On a telephone the menu is gone through once it is open.
 	b.do(chromedp.EmulateViewport(360, 740))
 	b.do(chromedp.Navigate(p.address + "/published"))
@@ -361,9 +370,11 @@ func TestPagesOfManyMembers(t *testing.T) {
 	}
 	b.key(kb.End)
 	b.until(row(100_000))
-	for _, place := range []int{99_990, 99_985, 99_980} {
+	for range 3 {
+		before := eval[float64](b, `document.querySelector('.members').scrollTop`)
 		b.key(kb.PageUp)
-		b.until(row(place))
+		b.until(fmt.Sprintf(`document.querySelector('.members').scrollTop < %v`, before) +
+			` && [...document.querySelectorAll('.member')].every((e) => e.dataset.member === 'task-' + e.ariaPosInSet)`)
 	}
 	b.key(kb.Home)
 	b.until(row(1))

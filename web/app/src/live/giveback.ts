@@ -13,3 +13,13 @@ export function useGiveBack(within: RefObject<Element | null>) {
     };
   }, []);
 }
+
+/** Hands the focus on to the page when a button goes away that has it: the keyboard goes on there, and not at its very beginning. */
+export function usePassOn(button: RefObject<Element | null>) {
+  useLayoutEffect(() => {
+    const own = button.current;
+    return () => {
+      if (document.activeElement === own) document.querySelector('main')?.focus();
+    };
+  }, []);
+}

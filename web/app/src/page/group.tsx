@@ -1,8 +1,9 @@
 import { useMutation } from '@apollo/client/react';
-import { Button, SegmentedControl, Skeleton } from '@mantine/core';
+import { SegmentedControl, Skeleton } from '@mantine/core';
 import { useLocation, useSearchParams } from 'wouter';
 
 import { CancelDocument, GroupDocument, type GroupSubscription, RetryDocument } from '../api.gen';
+import { BusyButton } from '../part/busybutton';
 import { Members } from '../part/members';
 import { Numbers } from '../part/numbers';
 import { Problem } from '../part/problem';
@@ -77,11 +78,11 @@ function Actions({ group }: { group: Group }) {
   return (
     <>
       {!group.finished && (
-        <Button color="var(--state-failed)" variant="outline" loading={canceling.loading} disabled={group.state === 'CANCELING'}
-          onClick={() => void cancel({ variables: { id: group.id } }).catch(() => undefined)}>Cancel</Button>
+        <BusyButton color="var(--state-failed)" variant="outline" busy={canceling.loading || group.state === 'CANCELING'}
+          onClick={() => void cancel({ variables: { id: group.id } }).catch(() => undefined)}>Cancel</BusyButton>
       )}
       {group.finished && unsuccessful > 0 && (
-        <Button loading={retrying.loading} onClick={() => void again().catch(() => undefined)}>Retry {several(unsuccessful, 'member')}</Button>
+        <BusyButton busy={retrying.loading} onClick={() => void again().catch(() => undefined)}>Retry {several(unsuccessful, 'member')}</BusyButton>
       )}
       {problem && <Problem error={problem} />}
     </>

@@ -1,5 +1,5 @@
 import { useApolloClient, useMutation } from '@apollo/client/react';
-import { Button, Code, NumberInput, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
+import { Code, NumberInput, PasswordInput, Stack, Text, TextInput } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { useEffect, useState } from 'react';
 import { useLocation } from 'wouter';
@@ -7,6 +7,7 @@ import { useLocation } from 'wouter';
 import { CreateRemoteDocument, CreateRepositoryDocument, DeleteRemoteDocument, DeleteRepositoryDocument, MirrorDocument, type Policy, ProbeDocument, type ProbeMutation } from '../api.gen';
 import { useForm } from '../live/form';
 import { useMay } from '../live/viewer';
+import { BusyButton } from '../part/busybutton';
 import { Empty } from '../part/empty';
 import { PolicyChoice } from '../part/policy';
 import { explain, fieldProblem, FormProblem } from '../part/problem';
@@ -119,7 +120,7 @@ function Wizard() {
           </Stack>
         </details>
         <FormProblem error={error} fields={fields} />
-        <Button type="submit" disabled={!found || name === '' || path === ''} loading={busy}>Mirror it</Button>
+        <BusyButton type="submit" busy={busy} disabled={!found || name === '' || path === ''}>Mirror it</BusyButton>
       </Stack>
     </form>
   );

@@ -7,6 +7,7 @@ import { CreateScheduleDocument, DeleteScheduleDocument, FireScheduleDocument, P
 import { useLiveList } from '../live/list';
 import { useMay } from '../live/viewer';
 import { State } from '../part/bar';
+import { BusyButton } from '../part/busybutton';
 import { ConfirmButton } from '../part/confirm';
 import { Empty } from '../part/empty';
 import { FormActions } from '../part/formactions';
@@ -67,10 +68,10 @@ function Line({ schedule, may, reload }: { schedule: ScheduleLineFragment; may: 
         <span className="grow"><strong>{schedule.name}</strong>: {operation(schedule)}</span>
         {may && (
           <>
-            <Button size="compact-sm" variant="default" loading={firing.loading} aria-label={`Do it now: ${schedule.name}`}
-              onClick={() => void fire({ variables: { id: schedule.id } }).then(({ data }) => data && go(addressOf(data.fireSchedule.id)), () => undefined)}>Do it now</Button>
-            <Button size="compact-sm" variant="default" loading={pausing.loading} aria-label={`${schedule.paused ? 'Resume' : 'Pause'}: ${schedule.name}`}
-              onClick={() => then(pause({ variables: { id: schedule.id, paused: !schedule.paused } }), reload)}>{schedule.paused ? 'Resume' : 'Pause'}</Button>
+            <BusyButton size="compact-sm" variant="default" busy={firing.loading} aria-label={`Do it now: ${schedule.name}`}
+              onClick={() => void fire({ variables: { id: schedule.id } }).then(({ data }) => data && go(addressOf(data.fireSchedule.id)), () => undefined)}>Do it now</BusyButton>
+            <BusyButton size="compact-sm" variant="default" busy={pausing.loading} aria-label={`${schedule.paused ? 'Resume' : 'Pause'}: ${schedule.name}`}
+              onClick={() => then(pause({ variables: { id: schedule.id, paused: !schedule.paused } }), reload)}>{schedule.paused ? 'Resume' : 'Pause'}</BusyButton>
             <ConfirmButton label="Delete" name={`Delete ${schedule.name}`} question="Really delete it?" onConfirm={() => then(remove({ variables: { id: schedule.id } }), reload)} />
           </>
         )}

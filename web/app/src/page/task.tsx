@@ -1,11 +1,12 @@
 import { useMutation } from '@apollo/client/react';
-import { Alert, Anchor, Button, Skeleton, Table, Text } from '@mantine/core';
+import { Alert, Anchor, Skeleton, Table, Text } from '@mantine/core';
 import { useLocation } from 'wouter';
 
 import { CancelDocument, RetryDocument, TaskDocument, type TaskSubscription } from '../api.gen';
 import { useFrames } from '../live/frames';
 import { useMay } from '../live/viewer';
 import { Line, State } from '../part/bar';
+import { BusyButton } from '../part/busybutton';
 import { Numbers } from '../part/numbers';
 import { Problem } from '../part/problem';
 import { remedy, waitsFor } from '../part/state';
@@ -164,11 +165,11 @@ function Actions({ task }: { task: Task }) {
   return (
     <>
       {!task.finished && (
-        <Button color="var(--state-failed)" variant="outline" loading={canceling.loading} disabled={task.state === 'CANCELING'}
-          onClick={() => void cancel({ variables: { id: task.id } }).catch(() => undefined)}>Cancel</Button>
+        <BusyButton color="var(--state-failed)" variant="outline" busy={canceling.loading || task.state === 'CANCELING'}
+          onClick={() => void cancel({ variables: { id: task.id } }).catch(() => undefined)}>Cancel</BusyButton>
       )}
       {task.finished && task.state !== 'COMPLETED' && (
-        <Button loading={retrying.loading} onClick={() => void again().catch(() => undefined)}>Retry</Button>
+        <BusyButton busy={retrying.loading} onClick={() => void again().catch(() => undefined)}>Retry</BusyButton>
       )}
       {problem && <Problem error={problem} />}
     </>

@@ -1,10 +1,11 @@
 import { useMutation } from '@apollo/client/react';
-import { Alert, Button, Checkbox, NativeSelect, Stack, Table, Text, TextInput } from '@mantine/core';
+import { Alert, Checkbox, NativeSelect, Stack, Table, Text, TextInput } from '@mantine/core';
 import { type SubmitEvent, useState } from 'react';
 
 import { CreateTokenDocument, RevokeTokenDocument, type Role, TokensDocument } from '../api.gen';
 import { useList } from '../live/list';
 import { useMay } from '../live/viewer';
+import { BusyButton } from '../part/busybutton';
 import { Copyable } from '../part/code';
 import { ConfirmButton } from '../part/confirm';
 import { Empty } from '../part/empty';
@@ -97,7 +98,7 @@ function NewToken({ onMade }: { onMade: (secret: string) => void }) {
         {role !== 'ADMIN' && <TextInput label="Only repositories with these labels" description="Such as env=prod,!old; all if left empty" value={labels} onChange={(event) => setLabels(event.currentTarget.value)} />}
         <NativeSelect label="Good for" value={days} onChange={(event) => setDays(event.currentTarget.value)} data={[{ value: '7', label: 'a week' }, { value: '90', label: '90 days' }, { value: '365', label: 'a year' }, { value: '', label: 'ever' }]} />
         {error && <Problem error={error} />}
-        <div><Button type="submit" loading={loading} disabled={name.trim() === ''}>Make it</Button></div>
+        <div><BusyButton type="submit" busy={loading} disabled={name.trim() === ''}>Make it</BusyButton></div>
       </Stack>
     </form>
   );

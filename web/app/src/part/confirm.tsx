@@ -1,16 +1,13 @@
 import { Button } from '@mantine/core';
-import { useLayoutEffect, useRef, useState } from 'react';
+import { useRef, useState } from 'react';
+
+import { usePassOn } from '../live/giveback';
 
 /** A button for what cannot be undone: it asks once more. Its name tells it from others like it. */
 export function ConfirmButton({ label, name, question, onConfirm }: { label: string; name?: string; question: string; onConfirm: () => void }) {
   const [asked, setAsked] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
-  useLayoutEffect(() => {
-    const own = button.current;
-    return () => { // with what was deleted; the keyboard goes on in the page, and not at its very beginning
-      if (document.activeElement === own) document.querySelector('main')?.focus();
-    };
-  }, []);
+  usePassOn(button); // it goes away with what was deleted
   const click = () => {
     setAsked(!asked);
     if (asked) onConfirm();

@@ -2,6 +2,7 @@ import { Button } from '@mantine/core';
 import { useRef } from 'react';
 
 import { useGiveBack } from '../live/giveback';
+import { BusyButton } from './busybutton';
 
 /** The buttons at the end of a form, which gives the focus back when it goes away. */
 export function FormActions({ label, busy, disabled, onCancel }: { label: string; busy: boolean; disabled?: boolean; onCancel?: () => void }) {
@@ -9,7 +10,7 @@ export function FormActions({ label, busy, disabled, onCancel }: { label: string
   useGiveBack(place);
   return (
     <div className="line" ref={place}>
-      <Button type="submit" loading={busy} disabled={disabled}>{label}</Button>
+      <BusyButton type="submit" busy={busy} disabled={disabled}>{label}</BusyButton>
       {onCancel && <Button variant="default" onClick={onCancel}>Cancel</Button>}
     </div>
   );

@@ -1,7 +1,8 @@
-import { Button, Skeleton } from '@mantine/core';
+import { Skeleton } from '@mantine/core';
 import type { ReactNode } from 'react';
 
 import type { Pages } from '../live/pages';
+import { BusyButton } from './busybutton';
 import { Problem } from './problem';
 
 /** A list that is read page by page, in whichever state it is: being read, empty, not to be had, or there. */
@@ -11,7 +12,7 @@ export function Listing<T>({ pages, empty, children }: { pages: Pages<T>; empty:
   return (
     <>
       {children(pages.items)}
-      {pages.hasMore && <Button mt="md" variant="default" loading={pages.loading} onClick={pages.more}>Show more</Button>}
+      {pages.hasMore && <BusyButton mt="md" variant="default" busy={pages.loading} onClick={pages.more}>Show more</BusyButton>}
     </>
   );
 }
