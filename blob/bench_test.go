@@ -58,7 +58,7 @@ func BenchmarkSHA256(b *testing.B) {
 
 // benchStage stages body, times times.
 func benchStage(b *testing.B, d *blob.Disk, body []byte, times int) blob.Staged {
-	w, err := d.Create()
+	w, err := d.CreateSized(int64(times * len(body)))
 	if err != nil {
 		b.Fatal(err)
 	}

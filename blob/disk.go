@@ -133,18 +133,22 @@ func (d *Disk) away(err error) error {
 
 // Create begins a blob. The writer must be finished or aborted. A full disk is
 // Unavailable, and so is one that is away.
-func (d *Disk) Create() (*Writer, error) { return d.CreateSmall(unknownSize) }
+func (d *Disk) Create() (*Writer, error) { return d.CreateSized(unknownSize) }
 
-// CreateSmall begins a blob that will have size bytes, and that the database
+// CreateSized begins a blob that will have size bytes, and that the database
 // does not name, as far as the caller knows. One of few bytes waits for its
-// Commit in memory. The rest is as with Create.
-func (d *Disk) CreateSmall(size int64) (*Writer, error) {
+// Commit in memory, and one of very many is written past the kernel's cache. The
+// rest is as with Create.
+func (d *Disk) CreateSized(size int64) (*Writer, error) {
 	mark := d.durable.mark()
 	w, err := d.create(size)
 	if err != nil {
 		return nil, d.away(err)
 	}
 	w.mark, w.synced = mark, d.durable.flushAll == nil
+	if size >= largeLeast {
+		w.large = newLarge(w.f)
+	}
 	return w, nil
 }
 

@@ -80,7 +80,7 @@ func openAny(ctx context.Context, location, staging string) (blobtest.Storage, e
 func storeBatch(ctx context.Context, s blobtest.Storage) (digests []string, err error) {
 	var staged []blob.Staged
 	for range 1 + rand.IntN(10) {
-		w, err := s.CreateSmall(rand.Int64N(2 * blob.SmallMost))
+		w, err := s.CreateSized(rand.Int64N(2 * blob.SmallMost))
 		if err != nil {
 			return nil, err
 		}

@@ -135,11 +135,11 @@ func (s *S3) key(sha256 string) string { return s.prefix + name(sha256) }
 
 // Create begins a blob. The writer must be finished or aborted. A full disk,
 // where blobs are staged, is Unavailable.
-func (s *S3) Create() (*Writer, error) { return s.CreateSmall(unknownSize) }
+func (s *S3) Create() (*Writer, error) { return s.CreateSized(unknownSize) }
 
-// CreateSmall begins a blob that will have size bytes, and which waits for its
+// CreateSized begins a blob that will have size bytes, and which waits for its
 // Commit in memory if that is little. The rest is as with Create.
-func (s *S3) CreateSmall(size int64) (*Writer, error) { return s.create(size) }
+func (s *S3) CreateSized(size int64) (*Writer, error) { return s.create(size) }
 
 // Open opens a blob of size bytes for reading. It asks the store for nothing
 // yet, but returns NotFound for what is no digest. Reading returns NotFound if

@@ -13,7 +13,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	defer d.Close()
 	const size = smallMost
 	stage := func(n byte) Staged {
-		w, err := d.CreateSmall(size)
+		w, err := d.CreateSized(size)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("in use: got %d bytes, want none", used)
 	}
 	for _, size := range []int64{-1, smallMost + 1} {
-		w, err := d.CreateSmall(size)
+		w, err := d.CreateSized(size)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -50,3 +50,16 @@ func startWriting(f *os.File, offset, length int64) {
 	// It is a hint: what matters is whether the file can be flushed.
 	_ = unix.SyncFileRange(int(f.Fd()), offset, length, unix.SYNC_FILE_RANGE_WRITE)
 }
+
+// bypassCache says whether what is written to a file goes past the kernel's
+// cache, where its file system can do that.
+func bypassCache(f *os.File, bypass bool) {
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	if err != nil {
+		return
+	}
+	if flags &^= unix.O_DIRECT; bypass {
+		flags |= unix.O_DIRECT
+	}
+	_, _ = unix.FcntlInt(f.Fd(), unix.F_SETFL, flags) // it is for speed: a file system that cannot do it refuses
+}

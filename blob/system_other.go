@@ -9,3 +9,4 @@ func canFlushAll(string) bool { return false }
 func flushAll(*os.File) error { return nil }
 
 func startWriting(*os.File, int64, int64) {}
+func bypassCache(*os.File, bool)          {}

@@ -18,6 +18,7 @@ type Writer struct {
 	staging *staging
 	small   *small   // holds the bytes; nil if f does
 	f       *os.File // nil if small does
+	large   *large   // writes to f; nil if f is written by itself
 
 	hash  hash.Hash
 	size  int64
@@ -29,20 +30,42 @@ type Writer struct {
 	mark   uint64 // of durable, from before the first byte
 }
 
+// AvailableBuffer is where the bytes of the next Write may lie, so that they need
+// not be copied; it has no room if they may not. They are the writer's own then.
+func (w *Writer) AvailableBuffer() []byte {
+	if w.large == nil {
+		return nil
+	}
+	return w.large.available()
+}
+
 // Write appends to the blob. A full disk is Unavailable.
 func (w *Writer) Write(p []byte) (int, error) {
+	if w.large != nil {
+		w.hash.Write(p) // before the bytes are given away, if they are the writer's own
+		n, err := w.large.Write(p)
+		return n, w.wrote(n, err)
+	}
 	n, err := w.append(p)
 	w.hash.Write(p[:n])
-	w.size += int64(n)
-	w.last = time.Now()
-	if err != nil {
-		return n, full(fmt.Errorf("write a blob: %w", err))
+	if err := w.wrote(n, err); err != nil {
+		return n, err
 	}
 	if w.size-w.begun >= stride {
 		startWriting(w.f, w.begun, w.size-w.begun)
 		w.begun = w.size
 	}
 	return n, nil
+}
+
+// wrote notes how a write ended.
+func (w *Writer) wrote(n int, err error) error {
+	w.size += int64(n)
+	w.last = time.Now()
+	if err != nil {
+		return full(fmt.Errorf("write a blob: %w", err))
+	}
+	return nil
 }
 
 // append appends to what holds the bytes: a file as soon as there are more than
@@ -75,19 +98,28 @@ func (w *Writer) spill() error {
 
 // Reset drops what was written, to begin anew.
 func (w *Writer) Reset() error {
-	if w.small != nil {
-		w.small.bytes = w.small.bytes[:0]
-	} else {
-		if err := w.f.Truncate(0); err != nil {
-			return fmt.Errorf("reset a blob: %w", err)
-		}
-		if _, err := w.f.Seek(0, io.SeekStart); err != nil {
-			return fmt.Errorf("reset a blob: %w", err)
-		}
+	if err := w.empty(); err != nil {
+		return fmt.Errorf("reset a blob: %w", err)
 	}
 	w.hash.Reset()
 	w.size, w.begun = 0, 0
 	return nil
+}
+
+// empty empties what holds the bytes.
+func (w *Writer) empty() error {
+	switch {
+	case w.small != nil:
+		w.small.bytes = w.small.bytes[:0]
+		return nil
+	case w.large != nil:
+		return w.large.reset()
+	}
+	if err := w.f.Truncate(0); err != nil {
+		return err
+	}
+	_, err := w.f.Seek(0, io.SeekStart)
+	return err
 }
 
 // Reader opens the blob for reading beside, also while it grows, and after it
@@ -115,11 +147,9 @@ func (w *Writer) Finish() (Staged, error) {
 		w.ended = true
 		return b, nil
 	}
-	if w.synced {
-		if err := w.f.Sync(); err != nil {
-			w.Abort()
-			return Staged{}, full(fmt.Errorf("finish a blob: %w", err))
-		}
+	if err := w.settle(); err != nil {
+		w.Abort()
+		return Staged{}, full(fmt.Errorf("finish a blob: %w", err))
 	}
 	w.ended = true
 	if err := w.f.Close(); err != nil {
@@ -128,6 +158,19 @@ func (w *Writer) Finish() (Staged, error) {
 	}
 	b.path = w.f.Name()
 	return b, nil
+}
+
+// settle sees to it that the file has all bytes, and is durable if it must be.
+func (w *Writer) settle() error {
+	if w.large != nil {
+		if err := w.large.finish(); err != nil {
+			return err
+		}
+	}
+	if w.synced {
+		return w.f.Sync()
+	}
+	return nil
 }
 
 // Abort drops the blob. It does nothing once the blob was finished.
@@ -139,6 +182,9 @@ func (w *Writer) Abort() {
 	if w.small != nil {
 		w.small.free()
 		return
+	}
+	if w.large != nil {
+		w.large.end()
 	}
 	w.f.Close()
 	os.Remove(w.f.Name())

@@ -25,9 +25,10 @@ import (
 type Blobs interface {
 	// Create begins a blob. The writer must be finished or aborted.
 	Create() (*blob.Writer, error)
-	// CreateSmall begins a blob of size bytes that the database did not name
-	// when the caller looked. Few bytes wait for their Commit in memory.
-	CreateSmall(size int64) (*blob.Writer, error)
+	// CreateSized begins a blob of size bytes that the database did not name
+	// when the caller looked: few bytes may wait for their Commit in memory, very
+	// many may go past the kernel's cache.
+	CreateSized(size int64) (*blob.Writer, error)
 	// Commit makes finished blobs durable. After it returned nil, the database
 	// may name them.
 	Commit(ctx context.Context, staged []blob.Staged) error

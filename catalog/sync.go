@@ -400,7 +400,7 @@ func (s *syncing) download(ctx context.Context, u *content.Unit) (blob.Staged, e
 	if err := s.c.DB.Room(); err != nil {
 		return blob.Staged{}, err
 	}
-	w, err := s.c.Blobs.CreateSmall(u.Size)
+	w, err := s.c.Blobs.CreateSized(u.Size)
 	if err != nil {
 		return blob.Staged{}, err
 	}

@@ -142,13 +142,7 @@ func (d *download) receive(ctx context.Context, body io.Reader, total int64) err
 	if limit := d.limit(); limit >= 0 {
 		body = io.LimitReader(body, limit+1-d.got)
 	}
-	piece := &short
-	if d.req.want() > shortPiece {
-		piece = &long
-	}
-	buffer := piece.Get().(*[]byte)
-	_, err := io.CopyBuffer(writer{d}, body, *buffer)
-	piece.Put(buffer)
+	err := d.copy(body)
 	switch {
 	case d.sinkErr != nil:
 		return d.sinkErr
@@ -164,6 +158,38 @@ func (d *download) receive(ctx context.Context, body io.Reader, total int64) err
 		return d.lie("its SHA-256 is %s, but the metadata says %s", sum, d.req.SHA256)
 	}
 	return nil
+}
+
+// copy copies the body to the sink, through a buffer or right to where the sink
+// wants it.
+func (d *download) copy(body io.Reader) error {
+	piece := &short
+	if d.req.want() > shortPiece {
+		piece = &long
+	}
+	buffer := piece.Get().(*[]byte)
+	defer piece.Put(buffer)
+	sink, direct := d.sink.(interface{ AvailableBuffer() []byte })
+	for {
+		room := *buffer
+		if direct && d.hash == nil {
+			if own := sink.AvailableBuffer(); cap(own) > 0 {
+				room = own[:min(cap(own), longPiece)]
+			}
+		}
+		n, err := body.Read(room)
+		if n > 0 {
+			if err := d.write(room[:n]); err != nil {
+				return err
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // What is received at once, of small files and of others: larger pieces of those
@@ -224,17 +250,15 @@ func (d *download) digest() string {
 
 func (d *download) result() Result { return Result{Size: d.got, SHA256: d.digest()} }
 
-// writer counts and hashes what goes to the sink, and tells errors of the sink
+// write counts and hashes what goes to the sink, and tells errors of the sink
 // from those of the network.
-type writer struct{ d *download }
-
-func (w writer) Write(p []byte) (int, error) {
-	n, err := w.d.sink.Write(p)
-	if w.d.hash != nil {
-		w.d.hash.Write(p[:n])
+func (d *download) write(p []byte) error {
+	n, err := d.sink.Write(p)
+	if d.hash != nil {
+		d.hash.Write(p[:n])
 	}
-	w.d.got += int64(n)
-	w.d.s.c.received.Add(int64(n))
-	w.d.sinkErr = err
-	return n, err
+	d.got += int64(n)
+	d.s.c.received.Add(int64(n))
+	d.sinkErr = err
+	return err
 }

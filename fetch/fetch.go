@@ -170,7 +170,9 @@ type Result struct {
 
 // Sink takes a download. Reset drops what was written before an attempt begins
 // anew; an attempt that goes on where the last one broke off does not call it.
-// A sink that hashes what it takes may tell by a method SHA256() string.
+// A sink that hashes what it takes may tell by a method SHA256() string, and one
+// that keeps it where it can be received by a method AvailableBuffer() []byte, as
+// that of bufio.Writer.
 type Sink interface {
 	io.Writer
 	Reset() error

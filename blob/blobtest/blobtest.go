@@ -27,7 +27,7 @@ import (
 // Storage is what every storage of blobs can do.
 type Storage interface {
 	Create() (*blob.Writer, error)
-	CreateSmall(size int64) (*blob.Writer, error)
+	CreateSized(size int64) (*blob.Writer, error)
 	Commit(ctx context.Context, staged []blob.Staged) error
 	Discard(staged blob.Staged)
 	Open(ctx context.Context, sha256 string, size int64) (io.ReadSeekCloser, error)
@@ -57,7 +57,7 @@ type Small struct {
 }
 
 // Create begins a blob in memory, which goes on in a file if there is more of it.
-func (s Small) Create() (*blob.Writer, error) { return s.CreateSmall(s.Most) }
+func (s Small) Create() (*blob.Writer, error) { return s.CreateSized(s.Most) }
 
 // Run tests a kind of storage, with blobs that are staged in files and in
 // memory. Each call of open must return one that is empty.
@@ -492,7 +492,7 @@ func testClean(t *testing.T, o Opened) {
 	Store(t, o, "kept")
 	const long = "staged in a file, as it is long"
 	s := Stage(t, o, long)
-	w, err := o.CreateSmall(-1)
+	w, err := o.CreateSized(-1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,153 @@
+package blob
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"unsafe"
+)
+
+// A file of largeLeast bytes or more is written past the kernel's cache, a piece
+// at a time, while the next one is filled. Through the cache it would cost about
+// as much as to hash it, and drive out what is served.
+const (
+	largeLeast = 32 << 20
+	pieceSize  = 1 << 20
+
+	// alignment is what addresses, offsets and lengths of direct writes are
+	// multiples of: no common disk or file system asks for more.
+	alignment = 4096
+)
+
+// pieces are the buffers that are free, all of them aligned.
+var pieces = sync.Pool{New: func() any {
+	room := make([]byte, pieceSize+alignment)
+	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(room))) % alignment
+	return new(room[skip : skip : skip+pieceSize])
+}}
+
+// large writes to a file past the kernel's cache. What fails is told by the next
+// call, or the one after it. It is not safe for concurrent use.
+type large struct {
+	f       *os.File
+	at      int64      // where the piece belongs in the file
+	piece   *[]byte    // not yet full
+	written chan error // how the piece before it was written; nil if none is being written
+	err     error      // what failed: nothing is written any more
+}
+
+// newLarge takes over a file that was just created, and is empty.
+func newLarge(f *os.File) *large {
+	bypassCache(f, true)
+	return &large{f: f, piece: pieces.Get().(*[]byte)}
+}
+
+// available is where the bytes of the next Write may lie already.
+func (l *large) available() []byte { return (*l.piece)[len(*l.piece):] }
+
+// Write takes bytes, some of which may still be in memory when it returns. If p
+// was available, its bytes are not to be looked at any more.
+func (l *large) Write(p []byte) (n int, err error) {
+	if l.err != nil {
+		return 0, l.err
+	}
+	for n < len(p) {
+		piece := *l.piece
+		room := piece[len(piece):cap(piece)]
+		taken := min(len(room), len(p)-n)
+		if &room[0] != &p[n] {
+			copy(room, p[n:])
+		}
+		*l.piece = piece[:len(piece)+taken]
+		n += taken
+		if taken == len(room) {
+			if err := l.writePiece(); err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
+// writePiece begins to write the piece once the one before it is written.
+func (l *large) writePiece() error {
+	if err := l.wait(); err != nil {
+		return err
+	}
+	piece, at, written := l.piece, l.at, make(chan error, 1)
+	l.at += int64(len(*piece))
+	l.piece, l.written = pieces.Get().(*[]byte), written
+	go func() {
+		err := writeAt(l.f, *piece, at)
+		free(piece)
+		written <- err
+	}()
+	return nil
+}
+
+// writeAt writes a whole piece, through the cache where the file system does
+// not take it otherwise.
+func writeAt(f *os.File, piece []byte, at int64) error {
+	_, err := f.WriteAt(piece, at)
+	if errors.Is(err, syscall.EINVAL) {
+		bypassCache(f, false)
+		_, err = f.WriteAt(piece, at)
+	}
+	return err
+}
+
+// wait waits until nothing is being written, and tells what failed so far.
+func (l *large) wait() error {
+	if l.written != nil {
+		l.err = cmp.Or(<-l.written, l.err)
+		l.written = nil
+	}
+	return l.err
+}
+
+// reset drops what was written, to begin anew.
+func (l *large) reset() error {
+	_ = l.wait() // what could not be written is dropped
+	*l.piece, l.at, l.err = (*l.piece)[:0], 0, nil
+	return l.f.Truncate(0)
+}
+
+// finish writes the rest. The file has its bytes then, and no more are taken.
+func (l *large) finish() error {
+	size, rest := l.at+int64(len(*l.piece)), len(*l.piece)
+	if rest > 0 {
+		padded := (rest + alignment - 1) / alignment * alignment
+		*l.piece = (*l.piece)[:padded]
+		clear((*l.piece)[rest:])
+		if err := l.writePiece(); err != nil {
+			return err
+		}
+	}
+	if err := l.wait(); err != nil {
+		return err
+	}
+	if l.at != size {
+		if err := l.f.Truncate(size); err != nil {
+			return fmt.Errorf("cut a blob to its size: %w", err)
+		}
+	}
+	l.end()
+	return nil
+}
+
+// end gives back the memory. It does nothing the second time.
+func (l *large) end() {
+	_ = l.wait() // what could not be written is dropped
+	if l.piece != nil {
+		free(l.piece)
+		l.piece = nil
+	}
+}
+
+func free(piece *[]byte) {
+	*piece = (*piece)[:0]
+	pieces.Put(piece)
+}
