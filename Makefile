@@ -62,8 +62,8 @@ test: ## Runs all tests, with the race detector, a PostgreSQL of their own, a br
 	@$(MAKE) --no-print-directory web clients
 	.ci/test
 
-bench: ## Measures Ream beside its peers: SUITE=api, content, scale, serve, start or tasks; QUICK=1 for 50 seconds; DIR=... to say where.
-	@: $(if $(SUITE),,$(error name what to measure: make bench SUITE=api, content, scale, serve, start or tasks))
+bench: ## Measures Ream beside its peers: SUITE=api, content, large, scale, serve, start or tasks; QUICK=1 for 50 seconds; DIR=... to say where.
+	@: $(if $(SUITE),,$(error name what to measure: make bench SUITE=api, content, large, scale, serve, start or tasks))
 	@.ci/require go curl nginx wrk $(if $(REAM_BENCH_POSTGRES),,postgresql)
 	@$(MAKE) --no-print-directory build
 	$(if $(DIR),REAM_BENCH_DIR=$(DIR)) .ci/bench $(if $(QUICK),--quick) $(SUITE)

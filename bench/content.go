@@ -68,9 +68,9 @@ type synced struct {
 	dir       string        // where the server kept everything
 }
 
-func (b *bench) syncAnew(ctx context.Context, d database, upstream string, connections int) (s synced, err error) {
+func (b *bench) syncAnew(ctx context.Context, d database, upstream string, connections int, flags ...string) (s synced, err error) {
 	const name = "files"
-	r, err := b.startReam(ctx, d)
+	r, err := b.startReam(ctx, d, flags...)
 	if err != nil {
 		return s, err
 	}

@@ -25,7 +25,8 @@ func suites() []suite {
 	return []suite{
 		{"content", "syncing many small files, beside curl", content},
 		{"serve", "serving published files, beside nginx", serve},
-		{"scale", "large files, directories and repositories", scale},
+		{"large", "syncing large files, beside what hashing and the disk allow", large},
+		{"scale", "large directories and repositories", scale},
 		{"tasks", "the task engine, beside River", tasks},
 		{"api", "subscribers and requests of the API, beside a bare gqlgen server", api},
 		{"start", "the first answer of a new server, and its memory at rest", start},

@@ -3,159 +3,22 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
 	"io"
-	mathrand "math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
-	"sync"
-	"syscall"
 	"time"
 )
 
-// scale measures what is large: files, directories, and repositories.
+// scale measures large directories and repositories.
 func scale(ctx context.Context, b *bench) error {
-	b.setting("the large files lie on the disk that both sides write to; the limit is the slower of hashing on %d cores and of writing, through the kernel's cache or past it", runtime.NumCPU())
 	b.setting("all paths of the large directory and repository have the same bytes, so that their number alone is what counts")
 	if err := b.metadata(ctx); err != nil {
 		return err
 	}
-	if err := b.largeFiles(ctx); err != nil {
-		return err
-	}
 	return b.manyPaths(ctx)
-}
-
-// largeFiles syncs files that are large.
-func (b *bench) largeFiles(ctx context.Context) error {
-	count, size := b.few(20, 4), b.few(500, 50)<<20
-	b.setting("a megabyte of each large file is random; the rest are zeros, of which the upstream's disk keeps none and Ream's keeps all")
-	dir, err := b.makeLargeFiles(count, size)
-	if err != nil {
-		return err
-	}
-	web, err := b.startNginx(ctx, dir)
-	if err != nil {
-		return err
-	}
-	whole := float64(count) * float64(size)
-	return b.eachDatabase(func(d database) error {
-		var rate, limit, memory sample
-		if err := b.turns(ctx, 2, func() error {
-			s, err := b.syncAnew(ctx, d, web.address, 4)
-			if err != nil {
-				return err
-			}
-			rate.add(whole / s.took.Seconds())
-			memory.add(s.memory)
-			b.progress("%s: synced at %s", d, bytesPerSecond(whole/s.took.Seconds()))
-			return os.RemoveAll(s.dir) // a few large files: the disk does not hold those of all turns
-		}, func() error {
-			hash := hashRate(ctx)
-			cached, err := b.writeRate(count, size, 0)
-			if err != nil {
-				return err
-			}
-			direct, err := b.writeRate(count, size, syscall.O_DIRECT)
-			limit.add(min(hash, max(cached, direct)))
-			b.progress("%s: hashed %s, wrote %s, past the cache %s", d, bytesPerSecond(hash), bytesPerSecond(cached), bytesPerSecond(direct))
-			return err
-		}); err != nil {
-			return err
-		}
-		b.add(row{measure: fmt.Sprintf("sync of %d files of %s, %s", count, inBytes(float64(size)), d), unit: bytesPerSecond, ream: rate, peer: "limit", than: limit, goals: []goal{atLeast(0.9)}})
-		b.add(row{measure: fmt.Sprintf("… its peak memory, %s", d), unit: inBytes, ream: memory})
-		return nil
-	})
-}
-
-// makeLargeFiles writes n files with a manifest.
-func (b *bench) makeLargeFiles(n, size int) (dir string, err error) {
-	if dir, err = b.newDir("upstream"); err != nil {
-		return "", err
-	}
-	var manifest strings.Builder
-	random, head, zeros := mathrand.NewChaCha8([32]byte{}), make([]byte, 1<<20), make([]byte, 1<<20)
-	for i := range n {
-		_, _ = random.Read(head) // it never fails
-		path, digest := fmt.Sprintf("large-%02d.iso", i), sha256.New()
-		digest.Write(head)
-		for range size>>20 - 1 {
-			digest.Write(zeros)
-		}
-		if err := os.WriteFile(filepath.Join(dir, path), head, 0o644); err != nil {
-			return "", err
-		}
-		if err := os.Truncate(filepath.Join(dir, path), int64(size)); err != nil {
-			return "", err
-		}
-		fmt.Fprintf(&manifest, "%s,%x,%d\n", path, digest.Sum(nil), size)
-	}
-	return dir, os.WriteFile(filepath.Join(dir, "PULP_MANIFEST"), []byte(manifest.String()), 0o644)
-}
-
-// hashRate is how many bytes all processors together hash in a second.
-func hashRate(ctx context.Context) float64 {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	var (
-		done sync.WaitGroup
-		mu   sync.Mutex
-		sum  float64
-	)
-	began := time.Now()
-	for range runtime.NumCPU() {
-		done.Go(func() {
-			piece, hash, n := make([]byte, 1<<20), sha256.New(), 0
-			for ; ctx.Err() == nil; n++ {
-				hash.Write(piece)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			sum += float64(n << 20)
-		})
-	}
-	done.Wait()
-	return sum / time.Since(began).Seconds()
-}
-
-// writeRate is how fast files are written until they are on disk, when they are
-// opened with more flags.
-func (b *bench) writeRate(count, size, flags int) (float64, error) {
-	dir, err := b.newDir("written")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(dir)
-	piece, err := syscall.Mmap(-1, 0, 1<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE) // aligned
-	if err != nil {
-		return 0, err
-	}
-	defer syscall.Munmap(piece)
-	_, _ = rand.Read(piece) // it never fails
-	syscall.Sync()
-	began := time.Now()
-	for i := range count {
-		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprint(i)), os.O_WRONLY|os.O_CREATE|flags, 0o600)
-		if err != nil {
-			return 0, err
-		}
-		for range size >> 20 {
-			if _, err := f.Write(piece); err != nil {
-				return 0, err
-			}
-		}
-		if err := f.Close(); err != nil {
-			return 0, err
-		}
-	}
-	syscall.Sync()
-	return float64(count) * float64(size) / time.Since(began).Seconds(), nil
 }
 
 // manyPaths publishes a directory of many files and a repository of far more.

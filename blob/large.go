@@ -16,6 +16,7 @@ import (
 const (
 	largeLeast = 32 << 20
 	pieceSize  = 1 << 20
+	atOnce     = 2 // pieces of a file that are being written
 
 	// alignment is what addresses, offsets and lengths of direct writes are
 	// multiples of: no common disk or file system asks for more.
@@ -29,20 +30,21 @@ var pieces = sync.Pool{New: func() any {
 	return new(room[skip : skip : skip+pieceSize])
 }}
 
-// large writes to a file past the kernel's cache. What fails is told by the next
-// call, or the one after it. It is not safe for concurrent use.
+// large writes to a file past the kernel's cache. What fails is told by a later
+// call. It is not safe for concurrent use.
 type large struct {
 	f       *os.File
 	at      int64      // where the piece belongs in the file
 	piece   *[]byte    // not yet full
-	written chan error // how the piece before it was written; nil if none is being written
+	writing int        // how many pieces before it are being written
+	written chan error // how each of them was
 	err     error      // what failed: nothing is written any more
 }
 
 // newLarge takes over a file that was just created, and is empty.
 func newLarge(f *os.File) *large {
 	bypassCache(f, true)
-	return &large{f: f, piece: pieces.Get().(*[]byte)}
+	return &large{f: f, piece: pieces.Get().(*[]byte), written: make(chan error, atOnce)}
 }
 
 // available is where the bytes of the next Write may lie already.
@@ -72,18 +74,20 @@ func (l *large) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// writePiece begins to write the piece once the one before it is written.
+// writePiece begins to write the piece, as soon as so few are being written that
+// it may.
 func (l *large) writePiece() error {
-	if err := l.wait(); err != nil {
+	if err := l.wait(atOnce - 1); err != nil {
 		return err
 	}
-	piece, at, written := l.piece, l.at, make(chan error, 1)
+	piece, at := l.piece, l.at
 	l.at += int64(len(*piece))
-	l.piece, l.written = pieces.Get().(*[]byte), written
+	l.piece = pieces.Get().(*[]byte)
+	l.writing++
 	go func() {
 		err := writeAt(l.f, *piece, at)
 		free(piece)
-		written <- err
+		l.written <- err
 	}()
 	return nil
 }
@@ -99,18 +103,18 @@ func writeAt(f *os.File, piece []byte, at int64) error {
 	return err
 }
 
-// wait waits until nothing is being written, and tells what failed so far.
-func (l *large) wait() error {
-	if l.written != nil {
+// wait waits until no more than so many pieces are being written, and tells what
+// failed so far.
+func (l *large) wait(most int) error {
+	for ; l.writing > most; l.writing-- {
 		l.err = cmp.Or(<-l.written, l.err)
-		l.written = nil
 	}
 	return l.err
 }
 
 // reset drops what was written, to begin anew.
 func (l *large) reset() error {
-	_ = l.wait() // what could not be written is dropped
+	_ = l.wait(0) // what could not be written is dropped
 	*l.piece, l.at, l.err = (*l.piece)[:0], 0, nil
 	return l.f.Truncate(0)
 }
@@ -126,7 +130,7 @@ func (l *large) finish() error {
 			return err
 		}
 	}
-	if err := l.wait(); err != nil {
+	if err := l.wait(0); err != nil {
 		return err
 	}
 	if l.at != size {
@@ -140,7 +144,7 @@ func (l *large) finish() error {
 
 // end gives back the memory. It does nothing the second time.
 func (l *large) end() {
-	_ = l.wait() // what could not be written is dropped
+	_ = l.wait(0) // what could not be written is dropped
 	if l.piece != nil {
 		free(l.piece)
 		l.piece = nil

@@ -169,7 +169,7 @@ func TestBypassCache(t *testing.T) {
 	if _, err := l.Write(body); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.wait(); err != nil || !bypasses() {
+	if err := l.wait(0); err != nil || !bypasses() {
 		t.Errorf("a piece: got %v, want it past the cache", err)
 	}
 	if err := writeAt(f, body[pieceSize:], pieceSize); err != nil || bypasses() {

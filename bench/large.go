@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	mathrand "math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// large measures syncs of large files, from a directory and from a server that
+// takes its part of the same processors.
+func large(ctx context.Context, b *bench) error {
+	const connections = 8
+	count, size := b.few(20, 4), b.few(500, 50)<<20
+	b.setting("%d files at once; they lie on the disk that both sides write to", connections)
+	b.setting("the limit is the slower of hashing on %d cores and of writing, through the kernel's cache or past it", runtime.NumCPU())
+	b.setting("a megabyte of each file is random; the rest are zeros, of which the upstream's disk keeps none and Ream's keeps all")
+	dir, err := b.makeLargeFiles(count, size)
+	if err != nil {
+		return err
+	}
+	web, err := b.startNginx(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if err := exec.CommandContext(ctx, "sh", "-c", `cat "$1"/*.iso > /dev/null`, "sh", dir).Run(); err != nil { // into the cache, as with many readers
+		return err
+	}
+	whole := float64(count) * float64(size)
+	return b.eachDatabase(func(d database) error {
+		var limit, memory sample
+		upstreams := []struct {
+			name, address string
+			rate          sample
+		}{{name: "a directory", address: "file://" + dir}, {name: "nginx", address: web.address}}
+		turns := []func() error{func() error {
+			hash := hashRate(ctx)
+			cached, err := b.writeRate(count, size, 0)
+			if err != nil {
+				return err
+			}
+			direct, err := b.writeRate(count, size, syscall.O_DIRECT)
+			limit.add(min(hash, max(cached, direct)))
+			b.progress("%s: hashed %s, wrote %s, past the cache %s", d, bytesPerSecond(hash), bytesPerSecond(cached), bytesPerSecond(direct))
+			return err
+		}}
+		for i := range upstreams {
+			up := &upstreams[i]
+			turns = append(turns, func() error {
+				s, err := b.syncAnew(ctx, d, up.address, connections, "--allow-file", dir)
+				if err != nil {
+					return err
+				}
+				up.rate.add(whole / s.took.Seconds())
+				memory.add(s.memory)
+				b.progress("%s: synced from %s at %s", d, up.name, bytesPerSecond(whole/s.took.Seconds()))
+				return os.RemoveAll(s.dir) // the disk does not hold those of all turns
+			})
+		}
+		if err := b.turns(ctx, 3, turns...); err != nil {
+			return err
+		}
+		for _, up := range upstreams {
+			b.add(row{measure: fmt.Sprintf("sync of %d files of %s from %s, %s", count, inBytes(float64(size)), up.name, d), unit: bytesPerSecond, ream: up.rate, peer: "limit", than: limit, goals: []goal{atLeast(0.9)}})
+		}
+		b.add(row{measure: fmt.Sprintf("… its peak memory, %s", d), unit: inBytes, ream: memory})
+		return nil
+	})
+}
+
+// makeLargeFiles writes n files with a manifest.
+func (b *bench) makeLargeFiles(n, size int) (dir string, err error) {
+	if dir, err = b.newDir("upstream"); err != nil {
+		return "", err
+	}
+	var manifest strings.Builder
+	random, head, zeros := mathrand.NewChaCha8([32]byte{}), make([]byte, 1<<20), make([]byte, 1<<20)
+	for i := range n {
+		_, _ = random.Read(head) // it never fails
+		path, digest := fmt.Sprintf("large-%02d.iso", i), sha256.New()
+		digest.Write(head)
+		for range size>>20 - 1 {
+			digest.Write(zeros)
+		}
+		if err := os.WriteFile(filepath.Join(dir, path), head, 0o644); err != nil {
+			return "", err
+		}
+		if err := os.Truncate(filepath.Join(dir, path), int64(size)); err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&manifest, "%s,%x,%d\n", path, digest.Sum(nil), size)
+	}
+	return dir, os.WriteFile(filepath.Join(dir, "PULP_MANIFEST"), []byte(manifest.String()), 0o644)
+}
+
+// hashRate is how many bytes all processors together hash in a second.
+func hashRate(ctx context.Context) float64 {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var (
+		done sync.WaitGroup
+		mu   sync.Mutex
+		sum  float64
+	)
+	began := time.Now()
+	for range runtime.NumCPU() {
+		done.Go(func() {
+			piece, hash, n := make([]byte, 1<<20), sha256.New(), 0
+			for ; ctx.Err() == nil; n++ {
+				hash.Write(piece)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			sum += float64(n << 20)
+		})
+	}
+	done.Wait()
+	return sum / time.Since(began).Seconds()
+}
+
+// writeRate is how fast files are written until they are on disk, when they are
+// opened with more flags.
+func (b *bench) writeRate(count, size, flags int) (float64, error) {
+	dir, err := b.newDir("written")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	piece, err := syscall.Mmap(-1, 0, 1<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE) // aligned
+	if err != nil {
+		return 0, err
+	}
+	defer syscall.Munmap(piece)
+	_, _ = rand.Read(piece) // it never fails
+	syscall.Sync()
+	began := time.Now()
+	for i := range count {
+		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprint(i)), os.O_WRONLY|os.O_CREATE|flags, 0o600)
+		if err != nil {
+			return 0, err
+		}
+		for range size >> 20 {
+			if _, err := f.Write(piece); err != nil {
+				return 0, err
+			}
+		}
+		if err := f.Close(); err != nil {
+			return 0, err
+		}
+	}
+	syscall.Sync()
+	return float64(count) * float64(size) / time.Since(began).Seconds(), nil
+}
