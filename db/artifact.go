@@ -61,12 +61,18 @@ func (tx *Tx) AddArtifacts(ctx context.Context, artifacts []content.Artifact) er
 	rows = slices.CompactFunc(rows, func(a, b row) bool { return a.SHA256 == b.SHA256 })
 	now := micros(tx.now())
 	for chunk := range slices.Chunk(rows, bulk) {
-		from, arguments := table(tx.d, "x", chunk,
-			column[row]{name: "sha256", text: func(r *row) string { return string(r.SHA256) }},
-			column[row]{name: "size", number: func(r *row) int64 { return r.Size }})
-		if _, err := tx.exec(ctx, `INSERT INTO artifact(sha256, size, created_at) SELECT sha256, size, CAST(? AS bigint) FROM `+from+`
-			WHERE TRUE ORDER BY sha256 ON CONFLICT (sha256) DO UPDATE SET quarantined_at = NULL WHERE artifact.quarantined_at IS NOT NULL`,
-			append([]any{now}, arguments...)...); err != nil {
+		quick := func() error {
+			return copyIn(ctx, tx, "artifact", chunk,
+				column[row]{name: "sha256", text: func(r *row) string { return string(r.SHA256) }},
+				column[row]{name: "size", number: func(r *row) int64 { return r.Size }},
+				column[row]{name: "created_at", number: func(*row) int64 { return now }})
+		}
+		careful := func() error {
+			_, err := tx.exec(ctx, `INSERT INTO artifact(sha256, size, created_at) SELECT sha256, size, CAST(? AS bigint) FROM `+tx.d.rows("x", "sha256 text", "size bigint")+`
+				WHERE TRUE ORDER BY sha256 ON CONFLICT (sha256) DO UPDATE SET quarantined_at = NULL WHERE artifact.quarantined_at IS NOT NULL`, now, encode(chunk))
+			return err
+		}
+		if err := tx.insertNew(ctx, quick, careful); err != nil {
 			return err
 		}
 	}

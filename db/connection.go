@@ -243,11 +243,13 @@ func (c *connection) PrepareContext(ctx context.Context, query string) (driver.S
 	if err != nil {
 		return nil, err
 	}
-	inner, ok := prepared.(driverStmt)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("a statement of the driver, %T, lacks something", prepared), prepared.Close())
+	switch inner := prepared.(type) {
+	case driverStmt:
+		return &statement{inner, c}, nil
+	case driverCopy:
+		return &copying{inner, c}, nil
 	}
-	return &statement{inner, c}, nil
+	return nil, errors.Join(fmt.Errorf("a statement of the driver, %T, lacks something", prepared), prepared.Close())
 }
 
 // BeginTx begins a transaction, which ends soon after ctx.
@@ -283,12 +285,42 @@ func (s *statement) QueryContext(ctx context.Context, args []driver.NamedValue) 
 }
 
 // Close tells the server to forget the statement.
-func (s *statement) Close() error {
+func (s *statement) Close() error { return s.conn.close(s.driverStmt) }
+
+func (c *connection) close(s driver.Stmt) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
-	defer s.conn.call(ctx)()
-	return s.driverStmt.Close()
+	defer c.call(ctx)()
+	return s.Close()
 }
+
+// driverCopy is what the driver's COPY can do.
+type driverCopy interface {
+	driver.Stmt
+	CopyData(ctx context.Context, lines string) (driver.Result, error)
+}
+
+// copying is a COPY to a table, of a connection. It takes lines of rows, and when
+// it is carried out without any, they are all there. To take each row by itself
+// would cost more than to insert it.
+type copying struct {
+	driverCopy
+	conn *connection
+}
+
+func (c *copying) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	defer c.conn.call(ctx)()
+	if len(args) == 0 {
+		return c.Exec(nil)
+	}
+	lines, ok := args[0].Value.(string)
+	if !ok {
+		return nil, fmt.Errorf("copy %T, want the lines of rows", args[0].Value)
+	}
+	return c.CopyData(ctx, lines)
+}
+
+func (c *copying) Close() error { return c.conn.close(c.driverCopy) }
 
 // transaction is one of a connection.
 type transaction struct {

@@ -3,9 +3,11 @@ package db_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"ream/content"
 	"ream/db"
 	"ream/db/dbtest"
 	"ream/fault"
@@ -61,6 +63,37 @@ func TestCallsEndWithTheirContexts(t *testing.T) {
 				t.Errorf("after the network is back: %v", err)
 			}
 		})
+	}
+}
+
+// TestCopyEndsWithItsContext copies rows while another transaction has one of
+// them, and does not end in time.
+func TestCopyEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t, dbtest.PostgresAddress(t), db.Options{})
+	artifact := content.Artifact{SHA256: content.Digest(strings.Repeat("a", 64)), Size: 1}
+	add := func(tx *db.Tx) error { return tx.AddArtifacts(t.Context(), []content.Artifact{artifact}) }
+	added, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- d.InTx(t.Context(), func(tx *db.Tx) error {
+			err := add(tx)
+			close(added)
+			<-goOn
+			return err
+		})
+	}()
+	<-added
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := d.InTx(ctx, func(tx *db.Tx) error { return tx.AddArtifacts(ctx, []content.Artifact{artifact}) }); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want that the time is over", err)
+	}
+	close(goOn)
+	if err := <-ended; err != nil {
+		t.Errorf("the other transaction: %v", err)
+	}
+	if err := d.InTx(t.Context(), add); err != nil {
+		t.Errorf("afterwards, when it is there: %v", err)
 	}
 }
 

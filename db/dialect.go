@@ -88,44 +88,6 @@ func list[T ~int64 | ~string](d *dialect, values []T) any {
 	return encode(values)
 }
 
-// table is rows of many: what to select from, and its arguments. PostgreSQL
-// reads a list for each column in a fifth of the time of objects, and knows how
-// many there are, so that it is for what joins nothing. The rows marshal to JSON
-// with the columns' names.
-func table[T any](d *dialect, alias string, rows []T, columns ...column[T]) (from string, arguments []any) {
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = c.name
-	}
-	if d != &postgres {
-		return d.rows(alias, names...), []any{encode(rows)}
-	}
-	lists := make([]string, len(columns))
-	for i, c := range columns {
-		if c.text != nil {
-			lists[i], arguments = `CAST(? AS text[]) COLLATE "C"`, append(arguments, pq.StringArray(each(rows, c.text)))
-		} else {
-			lists[i], arguments = "CAST(? AS bigint[])", append(arguments, pq.Int64Array(each(rows, c.number)))
-		}
-	}
-	return fmt.Sprintf("unnest(%s) AS %s(%s)", strings.Join(lists, ", "), alias, strings.Join(names, ", ")), arguments
-}
-
-// column is a column of a table: a text or a number of each row.
-type column[T any] struct {
-	name   string
-	text   func(*T) string
-	number func(*T) int64
-}
-
-func each[T, V any](rows []T, of func(*T) V) []V {
-	values := make([]V, len(rows))
-	for i := range rows {
-		values[i] = of(&rows[i])
-	}
-	return values
-}
-
 // array is a list as an array of PostgreSQL's.
 func array[T ~int64 | ~string](values []T) any {
 	all := reflect.ValueOf(values)

@@ -168,9 +168,15 @@ func (tx *Tx) join(ctx context.Context, r *content.Repository, number int, joini
 	}
 	slices.Sort(ids)
 	spans := encode(spansOf(ids))
-	n, err := tx.exec(ctx, `INSERT INTO membership(repository_id, path, unit_id, added)
-		SELECT CAST(? AS bigint), u.path, u.id, CAST(? AS int) FROM `+tx.d.spans()+` WHERE `+inSpans+` ON CONFLICT DO NOTHING`, r.ID, number, spans)
-	if err != nil {
+	n := 0
+	insert := func(onConflict string) func() error {
+		return func() (err error) {
+			n, err = tx.exec(ctx, `INSERT INTO membership(repository_id, path, unit_id, added)
+				SELECT CAST(? AS bigint), u.path, u.id, CAST(? AS int) FROM `+tx.d.spans()+` WHERE `+inSpans+onConflict, r.ID, number, spans)
+			return err
+		}
+	}
+	if err := tx.insertNew(ctx, insert(""), insert(" ON CONFLICT DO NOTHING")); err != nil {
 		return err
 	}
 	if n != len(joining) {

@@ -203,35 +203,62 @@ func (tx *Tx) AddUnits(ctx context.Context, units, fresh []*content.Unit) error 
 
 // addUnits inserts units in order, and looks up those that are there already.
 func (tx *Tx) addUnits(ctx context.Context, keys []unitKey) error {
+	var there []unitKey
+	for chunk := range slices.Chunk(keys, bulk) {
+		quick := func() error { return tx.copyUnits(ctx, chunk) }
+		careful := func() error {
+			old, err := tx.insertUnits(ctx, chunk)
+			there = append(there, old...)
+			return err
+		}
+		if err := tx.insertNew(ctx, quick, careful); err != nil {
+			return err
+		}
+	}
+	_, err := tx.findUnits(ctx, there)
+	return err
+}
+
+// copyUnits inserts units of which none is there yet, into PostgreSQL.
+func (tx *Tx) copyUnits(ctx context.Context, keys []unitKey) error {
+	var ids []content.UnitID
+	if err := tx.sel(ctx, &ids, `SELECT nextval(pg_get_serial_sequence('unit', 'id')) FROM generate_series(1, ?)`, len(keys)); err != nil {
+		return err
+	}
+	for i := range keys {
+		keys[i].unit.ID = ids[i]
+	}
+	return copyIn(ctx, tx, "unit", keys,
+		column[unitKey]{name: "id", number: func(k *unitKey) int64 { return int64(k.unit.ID) }},
+		column[unitKey]{name: "format", text: func(k *unitKey) string { return string(k.Format) }},
+		column[unitKey]{name: "path", text: func(k *unitKey) string { return k.Path }},
+		column[unitKey]{name: "sha256", text: func(k *unitKey) string { return string(k.SHA256) }},
+		column[unitKey]{name: "size", number: func(k *unitKey) int64 { return k.Size }})
+}
+
+// insertUnits inserts those units that are not there yet, and returns the others.
+func (tx *Tx) insertUnits(ctx context.Context, keys []unitKey) (there []unitKey, err error) {
 	type key struct {
 		format content.Format
 		path   string
 		sha256 content.Digest
 	}
-	var there []unitKey
-	for chunk := range slices.Chunk(keys, bulk) {
-		var inserted []unitRow
-		from, arguments := table(tx.d, "x", chunk,
-			column[unitKey]{name: "format", text: func(k *unitKey) string { return string(k.Format) }},
-			column[unitKey]{name: "path", text: func(k *unitKey) string { return k.Path }},
-			column[unitKey]{name: "sha256", text: func(k *unitKey) string { return string(k.SHA256) }},
-			column[unitKey]{name: "size", number: func(k *unitKey) int64 { return k.Size }})
-		if err := tx.sel(ctx, &inserted, `INSERT INTO unit(format, path, sha256, size) SELECT format, path, sha256, size FROM `+from+`
-			WHERE TRUE ORDER BY format, path, sha256 ON CONFLICT (format, path, sha256) DO NOTHING RETURNING id, format, path, sha256`, arguments...); err != nil {
-			return err
-		}
-		ids := make(map[key]content.UnitID, len(inserted))
-		for _, r := range inserted {
-			ids[key{r.Format, r.Path, r.SHA256}] = r.ID
-		}
-		for _, k := range chunk {
-			if id, ok := ids[key{k.Format, k.Path, k.SHA256}]; ok {
-				k.unit.ID = id
-			} else {
-				there = append(there, k)
-			}
+	var inserted []unitRow
+	if err := tx.sel(ctx, &inserted, `INSERT INTO unit(format, path, sha256, size) SELECT format, path, sha256, size
+		FROM `+tx.d.rows("x", "format text", "path text", "sha256 text", "size bigint")+`
+		WHERE TRUE ORDER BY format, path, sha256 ON CONFLICT (format, path, sha256) DO NOTHING RETURNING id, format, path, sha256`, encode(keys)); err != nil {
+		return nil, err
+	}
+	ids := make(map[key]content.UnitID, len(inserted))
+	for _, r := range inserted {
+		ids[key{r.Format, r.Path, r.SHA256}] = r.ID
+	}
+	for _, k := range keys {
+		if id, ok := ids[key{k.Format, k.Path, k.SHA256}]; ok {
+			k.unit.ID = id
+		} else {
+			there = append(there, k)
 		}
 	}
-	_, err := tx.findUnits(ctx, there)
-	return err
+	return there, nil
 }

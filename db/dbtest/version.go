@@ -27,7 +27,7 @@ func artifacts(l library) {
 }
 
 func units(l library) {
-	awkward := "dir/naïve <a>&\"b\" 100%_🙂"
+	awkward := "dir/naïve <a>&\"b\" 100%_🙂 \\N \\. \\t\t\n\r"
 	known := []*content.Unit{unit("b", 1), unit("a", 1), unit("a", 2), unit(awkward, 3)}
 	ids := l.store(known...)
 	if slices.Contains(ids, 0) || len(slices.Compact(slices.Sorted(slices.Values(ids)))) != 4 {
