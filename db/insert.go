@@ -3,11 +3,10 @@ package db
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/lib/pq"
 )
 
 // insertNew inserts rows that are most likely new: by quick, which fails where one
@@ -33,7 +32,11 @@ func (tx *Tx) insertNew(ctx context.Context, quick, careful func() error) error 
 // copyIn inserts rows in the way that costs PostgreSQL the least. None is there if
 // one fails.
 func copyIn[T any](ctx context.Context, tx *Tx, table string, rows []T, columns ...column[T]) (err error) {
-	query := pq.CopyIn(table, namesOf(columns)...)
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.name
+	}
+	query := fmt.Sprintf("COPY %s(%s) FROM STDIN", table, strings.Join(names, ", "))
 	defer tx.timed(query, time.Now(), &err)
 	stmt, err := tx.t.PrepareContext(ctx, query)
 	if err != nil {
@@ -76,12 +79,4 @@ type column[T any] struct {
 	name   string
 	text   func(*T) string
 	number func(*T) int64
-}
-
-func namesOf[T any](columns []column[T]) []string {
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = c.name
-	}
-	return names
 }
