@@ -14,12 +14,12 @@ export function useGiveBack(within: RefObject<Element | null>) {
   }, []);
 }
 
-/** Hands the focus on to the page when a button goes away that has it: the keyboard goes on there, and not at its very beginning. */
-export function usePassOn(button: RefObject<Element | null>) {
+/** Hands the focus on when a button goes away that has it, to the page if nothing is next: the keyboard goes on there, and not at the very beginning. */
+export function usePassOn(button: RefObject<Element | null>, next?: RefObject<HTMLElement | null>) {
   useLayoutEffect(() => {
     const own = button.current;
     return () => {
-      if (document.activeElement === own) document.querySelector('main')?.focus();
+      if (document.activeElement === own) (next?.current ?? document.querySelector('main'))?.focus();
     };
   }, []);
 }

@@ -30,7 +30,7 @@ export type Look<T> = {
   /** Whether all that is in sight lies in the first or the last page, so that a reload shows who joined and left. */
   atEdge: boolean;
   look: (from: number, to: number) => void;
-  reload: () => void;
+  reload: () => Promise<void>;
   replace: (newer: readonly T[]) => void;
 };
 
@@ -76,13 +76,13 @@ export function useStretch<T extends { id: string }>(read: (asked: Asked) => Pro
   const look = useCallback((from: number, to: number) => setSeen((before) => before.from === from && before.to === to ? before : { from, to }), []);
   const replace = useCallback((newer: readonly T[]) => setStretch((before) => replaced(before, newer)), []);
   const end = edge(stretch, seen.from, seen.to);
-  const reload = useCallback(() => void load(stretch, end ?? 'first', expected), [load, stretch, end, expected]);
+  const reload = useCallback(() => load(stretch, end ?? 'first', expected), [load, stretch, end, expected]);
 
   // What could not be read while the server was away is read when it is back.
   const present = useStore(connection) === 'open';
   const failed = error !== undefined;
   useEffect(() => {
-    if (present && failed) reload();
+    if (present && failed) void reload();
     // Only the server's return counts: an error that comes while it is there would come again.
   }, [present]);
   return { count: places(stretch, expected), at, loading: busy || stretch.pages.length === 0, known: items.length > 0, error, moved: stretch.moved, atEdge: end !== undefined, look, reload, replace };

@@ -14,15 +14,14 @@ export function WorkActions({ repositories, disabled }: { repositories: Reposito
   const [sync, syncing] = useMutation(SyncDocument);
   const [publish, publishing] = useMutation(PublishDocument);
   const [mirror, mirroring] = useMutation(MirrorDocument);
-  const busy = syncing.loading || publishing.loading || mirroring.loading;
   const follow = (ask: () => Promise<string | undefined>) => () => void ask().then((id) => id && go(addressOf(id)), () => undefined);
   const problem = syncing.error ?? publishing.error ?? mirroring.error;
   if (!may) return null;
   return (
     <>
-      <BusyButton variant="default" busy={busy} disabled={disabled} onClick={follow(async () => (await sync({ variables: { repositories } })).data?.sync.id)}>Sync</BusyButton>
-      <BusyButton variant="default" busy={busy} disabled={disabled} onClick={follow(async () => (await publish({ variables: { repositories } })).data?.publish.id)}>Publish</BusyButton>
-      <BusyButton busy={busy} disabled={disabled} title="Sync, then publish, then serve" onClick={follow(async () => (await mirror({ variables: { repositories } })).data?.mirror.id)}>Mirror</BusyButton>
+      <BusyButton variant="default" busy={syncing.loading} disabled={disabled || publishing.loading || mirroring.loading} onClick={follow(async () => (await sync({ variables: { repositories } })).data?.sync.id)}>Sync</BusyButton>
+      <BusyButton variant="default" busy={publishing.loading} disabled={disabled || syncing.loading || mirroring.loading} onClick={follow(async () => (await publish({ variables: { repositories } })).data?.publish.id)}>Publish</BusyButton>
+      <BusyButton busy={mirroring.loading} disabled={disabled || syncing.loading || publishing.loading} title="Sync, then publish, then serve" onClick={follow(async () => (await mirror({ variables: { repositories } })).data?.mirror.id)}>Mirror</BusyButton>
       {problem && <Problem error={problem} />}
     </>
   );

@@ -1,18 +1,26 @@
 import { Button, type ButtonProps } from '@mantine/core';
-import { type ComponentProps, useRef } from 'react';
+import { type ComponentPropsWithoutRef, type RefObject, useRef } from 'react';
 
 import { usePassOn } from '../live/giveback';
+
+type Props = ButtonProps & ComponentPropsWithoutRef<'button'> & {
+  busy: boolean;
+  /** What gets the focus when the button goes away with it. */
+  next?: RefObject<HTMLElement | null>;
+};
 
 /**
  * A button whose press takes a while. It looks like one that is being loaded, and does nothing until it is no longer busy,
  * but keeps the keyboard's focus: browsers take it from a disabled button, and the next Tab begins at the top of the page.
  */
-export function BusyButton({ busy, disabled, onClick, ...props }: ButtonProps & ComponentProps<'button'> & { busy: boolean }) {
+export function BusyButton({ busy, disabled, next, onClick, ...props }: Props) {
   const button = useRef<HTMLButtonElement>(null);
-  usePassOn(button);
+  usePassOn(button, next);
+  const off = busy || disabled;
+  const native = disabled && document.activeElement !== button.current;
   return (
-    <Button {...props} ref={button} loading={busy} aria-disabled={busy || undefined} disabled={disabled}
-      onClick={(event) => busy ? event.preventDefault() : onClick?.(event)}
-      renderRoot={(root) => <button {...root} disabled={disabled} />} />
+    <Button {...props} ref={button} loading={busy} aria-disabled={off || undefined} disabled={disabled}
+      onClick={(event) => off ? event.preventDefault() : onClick?.(event)}
+      renderRoot={(root) => <button {...root} disabled={native} />} />
   );
 }
