@@ -48,7 +48,12 @@ func newLarge(f *os.File) *large {
 }
 
 // available is where the bytes of the next Write may lie already.
-func (l *large) available() []byte { return (*l.piece)[len(*l.piece):] }
+func (l *large) available() []byte {
+	if l.piece == nil {
+		return nil
+	}
+	return (*l.piece)[len(*l.piece):]
+}
 
 // Write takes bytes, some of which may still be in memory when it returns. If p
 // was available, its bytes are not to be looked at any more.
@@ -100,6 +105,9 @@ func writeAt(f *os.File, piece []byte, at int64) error {
 		bypassCache(f, false)
 		_, err = f.WriteAt(piece, at)
 	}
+	if err == nil {
+		startWriting(f, at, int64(len(piece))) // what went through the cache all the same
+	}
 	return err
 }
 
@@ -115,6 +123,9 @@ func (l *large) wait(most int) error {
 // reset drops what was written, to begin anew.
 func (l *large) reset() error {
 	_ = l.wait(0) // what could not be written is dropped
+	if l.piece == nil {
+		return os.ErrClosed
+	}
 	*l.piece, l.at, l.err = (*l.piece)[:0], 0, nil
 	return l.f.Truncate(0)
 }
@@ -147,7 +158,7 @@ func (l *large) end() {
 	_ = l.wait(0) // what could not be written is dropped
 	if l.piece != nil {
 		free(l.piece)
-		l.piece = nil
+		l.piece, l.err = nil, os.ErrClosed
 	}
 }
 
