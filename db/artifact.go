@@ -72,7 +72,7 @@ func (tx *Tx) AddArtifacts(ctx context.Context, artifacts []content.Artifact) er
 				WHERE TRUE ORDER BY sha256 ON CONFLICT (sha256) DO UPDATE SET quarantined_at = NULL WHERE artifact.quarantined_at IS NOT NULL`, now, encode(chunk))
 			return err
 		}
-		if err := tx.insertNew(ctx, quick, careful); err != nil {
+		if err := tx.insertNew(ctx, len(chunk), quick, careful); err != nil {
 			return err
 		}
 	}

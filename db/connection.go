@@ -225,9 +225,12 @@ func (c *connection) Ping(ctx context.Context) error {
 	return c.driverConn.Ping(ctx)
 }
 
-// ExecContext runs a statement.
+// ExecContext runs a statement. A COPY has the lines of its rows as its argument.
 func (c *connection) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	defer c.call(ctx)()
+	if strings.HasPrefix(query, copyVerb) {
+		return c.copy(ctx, query, args)
+	}
 	return c.driverConn.ExecContext(ctx, query, args)
 }
 
@@ -243,13 +246,11 @@ func (c *connection) PrepareContext(ctx context.Context, query string) (driver.S
 	if err != nil {
 		return nil, err
 	}
-	switch inner := prepared.(type) {
-	case driverStmt:
-		return &statement{inner, c}, nil
-	case driverCopy:
-		return &copying{inner, c}, nil
+	inner, ok := prepared.(driverStmt)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("a statement of the driver, %T, lacks something", prepared), prepared.Close())
 	}
-	return nil, errors.Join(fmt.Errorf("a statement of the driver, %T, lacks something", prepared), prepared.Close())
+	return &statement{inner, c}, nil
 }
 
 // BeginTx begins a transaction, which ends soon after ctx.
@@ -285,13 +286,11 @@ func (s *statement) QueryContext(ctx context.Context, args []driver.NamedValue) 
 }
 
 // Close tells the server to forget the statement.
-func (s *statement) Close() error { return s.conn.close(s.driverStmt) }
-
-func (c *connection) close(s driver.Stmt) error {
+func (s *statement) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
 	defer cancel()
-	defer c.call(ctx)()
-	return s.Close()
+	defer s.conn.call(ctx)()
+	return s.driverStmt.Close()
 }
 
 // driverCopy is what the driver's COPY can do.
@@ -300,27 +299,34 @@ type driverCopy interface {
 	CopyData(ctx context.Context, lines string) (driver.Result, error)
 }
 
-// copying is a COPY to a table, of a connection. It takes lines of rows, and when
-// it is carried out without any, they are all there. To take each row by itself
-// would cost more than to insert it.
-type copying struct {
-	driverCopy
-	conn *connection
-}
-
-func (c *copying) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	defer c.conn.call(ctx)()
-	if len(args) == 0 {
-		return c.Exec(nil)
+// copy carries out a whole COPY. While one is open, the driver reads the
+// connection, so that nobody else may use it, and the server takes a process that
+// stands still for one that works: it must not be left open between two calls.
+func (c *connection) copy(ctx context.Context, query string, args []driver.NamedValue) (_ driver.Result, err error) {
+	prepared, err := c.driverConn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = cmp.Or(err, prepared.Close()) }()
+	copying, ok := prepared.(driverCopy)
+	if !ok || len(args) != 1 {
+		return nil, fmt.Errorf("copy by %T with %d arguments", prepared, len(args))
 	}
 	lines, ok := args[0].Value.(string)
 	if !ok {
 		return nil, fmt.Errorf("copy %T, want the lines of rows", args[0].Value)
 	}
-	return c.CopyData(ctx, lines)
+	// Its end knows no context, and there is no other way to stop it.
+	defer context.AfterFunc(ctx, c.wire.cut)()
+	if _, err := copying.CopyData(ctx, lines); err != nil {
+		return nil, cmp.Or(ctx.Err(), err)
+	}
+	r, err := copying.Exec(nil)
+	if err != nil {
+		return nil, cmp.Or(ctx.Err(), err)
+	}
+	return r, nil
 }
-
-func (c *copying) Close() error { return c.conn.close(c.driverCopy) }
 
 // transaction is one of a connection.
 type transaction struct {

@@ -3,7 +3,7 @@ package db_test
 import (
 	"context"
 	"errors"
-	"strings"
+	"fmt"
 	"testing"
 	"time"
 
@@ -71,8 +71,11 @@ func TestCallsEndWithTheirContexts(t *testing.T) {
 func TestCopyEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	d := dbtest.Open(t, dbtest.PostgresAddress(t), db.Options{})
-	artifact := content.Artifact{SHA256: content.Digest(strings.Repeat("a", 64)), Size: 1}
-	add := func(tx *db.Tx) error { return tx.AddArtifacts(t.Context(), []content.Artifact{artifact}) }
+	var artifacts []content.Artifact
+	for i := range 100 {
+		artifacts = append(artifacts, content.Artifact{SHA256: content.Digest(fmt.Sprintf("%064x", i)), Size: 1})
+	}
+	add := func(tx *db.Tx) error { return tx.AddArtifacts(t.Context(), artifacts) }
 	added, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
 		ended <- d.InTx(t.Context(), func(tx *db.Tx) error {
@@ -85,7 +88,7 @@ func TestCopyEndsWithItsContext(t *testing.T) {
 	<-added
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if err := d.InTx(ctx, func(tx *db.Tx) error { return tx.AddArtifacts(ctx, []content.Artifact{artifact}) }); !errors.Is(err, context.DeadlineExceeded) {
+	if err := d.InTx(ctx, func(tx *db.Tx) error { return tx.AddArtifacts(ctx, artifacts) }); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want that the time is over", err)
 	}
 	close(goOn)

@@ -2,23 +2,27 @@ package db
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 )
 
+// quickLeast is from how many rows on they are inserted as if all were new: few are
+// most often there, as when something is stored again.
+const quickLeast = 50
+
 // insertNew inserts rows that are most likely new: by quick, which fails where one
 // is not, and then by careful. For PostgreSQL it is a third of the work to look for
 // each row before it is inserted. SQLite's writer is alone, and there it costs
 // nothing.
-func (tx *Tx) insertNew(ctx context.Context, quick, careful func() error) error {
-	if tx.d != &postgres {
+func (tx *Tx) insertNew(ctx context.Context, rows int, quick, careful func() error) error {
+	if tx.d != &postgres || rows < quickLeast {
 		return careful()
 	}
 	there := false
 	err := tx.Try(ctx, func() error {
+		defer tx.expect(uniqueViolation)()
 		err := quick()
 		there = tx.d.code(err) == uniqueViolation
 		return err
@@ -29,24 +33,32 @@ func (tx *Tx) insertNew(ctx context.Context, quick, careful func() error) error 
 	return err
 }
 
+// expect keeps an error from being counted as a failure until it is called off.
+func (tx *Tx) expect(code string) (callOff func()) {
+	observe := tx.observe
+	if observe == nil {
+		return func() {}
+	}
+	tx.observe = func(verb string, took time.Duration, err error) {
+		if tx.d.code(err) == code {
+			err = nil
+		}
+		observe(verb, took, err)
+	}
+	return func() { tx.observe = observe }
+}
+
+// copyVerb is what a COPY begins with.
+const copyVerb = "COPY "
+
 // copyIn inserts rows in the way that costs PostgreSQL the least. None is there if
 // one fails.
-func copyIn[T any](ctx context.Context, tx *Tx, table string, rows []T, columns ...column[T]) (err error) {
+func copyIn[T any](ctx context.Context, tx *Tx, table string, rows []T, columns ...column[T]) error {
 	names := make([]string, len(columns))
 	for i, c := range columns {
 		names[i] = c.name
 	}
-	query := fmt.Sprintf("COPY %s(%s) FROM STDIN", table, strings.Join(names, ", "))
-	defer tx.timed(query, time.Now(), &err)
-	stmt, err := tx.t.PrepareContext(ctx, query)
-	if err != nil {
-		return tx.stopped(ctx, err)
-	}
-	defer func() { err = tx.stopped(ctx, errors.Join(err, stmt.Close())) }()
-	if _, err := stmt.ExecContext(ctx, copyLines(rows, columns)); err != nil {
-		return err
-	}
-	_, err = stmt.ExecContext(ctx)
+	_, err := tx.exec(ctx, fmt.Sprintf("%s%s(%s) FROM STDIN", copyVerb, table, strings.Join(names, ", ")), copyLines(rows, columns))
 	return err
 }
 

@@ -176,7 +176,7 @@ func (tx *Tx) join(ctx context.Context, r *content.Repository, number int, joini
 			return err
 		}
 	}
-	if err := tx.insertNew(ctx, insert(""), insert(" ON CONFLICT DO NOTHING")); err != nil {
+	if err := tx.insertNew(ctx, len(joining), insert(""), insert(" ON CONFLICT DO NOTHING")); err != nil {
 		return err
 	}
 	if n != len(joining) {

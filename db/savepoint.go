@@ -19,8 +19,11 @@ func (tx *Tx) Try(ctx context.Context, f func() error) error {
 	if err := f(); err != nil {
 		// Subscribers may be told of changes that are undone here. They read
 		// anew and find none.
-		if _, lost := tx.exec(ctx, `ROLLBACK TO SAVEPOINT attempt`); lost != nil {
-			return tx.d.classify(lost)
+		// Released as well, lest it hide one around it.
+		for _, undo := range []string{`ROLLBACK TO SAVEPOINT attempt`, `RELEASE SAVEPOINT attempt`} {
+			if _, lost := tx.exec(ctx, undo); lost != nil {
+				return tx.d.classify(lost)
+			}
 		}
 		return tx.d.classify(err)
 	}

@@ -155,7 +155,7 @@ func (q *queries) timed(query string, began time.Time, err *error) {
 }
 
 // verbs are what a statement may begin with.
-var verbs = []string{"select", "insert", "update", "delete", "with", "vacuum"}
+var verbs = []string{"select", "insert", "update", "delete", "with", "copy", "vacuum"}
 
 // verb is the first word of a statement; "other" for rare ones.
 func verb(query string) string {

@@ -211,7 +211,7 @@ func (tx *Tx) addUnits(ctx context.Context, keys []unitKey) error {
 			there = append(there, old...)
 			return err
 		}
-		if err := tx.insertNew(ctx, quick, careful); err != nil {
+		if err := tx.insertNew(ctx, len(chunk), quick, careful); err != nil {
 			return err
 		}
 	}

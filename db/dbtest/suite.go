@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(*testing.T) *db.DB) {
 		"leases":                     leases,
 		"units":                      units,
 		"units added at once":        unitsAddedAtOnce,
+		"many units":                 manyUnits,
 		"versions":                   versions,
 		"version that is refused":    versionRefused,
 		"versions at once":           versionsAtOnce,

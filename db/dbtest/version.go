@@ -27,7 +27,7 @@ func artifacts(l library) {
 }
 
 func units(l library) {
-	awkward := "dir/naïve <a>&\"b\" 100%_🙂 \\N \\. \\t\t\n\r"
+	awkward := "dir/naïve <a>&\"b\" 100%_🙂"
 	known := []*content.Unit{unit("b", 1), unit("a", 1), unit("a", 2), unit(awkward, 3)}
 	ids := l.store(known...)
 	if slices.Contains(ids, 0) || len(slices.Compact(slices.Sorted(slices.Values(ids)))) != 4 {
@@ -52,6 +52,47 @@ func units(l library) {
 	}
 	l.store(u)
 	equal(l.t, "stored at the second attempt", must(l.UnitsByID(l.ctx(), []content.UnitID{u.ID}))(l.t), []*content.Unit{u})
+}
+
+// manyUnits stores many at once, when none of them is there, when some are, and as a
+// part of a transaction that fails alone.
+func manyUnits(l library) {
+	awkward := []string{`\N`, `\.`, `a\b\\c\t`, "tab\tand\nlines\r\n", "naïve 🙂", " blanks "}
+	of := func(from, to int) (us []*content.Unit, as []content.Artifact) {
+		for i := from; i < to; i++ {
+			us = append(us, unit(fmt.Sprint(i, awkward[i%len(awkward)]), i+1))
+			as = append(as, content.Artifact{SHA256: digest(i + 1), Size: int64(i + 1)})
+		}
+		return us, as
+	}
+	add := func(from, to int) []*content.Unit {
+		us, as := of(from, to)
+		l.tx(func(tx *db.Tx) error { return errors.Join(tx.AddArtifacts(l.ctx(), as), tx.AddUnits(l.ctx(), nil, us)) })
+		return us
+	}
+	first := add(0, 120)
+	all := add(60, 200)
+	for i, u := range all[:60] {
+		equal(l.t, "stored again", u.ID, first[60+i].ID)
+	}
+	all = append(first[:60:60], all...)
+	ids := make([]content.UnitID, len(all))
+	for i, u := range all {
+		ids[i] = u.ID
+	}
+	equal(l.t, "stored", must(l.UnitsByID(l.ctx(), ids))(l.t), all)
+	l.tx(func(tx *db.Tx) error {
+		fails := errors.New("it fails alone")
+		if err := tx.Try(l.ctx(), func() error {
+			_, fresh := of(300, 400)
+			_, old := of(150, 250)
+			return errors.Join(tx.AddArtifacts(l.ctx(), fresh), tx.AddArtifacts(l.ctx(), old), fails)
+		}); !errors.Is(err, fails) {
+			l.t.Errorf("got %v, want what failed", err)
+		}
+		return nil
+	})
+	equal(l.t, "stored by what failed", must(l.FindArtifacts(l.ctx(), []content.Digest{digest(251), digest(351)}))(l.t), map[content.Digest]int64{})
 }
 
 // unitsAddedAtOnce stores the same units in opposite orders.
