@@ -273,6 +273,13 @@ func TestPagesByKeyboard(t *testing.T) {
 		b.key("\r")
 		b.until(focused(opener(next)))
 	}
+	b.do(chromedp.Navigate(p.address + "/tokens"))
+	b.until(shows("main label", "Name"))
+	b.tabTo(`e.labels?.[0]?.innerText.startsWith('Name') ?? false`)
+	b.key("ci")
+	b.tabTo(has("Make it"))
+	b.key("\r")
+	b.until(shows("td", "ci") + ` && ` + focused(has("Make it")+` && e.ariaDisabled === 'true'`)) // as there is no name any more
 
 	// On a telephone the menu is gone through once it is open.
 	b.do(chromedp.EmulateViewport(360, 740))
