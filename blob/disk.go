@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"ream/fault"
@@ -20,6 +21,7 @@ type Disk struct {
 	*staging
 	dir     string
 	durable *durable
+	large   atomic.Int64 // files that are written past the kernel's cache
 }
 
 // NewDisk returns the blobs in dir, which it creates if it is missing. It fails
@@ -147,7 +149,7 @@ func (d *Disk) CreateSized(size int64) (*Writer, error) {
 	}
 	w.mark, w.synced = mark, d.durable.flushAll == nil
 	if size >= largeLeast {
-		w.large = newLarge(w.f)
+		w.large = newLarge(w.f, &d.large)
 	}
 	return w, nil
 }

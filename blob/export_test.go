@@ -1,9 +1,30 @@
 package blob
 
-import "github.com/minio/minio-go/v7/pkg/credentials"
+import (
+	"os"
+
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
 
 // SmallMost is how large a blob can be that waits in memory.
 const SmallMost = smallMost
+
+// What large blobs are, and how they are written.
+const (
+	LargeLeast = largeLeast
+	LargeMost  = largeMost
+	PieceSize  = pieceSize
+	Alignment  = alignment
+)
+
+// NewPiece is memory as pieces are written from.
+func NewPiece() []byte { return (*pieces.Get().(*[]byte))[:pieceSize] }
+
+// WritePiece writes a piece of a file.
+func WritePiece(f *os.File, piece []byte, at int64) error { return writeAt(f, piece, at) }
+
+// BypassCache has a file written past the kernel's cache.
+func BypassCache(f *os.File) { bypassCache(f, true) }
 
 // NewDiskByFile is NewDisk where file systems cannot be flushed as a whole.
 func NewDiskByFile(dir string) (*Disk, error) { return newDisk(dir, false) }

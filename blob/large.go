@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
@@ -16,7 +17,8 @@ import (
 const (
 	largeLeast = 32 << 20
 	pieceSize  = 1 << 20
-	atOnce     = 2 // pieces of a file that are being written
+	atOnce     = 2  // pieces of a file that are being written
+	largeMost  = 16 // such files of a storage, each of which takes atOnce+1 pieces of memory; others go through the cache
 
 	// alignment is what addresses, offsets and lengths of direct writes are
 	// multiples of: no common disk or file system asks for more.
@@ -39,12 +41,18 @@ type large struct {
 	writing int        // how many pieces before it are being written
 	written chan error // how each of them was
 	err     error      // what failed: nothing is written any more
+	all     *atomic.Int64
 }
 
-// newLarge takes over a file that was just created, and is empty.
-func newLarge(f *os.File) *large {
+// newLarge takes over a file that was just created, and is empty. It returns nil
+// if there are as many already as may be; all counts them.
+func newLarge(f *os.File, all *atomic.Int64) *large {
+	if all.Add(1) > largeMost {
+		all.Add(-1)
+		return nil
+	}
 	bypassCache(f, true)
-	return &large{f: f, piece: pieces.Get().(*[]byte), written: make(chan error, atOnce)}
+	return &large{f: f, all: all, piece: pieces.Get().(*[]byte), written: make(chan error, atOnce)}
 }
 
 // available is where the bytes of the next Write may lie already.
@@ -159,6 +167,7 @@ func (l *large) end() {
 	if l.piece != nil {
 		free(l.piece)
 		l.piece, l.err = nil, os.ErrClosed
+		l.all.Add(-1)
 	}
 }
 

@@ -1,17 +1,18 @@
-package blob
+package blob_test
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
-	"io"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"ream/blob"
+	"ream/blob/blobtest"
 	"ream/fault"
 )
 
@@ -22,28 +23,30 @@ func randomBytes(n int) []byte {
 	return b
 }
 
+// beginLarge begins a blob that is announced as large.
+func beginLarge(t *testing.T, d *blob.Disk) *blob.Writer {
+	t.Helper()
+	w, err := d.CreateSized(blob.LargeLeast)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Abort)
+	return w
+}
+
 // TestLarge stores what was announced as large, whatever its size really is, in
 // writes of many sizes, and after some that are dropped.
 func TestLarge(t *testing.T) {
 	t.Parallel()
-	all := randomBytes(largeLeast + pieceSize + 1)
+	all := randomBytes(blob.LargeLeast + blob.PieceSize + 1)
 	for name, size := range map[string]int{
-		"as announced": largeLeast, "a byte more": largeLeast + 1, "not quite a piece more": largeLeast + pieceSize - 1,
-		"nothing": 0, "a byte": 1, "a block": alignment, "a piece": pieceSize, "a piece and a byte": pieceSize + 1,
+		"as announced": blob.LargeLeast, "a byte more": blob.LargeLeast + 1, "not quite a piece more": blob.LargeLeast + blob.PieceSize - 1,
+		"nothing": 0, "a byte": 1, "a block": blob.Alignment, "a piece": blob.PieceSize, "a piece and a byte": blob.PieceSize + 1,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := t.TempDir()
-			d, err := NewDisk(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer d.Close()
-			w, err := d.CreateSized(largeLeast)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer w.Abort()
+			d, _ := newDisk(t)
+			w := beginLarge(t, d)
 			body := all[:size]
 			for _, last := range []bool{false, true} {
 				for rest, n := body, 1; len(rest) > 0; n = n*3%700_001 + 1 {
@@ -64,21 +67,13 @@ func TestLarge(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sum := sha256.Sum256(body)
-			if s.SHA256 != hex.EncodeToString(sum[:]) || s.Size != int64(size) {
-				t.Fatalf("Finish: got %s of %d bytes, want %x of %d", s.SHA256, s.Size, sum, size)
+			if s.SHA256 != blobtest.Digest(string(body)) || s.Size != int64(size) {
+				t.Fatalf("Finish: got %s of %d bytes, want %s of %d", s.SHA256, s.Size, blobtest.Digest(string(body)), size)
 			}
-			if err := d.Commit(t.Context(), []Staged{s}); err != nil {
+			if err := d.Commit(t.Context(), []blob.Staged{s}); err != nil {
 				t.Fatal(err)
 			}
-			f, err := d.Open(t.Context(), s.SHA256, s.Size)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			if got, err := io.ReadAll(f); err != nil || !bytes.Equal(got, body) {
-				t.Errorf("what is stored: got %d bytes, %v, want the %d that were written", len(got), err, size)
-			}
+			blobtest.Check(t, d, string(body))
 		})
 	}
 }
@@ -86,61 +81,96 @@ func TestLarge(t *testing.T) {
 // TestLargeAborted drops a large blob while some of it is being written.
 func TestLargeAborted(t *testing.T) {
 	t.Parallel()
-	s, err := newStaging(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.close()
-	w, err := s.create(unknownSize)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.large = newLarge(w.f)
-	if _, err := w.Write(randomBytes(pieceSize + 1)); err != nil {
+	d, dir := newDisk(t)
+	w := beginLarge(t, d)
+	if _, err := w.Write(randomBytes(blob.PieceSize + 1)); err != nil {
 		t.Fatal(err)
 	}
 	w.Abort()
 	w.Abort()
-	if _, err := os.Stat(w.f.Name()); !os.IsNotExist(err) {
-		t.Errorf("the file after Abort: got %v, want that it is gone", err)
+	if left := blobtest.Leftovers(t, filepath.Join(dir, "tmp")); len(left) != 0 {
+		t.Errorf("staged files: got %v, want none", left)
+	}
+	if _, err := w.Write([]byte("more")); err == nil {
+		t.Error("Write after Abort: got no error")
+	}
+}
+
+// TestLargeMost begins more large blobs than may be written past the cache, whose
+// memory is bounded: one lends its memory as long as it is among those.
+func TestLargeMost(t *testing.T) {
+	t.Parallel()
+	d, _ := newDisk(t)
+	lends := func(w *blob.Writer) bool { return cap(w.AvailableBuffer()) > 0 }
+	var first []*blob.Writer
+	for range blob.LargeMost {
+		w := beginLarge(t, d)
+		if !lends(w) {
+			t.Fatalf("large blob %d goes through the cache", len(first)+1)
+		}
+		first = append(first, w)
+	}
+	late := beginLarge(t, d)
+	if lends(late) {
+		t.Errorf("%d large blobs are written past the cache", blob.LargeMost+1)
+	}
+	if _, err := late.Write(randomBytes(blob.PieceSize)); err != nil {
+		t.Error(err)
+	}
+	late.Abort()
+	first[0].Abort()
+	if s, err := first[1].Finish(); err != nil {
+		t.Error(err)
+	} else {
+		d.Discard(s)
+	}
+	for n := range 3 {
+		if got := lends(beginLarge(t, d)); got != (n < 2) {
+			t.Errorf("large blob %d after two have ended: got %t that it is written past the cache", n+1, got)
+		}
 	}
 }
 
 // TestLargeOnFullDisk has no room for a large blob, and then for the last of it.
 func TestLargeOnFullDisk(t *testing.T) {
 	t.Parallel()
-	for name, missing := range map[string]int{"much": pieceSize * 8, "the last": pieceSize / 2} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=34m"); err != nil {
-				t.Skip("mounting takes privileges: ", err)
-			}
-			defer unix.Unmount(dir, unix.MNT_DETACH)
-			d, err := NewDisk(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer d.Close()
-			w, err := d.CreateSized(largeLeast)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer w.Abort()
-			if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 2<<20+missing), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			_, err = w.Write(randomBytes(largeLeast))
-			if err != nil { // then it does not go on after what is missing
-				_, err = w.Write(make([]byte, 2*pieceSize))
-			}
-			if err == nil {
-				_, err = w.Finish()
-			}
-			if !fault.Is(err, fault.Unavailable) {
-				t.Errorf("got %v, want Unavailable", err)
-			}
-		})
+	const room = blob.LargeLeast + 16<<20
+	for name, mount := range map[string]func(t *testing.T) (dir string, ok bool){
+		"tmpfs": func(t *testing.T) (string, bool) { return tmpfs(t, fmt.Sprint("size=", room)) },
+		"ext4":  func(t *testing.T) (string, bool) { return ext4(t, filepath.Join(t.TempDir(), "image"), room) },
+	} {
+		for _, missing := range []uint64{8 * blob.PieceSize, blob.PieceSize / 2} {
+			t.Run(fmt.Sprintf("%s, %d", name, missing), func(t *testing.T) {
+				t.Parallel()
+				dir, ok := mount(t)
+				if !ok {
+					return
+				}
+				d := open(t, "at once", dir)
+				w := beginLarge(t, d)
+				var fs unix.Statfs_t
+				if err := unix.Statfs(dir, &fs); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, fs.Bfree*uint64(fs.Bsize)-blob.LargeLeast+missing), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				_, err := w.Write(randomBytes(blob.LargeLeast))
+				if err != nil { // then it does not go on after what is missing
+					_, err = w.Write(make([]byte, 2*blob.PieceSize))
+				}
+				if err == nil {
+					_, err = w.Finish()
+				}
+				if !fault.Is(err, fault.Unavailable) || !strings.Contains(fault.Message(err), "free some space") {
+					t.Errorf("got %v, want Unavailable, with the remedy", err)
+				}
+				w.Abort()
+				if left := blobtest.Leftovers(t, filepath.Join(dir, "tmp")); len(left) != 0 {
+					t.Errorf("staged files: got %v, want none", left)
+				}
+			})
+		}
 	}
 }
 
@@ -148,13 +178,15 @@ func TestLargeOnFullDisk(t *testing.T) {
 // as by other file systems at any place, here at an odd one.
 func TestBypassCache(t *testing.T) {
 	t.Parallel()
-	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	dir, ok := ext4(t, filepath.Join(t.TempDir(), "image"), 16<<20)
+	if !ok {
+		return
+	}
+	f, err := os.Create(filepath.Join(dir, "file"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	l := newLarge(f)
-	defer l.end()
 	bypasses := func() bool {
 		flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
 		if err != nil {
@@ -162,17 +194,13 @@ func TestBypassCache(t *testing.T) {
 		}
 		return flags&unix.O_DIRECT != 0
 	}
-	if !bypasses() {
-		t.Skip("this file system writes through the cache only")
-	}
-	body := randomBytes(pieceSize + 1)
-	if _, err := l.Write(body); err != nil {
-		t.Fatal(err)
-	}
-	if err := l.wait(0); err != nil || !bypasses() {
+	blob.BypassCache(f)
+	body, piece := randomBytes(blob.PieceSize+1), blob.NewPiece()
+	copy(piece, body)
+	if err := blob.WritePiece(f, piece, 0); err != nil || !bypasses() {
 		t.Errorf("a piece: got %v, want it past the cache", err)
 	}
-	if err := writeAt(f, body[pieceSize:], pieceSize); err != nil || bypasses() {
+	if err := blob.WritePiece(f, body[blob.PieceSize:], blob.PieceSize); err != nil || bypasses() {
 		t.Errorf("an odd piece: got %v, want it through the cache", err)
 	}
 	if got, err := os.ReadFile(f.Name()); err != nil || !bytes.Equal(got, body) {
