@@ -49,9 +49,12 @@ func large(ctx context.Context, b *bench) error {
 				return err
 			}
 			direct, err := b.writeRate(count, size, syscall.O_DIRECT)
+			if err != nil {
+				return err
+			}
 			limit.add(min(hash, max(cached, direct)))
 			b.progress("%s: hashed %s, wrote %s, past the cache %s", d, bytesPerSecond(hash), bytesPerSecond(cached), bytesPerSecond(direct))
-			return err
+			return nil
 		}}
 		for i := range upstreams {
 			up := &upstreams[i]
