@@ -281,6 +281,19 @@ func TestPagesByKeyboard(t *testing.T) {
 	b.key("\r")
 	b.until(shows("td", "ci") + ` && ` + focused(has("Make it")+` && e.ariaDisabled === 'true'`)) // as there is no name any more
 
+	// What leads on to the end of a list leaves the keyboard there.
+	for i := range 100 {
+		query[any](p, `mutation($name: String!) { createRemote(input: {name: $name, url: "http://127.0.0.1:1/PULP_MANIFEST"}) { id } }`, map[string]any{"name": fmt.Sprintf("r%03d", i)})
+	}
+	b.do(chromedp.Navigate(p.address + "/remotes"))
+	const rows = `[...document.querySelectorAll('main [aria-label^="Show "]')]`
+	b.until(shows("button", "Show more") + ` && ` + rows + `.length === 100`)
+	eval[bool](b, `(window.last = `+rows+`.at(-1), [...document.querySelectorAll('button')].find((e) => e.innerText === 'Show more').focus(), true)`)
+	b.key("\r")
+	b.until(rows + `.length === 101 && !` + shows("button", "Show more"))
+	b.key("\t", chromedp.KeyModifiers(chromedp.ModifierShift))
+	b.until(`(window.last.compareDocumentPosition(document.activeElement) & Node.DOCUMENT_POSITION_FOLLOWING) !== 0`)
+
 	// On a telephone the menu is gone through once it is open.
 	b.do(chromedp.EmulateViewport(360, 740))
 	b.do(chromedp.Navigate(p.address + "/published"))

@@ -17,6 +17,7 @@ export function BusyButton({ busy, disabled, next, onClick, ...props }: Props) {
   const button = useRef<HTMLButtonElement>(null);
   usePassOn(button, next);
   const off = busy || disabled;
+  // Nor may what the press led to disable it, such as a field that is empty again, as long as it has the focus.
   const native = disabled && document.activeElement !== button.current;
   return (
     <Button {...props} ref={button} loading={busy} aria-disabled={off || undefined} disabled={disabled}
