@@ -30,6 +30,7 @@ var rooms = map[string][]string{
 	"trace":   {"task", "fault", "trail"},
 	"metric":  {"content", "task", "event", "worker", "db", "resolvers", "quota"},
 
+	"lane":      {},
 	"quota":     {},
 	"forwarded": {},
 

@@ -26,6 +26,7 @@ import (
 	"ream/demand"
 	"ream/event"
 	"ream/guard"
+	"ream/lane"
 	"ream/origin"
 	"ream/quota"
 	"ream/resolvers"
@@ -314,13 +315,16 @@ func (s *server) run(ctx context.Context, listener, local net.Listener, ready fu
 	// What serves requests outlives ctx until the requests have ended.
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBackground()
-	httpServer := &http.Server{
-		Handler:           s.handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		BaseContext:       func(net.Listener) context.Context { return requests },
-		ConnContext:       withLocal,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	httpServer := lane.Server{
+		Prefix: origin.Prefix,
+		HTTP: &http.Server{
+			Handler:           s.handler,
+			ReadHeaderTimeout: 10 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			BaseContext:       func(net.Listener) context.Context { return requests },
+			ConnContext:       withLocal,
+			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		},
 	}
 	var group errgroup.Group
 	failed := make(chan error, 5)

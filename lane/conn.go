@@ -1,0 +1,148 @@
+package lane
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+// The states of a connection. Only idle ones are closed while the server ends.
+const (
+	fresh  int32 = iota // nothing has come yet
+	idle                // everything that came was answered
+	active              // something is under way
+	closed
+)
+
+const (
+	inSize   = 2 << 10 // bytes of a request; longer ones are not plain
+	outSize  = 4 << 10 // bytes of an answer that are written at once
+	bodySize = 2 << 10 // bytes of a body whose length nobody told are kept to count them, as many as net/http keeps
+)
+
+// conn is a connection that has brought nothing but plain requests.
+type conn struct {
+	server   *Server
+	tcp      *net.TCPConn
+	accepted time.Time
+	state    atomic.Int32
+	blank    *http.Request // what all requests of the connection have
+	until    time.Time     // when reading ends, as the kernel was last told; zero for never
+
+	in   [inSize]byte
+	out  []byte
+	body []byte
+	both [2][]byte // what is written at once
+
+	early []byte // what came before the last request was answered
+}
+
+func (s *Server) newConn(base context.Context, tcp *net.TCPConn) *conn {
+	ctx := context.WithValue(base, http.LocalAddrContextKey, tcp.LocalAddr())
+	if s.HTTP.ConnContext != nil {
+		ctx = s.HTTP.ConnContext(ctx, tcp)
+	}
+	blank := &http.Request{
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+		Body:       http.NoBody,
+		RemoteAddr: tcp.RemoteAddr().String(),
+	}
+	return &conn{
+		server:   s,
+		tcp:      tcp,
+		accepted: time.Now(),
+		blank:    blank.WithContext(ctx),
+		out:      make([]byte, 0, outSize),
+	}
+}
+
+// serve answers requests as long as they are plain. It closes the connection,
+// or returns it, with what has been read and is not answered.
+func (c *conn) serve() net.Conn {
+	defer func() {
+		if p := recover(); p != nil {
+			if p != http.ErrAbortHandler {
+				c.server.logf("http: panic serving %v: %v\n%s", c.blank.RemoteAddr, p, debug.Stack())
+			}
+			_ = c.tcp.Close()
+		}
+	}()
+	c.expect(time.Now(), c.server.HTTP.ReadHeaderTimeout)
+	for {
+		n, err := c.tcp.Read(c.in[:])
+		if err != nil || !c.begin() {
+			break
+		}
+		x := c.parse(c.in[:n])
+		if x == nil {
+			return c.left(c.in[:n])
+		}
+		if !c.answer(x) || c.server.ending.Load() {
+			break
+		}
+		if c.early != nil {
+			return c.left(c.early)
+		}
+		c.state.Store(idle)
+		c.expect(time.Now(), c.server.HTTP.IdleTimeout)
+	}
+	_ = c.tcp.Close()
+	return nil
+}
+
+// begin says that something is under way. It reports false if the connection was
+// closed before.
+func (c *conn) begin() bool {
+	return c.state.CompareAndSwap(idle, active) || c.state.CompareAndSwap(fresh, active)
+}
+
+// expect bounds how long the next request may take to come, or lets it take any
+// time if that is 0. It tells the kernel only what makes a difference.
+func (c *conn) expect(now time.Time, timeout time.Duration) {
+	var until time.Time
+	if timeout > 0 {
+		until = now.Add(timeout)
+		if slack := until.Sub(c.until); slack >= 0 && slack < timeout/16 {
+			return
+		}
+	} else if c.until.IsZero() {
+		return
+	}
+	c.until = until
+	_ = c.tcp.SetReadDeadline(until) // else reading fails as well
+}
+
+// left is the connection for net/http, of which it reads what is given first.
+func (c *conn) left(read []byte) net.Conn {
+	_ = c.tcp.SetReadDeadline(time.Time{})
+	return &leftover{c.tcp, bytes.Clone(read)}
+}
+
+// answer has a request answered, and reports whether there may be another.
+func (c *conn) answer(x *exchange) bool {
+	c.out, c.body = c.out[:0], c.body[:0]
+	defer x.watch.end()
+	c.server.HTTP.Handler.ServeHTTP(&x.answer, x.request)
+	return x.answer.finish()
+}
+
+// write sends what is in out, and then p.
+func (c *conn) write(p []byte) error {
+	var err error
+	if len(p) == 0 {
+		_, err = c.tcp.Write(c.out)
+	} else {
+		c.both = [2][]byte{c.out, p}
+		buffers := net.Buffers(c.both[:])
+		_, err = buffers.WriteTo(c.tcp)
+		c.both = [2][]byte{}
+	}
+	c.out = c.out[:0]
+	return err
+}
