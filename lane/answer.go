@@ -24,10 +24,10 @@ type answer struct {
 
 	status  int  // 0 as long as there is none
 	typed   bool // the handler says what the body is, or that it is encoded
-	dated   bool
+	dated   bool // the handler says when it was made
 	begun   bool // the headers are complete
 	chunked bool
-	last    bool // the client is told that the connection ends with the answer
+	closing bool // the client is told that the connection ends with the answer
 	over    bool
 	written int64
 	err     error // of the connection
@@ -65,11 +65,11 @@ func (a *answer) WriteHeader(status int) {
 		}
 	}
 	if said := a.header["Connection"]; len(said) > 0 && said[0] == "close" {
-		a.last = true
+		a.closing = true
 	}
-	encoded := a.header["Content-Encoding"]
-	a.typed = a.header["Content-Type"] != nil || len(encoded) > 0 && encoded[0] != ""
-	a.dated = a.header["Date"] != nil
+	_, a.typed = a.header["Content-Type"] // or that nothing is to be said of it
+	a.typed = a.typed || a.header.Get("Content-Encoding") != ""
+	_, a.dated = a.header["Date"]
 	a.startHead(status)
 }
 
@@ -97,17 +97,12 @@ func (a *answer) startHead(status int) {
 		names[i] = name
 	}
 	for _, name := range names {
-		switch name {
-		case "Transfer-Encoding", "Trailer":
+		switch {
+		case name == "Transfer-Encoding", name == "Trailer",
+			name == "Content-Length" && !hasBody(status),
+			name == "Content-Type" && status == http.StatusNotModified,
+			name == "" || !all(name, &isToken): // among them the names of trailers
 			continue
-		case "Content-Length":
-			if !hasBody(status) {
-				continue
-			}
-		case "Content-Type":
-			if status == http.StatusNotModified {
-				continue
-			}
 		}
 		for _, value := range a.header[name] {
 			out = appendHeader(out, name, value)
@@ -116,7 +111,7 @@ func (a *answer) startHead(status int) {
 	a.conn.out = out
 }
 
-// appendHeader appends a line that is one, whatever the value holds.
+// appendHeader appends a line, which is one whatever the value holds.
 func appendHeader(out []byte, name, value string) []byte {
 	out = append(append(out, name...), ": "...)
 	from := len(out)
@@ -156,8 +151,8 @@ func (a *answer) endHead(first []byte, whole bool) {
 			out = appendHeader(out, "Content-Type", http.DetectContentType(first))
 		}
 	}
-	if !a.last && a.conn.server.ending.Load() {
-		a.last = true
+	if !a.closing && a.conn.server.ending.Load() {
+		a.closing = true
 		out = append(out, "Connection: close\r\n"...)
 	}
 	if a.chunked {
@@ -228,7 +223,7 @@ func (a *answer) send(p []byte) {
 		a.conn.out = append(strconv.AppendInt(a.conn.out, int64(len(p)), 16), "\r\n"...)
 		defer func() { a.conn.out = append(a.conn.out, "\r\n"...) }()
 	}
-	if len(a.conn.out)+len(p) <= outSize {
+	if len(a.conn.out)+len(p)+len("\r\n") <= outSize {
 		a.conn.out = append(a.conn.out, p...)
 	} else {
 		a.flush(p)
@@ -304,5 +299,5 @@ func (a *answer) finish() bool {
 	a.flush(nil)
 	a.over = true
 	unlike := a.length >= 0 && !a.head && hasBody(a.status) && a.written != a.length
-	return a.err == nil && !a.last && !unlike
+	return a.err == nil && !a.closing && !unlike
 }

@@ -63,7 +63,7 @@ func exchange(t *testing.T, address string, requests ...string) string {
 		}
 		body, err := io.ReadAll(response.Body)
 		head, _, _ := strings.Cut(raw.String(), "\r\n\r\n")
-		all.WriteString(dates.ReplaceAllString(head+"\r\n", "\r\n"))
+		all.WriteString(dates.ReplaceAllString(head+"\r\n", "\r\nDate: today\r\n"))
 		all.Write(body)
 		if err != nil {
 			all.WriteString(err.Error())
@@ -116,6 +116,9 @@ func TestAnswers(t *testing.T) {
 			w.Header()["B"] = []string{"2", " 3 "}
 			w.Header().Set("A", "one\r\nC: two\n")
 			w.Header()["Etag"] = []string{`"x"`}
+			w.Header()["X\r\nSet-Cookie: a=b\r\nY"] = []string{"1"}
+			w.Header()["with space"] = []string{"1"}
+			w.Header()[""] = []string{"1"}
 			w.Header().Set("Content-Type", "")
 			write(w, "abc")
 			w.Header().Set("Late", "yes")
@@ -129,6 +132,10 @@ func TestAnswers(t *testing.T) {
 		"a date": func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Date", "today"); write(w, "abc") },
 		"no date": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header()["Date"] = nil
+			write(w, "abc")
+		},
+		"no type": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["Content-Type"] = nil
 			write(w, "abc")
 		},
 		"an encoding": func(w http.ResponseWriter, _ *http.Request) {

@@ -2,6 +2,7 @@ package lane
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -31,7 +32,7 @@ type conn struct {
 	accepted time.Time
 	state    atomic.Int32
 	blank    *http.Request // what all requests of the connection have
-	until    time.Time     // when reading ends, as the kernel was last told; zero for never
+	until    time.Time     // when reading ends; zero for never
 
 	in   [inSize]byte
 	out  []byte
@@ -65,35 +66,37 @@ func (s *Server) newConn(base context.Context, tcp *net.TCPConn) *conn {
 // serve answers requests as long as they are plain. It closes the connection,
 // or returns it, with what has been read and is not answered.
 func (c *conn) serve() net.Conn {
+	left := false
 	defer func() {
-		if p := recover(); p != nil {
-			if p != http.ErrAbortHandler {
-				c.server.logf("http: panic serving %v: %v\n%s", c.blank.RemoteAddr, p, debug.Stack())
-			}
+		if p := recover(); p != nil && p != http.ErrAbortHandler {
+			c.server.logf("http: panic serving %v: %v\n%s", c.blank.RemoteAddr, p, debug.Stack())
+		}
+		if !left {
 			_ = c.tcp.Close()
 		}
 	}()
-	c.expect(time.Now(), c.server.HTTP.ReadHeaderTimeout)
+	limits := c.server.HTTP
+	c.expect(time.Now(), cmp.Or(limits.ReadHeaderTimeout, limits.ReadTimeout))
 	for {
 		n, err := c.tcp.Read(c.in[:])
 		if err != nil || !c.begin() {
-			break
+			return nil
 		}
 		x := c.parse(c.in[:n])
 		if x == nil {
-			return c.left(c.in[:n])
+			left = true
+			return c.leftover(c.in[:n])
 		}
 		if !c.answer(x) || c.server.ending.Load() {
-			break
+			return nil
 		}
 		if c.early != nil {
-			return c.left(c.early)
+			left = true
+			return c.leftover(c.early)
 		}
 		c.state.Store(idle)
-		c.expect(time.Now(), c.server.HTTP.IdleTimeout)
+		c.expect(time.Now(), cmp.Or(limits.IdleTimeout, limits.ReadTimeout))
 	}
-	_ = c.tcp.Close()
-	return nil
 }
 
 // begin says that something is under way. It reports false if the connection was
@@ -103,29 +106,38 @@ func (c *conn) begin() bool {
 }
 
 // expect bounds how long the next request may take to come, or lets it take any
-// time if that is 0. It tells the kernel only what makes a difference.
+// time if that is 0. A bound that is up to a sixteenth longer serves as well: it
+// need not be set anew for each request.
 func (c *conn) expect(now time.Time, timeout time.Duration) {
-	var until time.Time
-	if timeout > 0 {
-		until = now.Add(timeout)
-		if slack := until.Sub(c.until); slack >= 0 && slack < timeout/16 {
-			return
+	if timeout <= 0 {
+		if !c.until.IsZero() {
+			c.readUntil(time.Time{})
 		}
-	} else if c.until.IsZero() {
 		return
 	}
-	c.until = until
-	_ = c.tcp.SetReadDeadline(until) // else reading fails as well
+	longer := timeout + timeout/16
+	if rest := c.until.Sub(now); rest < timeout || rest > longer {
+		c.readUntil(now.Add(longer))
+	}
 }
 
-// left is the connection for net/http, of which it reads what is given first.
-func (c *conn) left(read []byte) net.Conn {
-	_ = c.tcp.SetReadDeadline(time.Time{})
+// readUntil bounds reading.
+func (c *conn) readUntil(t time.Time) {
+	c.until = t
+	_ = c.tcp.SetReadDeadline(t) // else reading fails as well
+}
+
+// leftover is the connection for net/http, of which it reads what is given first.
+func (c *conn) leftover(read []byte) net.Conn {
+	c.readUntil(time.Time{})
 	return &leftover{c.tcp, bytes.Clone(read)}
 }
 
 // answer has a request answered, and reports whether there may be another.
 func (c *conn) answer(x *exchange) bool {
+	if cap(c.out) > outSize { // as headers were large
+		c.out = make([]byte, 0, outSize)
+	}
 	c.out, c.body = c.out[:0], c.body[:0]
 	defer x.watch.end()
 	c.server.HTTP.Handler.ServeHTTP(&x.answer, x.request)

@@ -6,7 +6,9 @@
 package lane
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log"
 	"net"
 	"net/http"
@@ -19,9 +21,10 @@ import (
 // methods are safe for concurrent use. It must not be copied, nor its fields be
 // changed, once it serves.
 type Server struct {
-	// HTTP answers what is not plain. Its Handler, BaseContext, ConnContext,
-	// ReadHeaderTimeout, IdleTimeout and ErrorLog hold for plain requests too.
-	// Its ConnState hook hears only of connections that it gets.
+	// HTTP answers what is not plain. Its Handler, which may not be nil, BaseContext,
+	// ConnContext, ReadHeaderTimeout, IdleTimeout, ReadTimeout where it stands for
+	// these, and ErrorLog hold for plain requests too; nothing else that it can be
+	// told does. It asks BaseContext and ConnContext again for what it gets.
 	HTTP *http.Server
 
 	// Prefix is where plain requests begin, such as "/content/". Handlers of what
@@ -32,8 +35,9 @@ type Server struct {
 	ending atomic.Bool // no connection is kept
 	date   atomic.Pointer[date]
 
-	mu    sync.Mutex
-	conns map[*conn]struct{} // those that HTTP has not got
+	mu        sync.Mutex
+	accepting int                // how many listeners are asked for connections
+	conns     map[*conn]struct{} // those that HTTP has not got
 }
 
 // freshFor is how long a connection on which nothing has come yet may take to
@@ -51,13 +55,18 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	base = context.WithValue(base, http.ServerContextKey, s.HTTP)
 	left := &leftovers{Listener: l, conns: make(chan net.Conn), failures: make(chan error), closed: make(chan struct{})}
+	s.mu.Lock()
+	s.accepting++
+	s.mu.Unlock()
 	accepted := make(chan struct{})
 	go func() {
 		defer close(accepted)
 		s.accept(base, left)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.accepting--
 	}()
-	err := s.HTTP.Serve(left)
-	_ = left.Close() // HTTP does it too, but not before it has begun
+	err := s.HTTP.Serve(left) // which closes it
 	<-accepted
 	return err
 }
@@ -70,19 +79,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	ended := make(chan error, 1)
 	go func() { ended <- s.HTTP.Shutdown(ctx) }()
 	err := s.drain(ctx)
-	return firstOf(<-ended, err)
+	return cmp.Or(<-ended, err)
 }
 
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// drain waits for the connections that HTTP has not got.
+// drain waits until nothing is accepted any more, and for the connections that
+// HTTP has not got.
 func (s *Server) drain(ctx context.Context) error {
 	wait := time.Millisecond
 	for !s.closeIdle(time.Now()) {
@@ -109,38 +110,60 @@ func (s *Server) closeIdle(now time.Time) bool {
 			_ = c.tcp.Close() // its goroutine finds out
 		}
 	}
-	return len(s.conns) == 0
+	return s.accepting == 0 && len(s.conns) == 0
 }
 
-// accept serves connections until the listener is closed.
+// accept serves connections until the listener is closed. If it cannot for now,
+// as when too many files are open, it waits a while: those whose connections go to
+// HTTP are not to wait with it.
 func (s *Server) accept(base context.Context, left *leftovers) {
+	const least, most = 5 * time.Millisecond, time.Second
+	wait := least
 	for {
 		accepted, err := left.Listener.Accept()
 		if err != nil {
-			if !left.fail(err) {
+			//lint:ignore SA1019 net/http tells what passes by it as well
+			if passing, ok := errors.AsType[net.Error](err); !ok || !passing.Temporary() {
+				left.fail(err)
 				return
 			}
+			s.logf("http: Accept error: %v; retrying in %v", err, wait)
+			select {
+			case <-time.After(wait):
+			case <-left.closed:
+				return
+			}
+			wait = min(2*wait, most)
 			continue
 		}
+		wait = least
 		tcp, ok := accepted.(*net.TCPConn)
 		if !ok {
 			left.leave(accepted)
 			continue
 		}
 		c := s.newConn(base, tcp)
-		s.mu.Lock()
-		if s.conns == nil {
-			s.conns = map[*conn]struct{}{}
-		}
-		s.conns[c] = struct{}{}
-		s.mu.Unlock()
+		s.add(c)
 		go func() {
+			defer s.remove(c)
 			left.leave(c.serve())
-			s.mu.Lock()
-			delete(s.conns, c)
-			s.mu.Unlock()
 		}()
 	}
+}
+
+func (s *Server) add(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns == nil {
+		s.conns = map[*conn]struct{}{}
+	}
+	s.conns[c] = struct{}{}
+}
+
+func (s *Server) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
 }
 
 func (s *Server) logf(format string, args ...any) {

@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -277,24 +278,40 @@ func TestPanics(t *testing.T) {
 	}
 }
 
+// TestHandlersThatExit closes the connection of a handler that ends its goroutine.
+func TestHandlersThatExit(t *testing.T) {
+	t.Parallel()
+	s := answering(t, func(http.ResponseWriter, *http.Request) { runtime.Goexit() })
+	c := s.dial(t)
+	c.send(plainly)
+	c.ended()
+}
+
 // TestSilence expects connections to be closed on which nothing comes.
 func TestSilence(t *testing.T) {
 	t.Parallel()
-	s := start(t, &http.Server{
-		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "fine") }),
-		ReadHeaderTimeout: 100 * time.Millisecond,
-		IdleTimeout:       50 * time.Millisecond,
-	})
-	s.dial(t).ended()
-	idle := s.dial(t)
-	idle.ask(plainly, "fine")
-	idle.ended()
-	slow := s.dial(t)
-	slow.send(plainly[:10])
-	if response, _ := slow.receive("GET"); response.StatusCode != http.StatusBadRequest { // as net/http has it
-		t.Errorf("got %d", response.StatusCode)
+	const long, short = 500 * time.Millisecond, 50 * time.Millisecond
+	for name, limits := range map[string]*http.Server{
+		"limits of their own":     {ReadHeaderTimeout: long, IdleTimeout: short},
+		"the limit of all":        {ReadTimeout: long},
+		"one that stands for one": {ReadHeaderTimeout: long, ReadTimeout: short},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			limits.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "fine") })
+			s := start(t, limits)
+			s.dial(t).ended()
+			idle := s.dial(t)
+			idle.ask(plainly, "fine")
+			idle.ended()
+			slow := s.dial(t)
+			slow.send(plainly[:10])
+			if response, _ := slow.receive("GET"); response.StatusCode != http.StatusBadRequest { // as net/http has it
+				t.Errorf("got %d", response.StatusCode)
+			}
+			slow.ended()
+		})
 	}
-	slow.ended()
 }
 
 // failing is a listener that fails at first, as if there were too many files open.
@@ -328,7 +345,9 @@ func TestListenersThatFail(t *testing.T) {
 	}}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(&failing{l, 2}) }()
-	(&running{address: l.Addr().String()}).dial(t).ask(plainly, "fine")
+	c := (&running{address: l.Addr().String()}).dial(t)
+	c.ask(plainly, "fine")
+	c.ask("GET /other HTTP/1.1\r\nHost: ream\r\n\r\n", "fine")
 	if got := logged.String(); strings.Count(got, "too many open files") != 2 {
 		t.Errorf("logged %q", got)
 	}

@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"sync"
@@ -30,14 +31,12 @@ func (l *leftovers) leave(c net.Conn) {
 	}
 }
 
-// fail has Accept fail, so that its caller waits a while or gives up. It reports
-// whether to go on.
-func (l *leftovers) fail(err error) bool {
+// fail has Accept fail, so that its caller gives up, unless it has closed the
+// listener.
+func (l *leftovers) fail(err error) {
 	select {
 	case l.failures <- err:
-		return true
 	case <-l.closed:
-		return false
 	}
 }
 
@@ -83,10 +82,15 @@ func (l *leftover) Read(p []byte) (int, error) {
 
 // WriteTo implements io.WriterTo.
 func (l *leftover) WriteTo(w io.Writer) (int64, error) {
-	n, err := w.Write(l.read)
-	if l.read = l.read[n:]; err != nil {
-		return int64(n), err
+	var n int64
+	if len(l.read) > 0 {
+		first := bytes.NewReader(l.read)
+		l.read = nil
+		var err error
+		if n, err = first.WriteTo(w); err != nil {
+			return n, err
+		}
 	}
 	m, err := l.TCPConn.WriteTo(w)
-	return int64(n) + m, err
+	return n + m, err
 }

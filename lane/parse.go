@@ -20,13 +20,14 @@ type exchange struct {
 const maxHeaders = 12
 
 const (
-	pathBytes  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-._~+@:=,&$" // that no URL writes in another way
+	pathBytes  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-._~+@:=,&$"    // that no URL writes in another way
+	tokenBytes = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~" // RFC 9110, section 5.6.2
 	hostBytes  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._:[]"
 	firstPrint = ' '
 	lastPrint  = '~'
 )
 
-var isPath, isHost = tableOf(pathBytes), tableOf(hostBytes)
+var isPath, isToken, isHost = tableOf(pathBytes), tableOf(tokenBytes), tableOf(hostBytes)
 
 func tableOf(allowed string) (table [256]bool) {
 	for _, b := range []byte(allowed) {

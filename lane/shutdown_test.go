@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"testing"
+
+	"ream/lane"
 )
 
 // TestShutdown ends a server in the midst of a request.
@@ -70,5 +72,55 @@ func TestShutdownOfNewConnections(t *testing.T) {
 	c.ended()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// holding is a listener that holds what it accepted for a while, as a machine does
+// that is busy.
+type holding struct {
+	net.Listener
+	accepted, let chan struct{}
+}
+
+func (h *holding) Accept() (net.Conn, error) {
+	c, err := h.Listener.Accept()
+	if err == nil {
+		h.accepted <- struct{}{}
+		<-h.let
+	}
+	return c, err
+}
+
+// TestShutdownWhileAccepting waits for a connection that nobody has seen yet.
+func TestShutdownWhileAccepting(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &holding{l, make(chan struct{}), make(chan struct{})}
+	s := &lane.Server{Prefix: "/content/", HTTP: &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "fine") }),
+	}}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(h) }()
+	c := (&running{address: l.Addr().String()}).dial(t)
+	c.send(plainly)
+	<-h.accepted
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Shutdown(canceled); !errors.Is(err, context.Canceled) {
+		t.Errorf("shutting down ended with %v", err)
+	}
+	close(h.let)
+	if _, body := c.receive("GET"); body != "fine" {
+		t.Errorf("got %q", body)
+	}
+	c.ended()
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Errorf("serving ended with %v", err)
 	}
 }

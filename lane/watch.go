@@ -10,7 +10,7 @@ import (
 // watch is the context of a request. It ends with the request, with the server's
 // context, and when the client goes away. Most requests are answered before
 // anybody could know of that: the connection is watched only once somebody
-// asks for Done.
+// asks for Done or Err.
 type watch struct {
 	context.Context // of the connection
 	conn            *conn
@@ -43,8 +43,7 @@ func (w *watch) Done() <-chan struct{} {
 		cancel()
 		close(found.read)
 	} else {
-		w.conn.until = time.Time{}
-		_ = w.conn.tcp.SetReadDeadline(time.Time{})
+		w.conn.readUntil(time.Time{})
 		go func() {
 			defer close(found.read)
 			w.conn.listen(cancel)
@@ -56,16 +55,8 @@ func (w *watch) Done() <-chan struct{} {
 
 // Err implements context.Context.
 func (w *watch) Err() error {
-	if found := w.watched.Load(); found != nil {
-		return found.Err()
-	}
-	w.mu.Lock()
-	over := w.over
-	w.mu.Unlock()
-	if over {
-		return context.Canceled
-	}
-	return w.Context.Err()
+	w.Done()
+	return w.watched.Load().Err()
 }
 
 // Value implements context.Context. The contexts that others derive find the one
@@ -88,9 +79,8 @@ func (w *watch) end() {
 		return
 	}
 	found.cancel()
-	_ = w.conn.tcp.SetReadDeadline(time.Unix(1, 0))
+	w.conn.readUntil(time.Unix(1, 0))
 	<-found.read
-	w.conn.until = time.Unix(1, 0)
 }
 
 // listen reads a byte, which comes only when the client sends more before it has

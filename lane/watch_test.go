@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"time"
 )
 
 // TestClientsThatGoAway ends the context of a request whose client is gone.
@@ -20,6 +21,11 @@ func TestClientsThatGoAway(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.WithValue(ctx, http.ServerContextKey, nil))
 			defer cancel()
 			<-ctx.Done()
+		}},
+		{"who asks again and again", func(ctx context.Context) {
+			for ctx.Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
 		}},
 		{"a function", func(ctx context.Context) {
 			ended := make(chan struct{})
