@@ -299,6 +299,9 @@ func snapshots(store *db.DB) event.Reader {
 	}
 }
 
+// errStopping is why requests end that outlast the server.
+var errStopping = errors.New("the server is stopping")
+
 // shutdownGrace bounds how long requests may go on after the server was asked
 // to stop.
 const shutdownGrace = 10 * time.Second
@@ -310,8 +313,8 @@ func (s *server) run(ctx context.Context, listener, local net.Listener, ready fu
 	if err := s.takeBack(ctx); err != nil {
 		return err
 	}
-	requests, endRequests := context.WithCancel(context.WithoutCancel(ctx))
-	defer endRequests()
+	requests, endRequests := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer endRequests(nil)
 	// What serves requests outlives ctx until the requests have ended.
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBackground()
@@ -372,7 +375,7 @@ func (s *server) run(ctx context.Context, listener, local net.Listener, ready fu
 	s.api.EndStreams() // they would never end by themselves
 	s.rest.EndWaits()
 	err = errors.Join(err, httpServer.Shutdown(stopping))
-	endRequests() // those that took longer than the grace period
+	endRequests(errStopping) // those that took longer than the grace period
 	s.demand.Close()
 	s.api.Wait()
 	err = errors.Join(err, <-worked)

@@ -198,16 +198,25 @@ func (p partWriter) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(p.ResponseWriter, r)
 }
 
+// statusClientGone counts requests whose clients went away, as nginx does. No
+// standard has one for what nobody gets to see.
+const statusClientGone = 499
+
 // fail shows an error. Those that are not the client's doing are logged.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-		return
-	}
 	header := w.Header()
 	for _, name := range []string{"Repr-Digest", "Etag", "Last-Modified"} {
 		header.Del(name)
 	}
 	mayChange(header)
+	if ctx := r.Context(); errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		if context.Cause(ctx) == context.Canceled {
+			// Who has only ended sending still reads, and must not take nothing for the file.
+			w.WriteHeader(statusClientGone)
+			return
+		}
+		err = fault.New(fault.Unavailable, "the server is stopping")
+	}
 	if upstream, ok := errors.AsType[*demand.UpstreamError](err); ok {
 		h.failUpstream(w, upstream)
 		return

@@ -1,6 +1,7 @@
 package origin_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -310,6 +311,34 @@ func TestLookupFails(t *testing.T) {
 			}
 			s.library.failure = nil
 			checkStatus(t, s.ask(t, "GET", "/content/debian/stable/f"), 200)
+		})
+	}
+}
+
+// TestRequestsThatEnd expects nobody to take the answer to a request that was
+// given up for a file: clients may have ended only their own side.
+func TestRequestsThatEnd(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		cause  error
+		status int
+	}{
+		{"by the client", nil, 499},
+		{"by the server", errors.New("it stops"), 503},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := newShelf(t, map[string]string{"f": "f"})
+			s.library.failure = context.Canceled
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(tt.cause)
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/content/debian/stable/f", nil))
+			checkStatus(t, w, tt.status)
+			if got := w.Header().Get("Cache-Control"); got != "no-cache" {
+				t.Errorf("caches are told %q", got)
+			}
 		})
 	}
 }
