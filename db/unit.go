@@ -222,7 +222,8 @@ func (tx *Tx) addUnits(ctx context.Context, keys []unitKey) error {
 // copyUnits inserts units of which none is there yet, into PostgreSQL.
 func (tx *Tx) copyUnits(ctx context.Context, keys []unitKey) error {
 	var ids []content.UnitID
-	if err := tx.sel(ctx, &ids, `SELECT nextval(pg_get_serial_sequence('unit', 'id')) FROM generate_series(1, ?)`, len(keys)); err != nil {
+	// To look for the sequence takes ten times as long as to take from it.
+	if err := tx.sel(ctx, &ids, `SELECT nextval((SELECT CAST(pg_get_serial_sequence('unit', 'id') AS regclass))) FROM generate_series(1, ?)`, len(keys)); err != nil {
 		return err
 	}
 	for i := range keys {
