@@ -74,10 +74,10 @@ func (c *files) find(ctx context.Context, id content.PublicationID, path string)
 		return f, nil
 	}
 	if c.names.lack(id, path) {
-		return nil, notFound()
+		return nil, errNotFound
 	}
 	if _, ok := c.missed.find(key); ok {
-		return nil, notFound()
+		return nil, errNotFound
 	}
 	if err := checkPath(path); err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (c *files) load(ctx context.Context, key fileKey) (*file, error) {
 	published, err := c.lookup.PublishedFile(ctx, key.publication, key.path)
 	switch {
 	case fault.Is(err, fault.NotFound):
-		return nil, notFound()
+		return nil, errNotFound
 	case err != nil:
 		return nil, fmt.Errorf("find %s of %s: %w", key.path, key.publication, err)
 	case published.IsDir:
@@ -107,7 +107,7 @@ func (c *files) load(ctx context.Context, key fileKey) (*file, error) {
 	return newFile(published)
 }
 
-func notFound() error { return fault.New(fault.NotFound, "not found") }
+var errNotFound error = fault.New(fault.NotFound, "not found")
 
 // isSaved reports whether browsers save what is of a type, and never show it or
 // run anything in it.

@@ -89,7 +89,7 @@ func (h *Handler) checkDir(r *http.Request, id content.PublicationID, dir, after
 			return err
 		}
 	}
-	return notFound()
+	return errNotFound
 }
 
 func newListing(urlPath, dir string, found []content.DirEntry, size int) listing {

@@ -216,6 +216,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f, err := h.find(r.Context(), s, rest[1:])
 	switch {
+	case fault.Is(err, fault.NotFound):
+		serveNothing(w, err)
 	case err != nil:
 		h.fail(w, r, err)
 	case f.isDir:

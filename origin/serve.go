@@ -33,6 +33,7 @@ var (
 	noSniff      = []string{"nosniff"}
 	sandbox      = []string{"sandbox; default-src 'none'; frame-ancestors 'none'"}
 	noReferrer   = []string{"no-referrer"}
+	plainText    = []string{"text/plain; charset=utf-8"}
 )
 
 // caching is what caches are told.
@@ -196,6 +197,16 @@ func (p partWriter) WriteHeader(status int) {
 // ReadFrom keeps the way open for the kernel to send the file itself.
 func (p partWriter) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(p.ResponseWriter, r)
+}
+
+// serveNothing is fail for a path at which nothing lies, as many clients ask for
+// on purpose, before anything was said of a file.
+func serveNothing(w http.ResponseWriter, err error) {
+	header := w.Header()
+	header["Content-Type"] = plainText
+	header["X-Content-Type-Options"] = noSniff
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = io.WriteString(w, fault.Message(err)+"\n") // as with http.Error
 }
 
 // statusClientGone counts requests whose clients went away, as nginx does. No

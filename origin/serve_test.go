@@ -413,17 +413,27 @@ func TestConcurrentSwitches(t *testing.T) {
 	clients.Wait()
 }
 
-func BenchmarkServe1KiB(b *testing.B) {
+func BenchmarkServe(b *testing.B) {
 	s := newShelf(b, map[string]string{"pool/f.deb": strings.Repeat("x", 1024)})
-	r := httptest.NewRequest("GET", "/content/debian/stable/pool/f.deb", nil)
-	w := &discard{header: http.Header{}}
-	b.ReportAllocs()
-	for b.Loop() {
-		clear(w.header)
-		s.ServeHTTP(w, r)
-	}
-	if w.written != int64(b.N)*1024 {
-		b.Fatalf("written: got %d bytes, want %d", w.written, b.N*1024)
+	for name, tt := range map[string]struct {
+		path string
+		size int64
+	}{
+		"1KiB":    {"pool/f.deb", 1024},
+		"nothing": {"pool/g.deb", int64(len("not found\n"))},
+	} {
+		b.Run(name, func(b *testing.B) {
+			r := httptest.NewRequest("GET", "/content/debian/stable/"+tt.path, nil)
+			w := &discard{header: http.Header{}}
+			b.ReportAllocs()
+			for b.Loop() {
+				clear(w.header)
+				s.ServeHTTP(w, r)
+			}
+			if w.written != int64(b.N)*tt.size {
+				b.Fatalf("written: got %d bytes, want %d", w.written, int64(b.N)*tt.size)
+			}
+		})
 	}
 }
 
