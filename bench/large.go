@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
 	mathrand "math/rand/v2"
@@ -11,9 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"syscall"
-	"time"
 )
 
 // large measures syncs of large files, from a directory and from a server that
@@ -22,7 +19,8 @@ func large(ctx context.Context, b *bench) error {
 	const connections = 8
 	count, size := b.few(20, 4), b.few(500, 50)<<20
 	b.setting("%d files at once; they lie on the disk that both sides write to", connections)
-	b.setting("the limit is the slower of hashing on %d cores and of writing, through the kernel's cache or past it", runtime.NumCPU())
+	b.setting("the limit is the slower of hashing on %d cores and of writing, through the kernel's cache or past it, each by itself", runtime.NumCPU())
+	b.setting("hashing and writing alone is both at once, of bytes that need not be got from anywhere")
 	b.setting("a megabyte of each file is random; the rest are zeros, of which the upstream's disk keeps none and Ream's keeps all")
 	dir, err := b.makeLargeFiles(count, size)
 	if err != nil {
@@ -32,12 +30,9 @@ func large(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	if err := exec.CommandContext(ctx, "sh", "-c", `cat "$1"/*.iso > /dev/null`, "sh", dir).Run(); err != nil { // into the cache, as with many readers
-		return err
-	}
 	whole := float64(count) * float64(size)
 	return b.eachDatabase(func(d database) error {
-		var limit, memory sample
+		var limit, both, memory sample
 		upstreams := []struct {
 			name, address string
 			rate          sample
@@ -53,12 +48,21 @@ func large(ctx context.Context, b *bench) error {
 				return err
 			}
 			limit.add(min(hash, max(cached, direct)))
-			b.progress("%s: hashed %s, wrote %s, past the cache %s", d, bytesPerSecond(hash), bytesPerSecond(cached), bytesPerSecond(direct))
+			together, err := b.hashAndWriteRate(count, size, connections)
+			if err != nil {
+				return err
+			}
+			both.add(together)
+			b.progress("%s: hashed %s, wrote %s, past the cache %s, both at once %s", d, bytesPerSecond(hash), bytesPerSecond(cached), bytesPerSecond(direct), bytesPerSecond(together))
 			return nil
 		}}
 		for i := range upstreams {
 			up := &upstreams[i]
 			turns = append(turns, func() error {
+				// Into the cache, where what many fetch is: the disk is Ream's alone.
+				if err := exec.CommandContext(ctx, "sh", "-c", `cat "$1"/*.iso > /dev/null`, "sh", dir).Run(); err != nil {
+					return err
+				}
 				s, err := b.syncAnew(ctx, d, up.address, connections, "--allow-file", dir)
 				if err != nil {
 					return err
@@ -74,6 +78,7 @@ func large(ctx context.Context, b *bench) error {
 		}
 		for _, up := range upstreams {
 			b.add(row{measure: fmt.Sprintf("sync of %d files of %s from %s, %s", count, inBytes(float64(size)), up.name, d), unit: bytesPerSecond, ream: up.rate, peer: "limit", than: limit, goals: []goal{atLeast(0.9)}})
+			b.add(row{measure: fmt.Sprintf("… beside hashing and writing alone, %s", d), unit: bytesPerSecond, ream: up.rate, peer: "limit", than: both})
 		}
 		b.add(row{measure: fmt.Sprintf("… its peak memory, %s", d), unit: inBytes, ream: memory})
 		return nil
@@ -103,63 +108,4 @@ func (b *bench) makeLargeFiles(n, size int) (dir string, err error) {
 		fmt.Fprintf(&manifest, "%s,%x,%d\n", path, digest.Sum(nil), size)
 	}
 	return dir, os.WriteFile(filepath.Join(dir, "PULP_MANIFEST"), []byte(manifest.String()), 0o644)
-}
-
-// hashRate is how many bytes all processors together hash in a second.
-func hashRate(ctx context.Context) float64 {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	var (
-		done sync.WaitGroup
-		mu   sync.Mutex
-		sum  float64
-	)
-	began := time.Now()
-	for range runtime.NumCPU() {
-		done.Go(func() {
-			piece, hash, n := make([]byte, 1<<20), sha256.New(), 0
-			for ; ctx.Err() == nil; n++ {
-				hash.Write(piece)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			sum += float64(n << 20)
-		})
-	}
-	done.Wait()
-	return sum / time.Since(began).Seconds()
-}
-
-// writeRate is how fast files are written until they are on disk, when they are
-// opened with more flags.
-func (b *bench) writeRate(count, size, flags int) (float64, error) {
-	dir, err := b.newDir("written")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(dir)
-	piece, err := syscall.Mmap(-1, 0, 1<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE) // aligned
-	if err != nil {
-		return 0, err
-	}
-	defer syscall.Munmap(piece)
-	_, _ = rand.Read(piece) // it never fails
-	syscall.Sync()
-	began := time.Now()
-	for i := range count {
-		f, err := os.OpenFile(filepath.Join(dir, fmt.Sprint(i)), os.O_WRONLY|os.O_CREATE|flags, 0o600)
-		if err != nil {
-			return 0, err
-		}
-		for range size >> 20 {
-			if _, err := f.Write(piece); err != nil {
-				return 0, err
-			}
-		}
-		if err := f.Close(); err != nil {
-			return 0, err
-		}
-	}
-	syscall.Sync()
-	return float64(count) * float64(size) / time.Since(began).Seconds(), nil
 }
