@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -44,21 +45,30 @@ func hashRate(ctx context.Context) float64 {
 // writeRate is how fast files are written until they are on disk, when they are
 // opened with more flags.
 func (b *bench) writeRate(count, size, flags int) (float64, error) {
-	return b.writtenRate(count, size, 1, func(path string) error { return writeFile(path, size, flags, func([]byte) {}) })
+	return b.writtenRate(count, 1, size, func(_ int, path string) error {
+		return writeFile(path, size, flags, func([]byte) error { return nil }, func([]byte) {})
+	})
 }
 
-// hashAndWriteRate is how fast so many files at once are hashed and written past
-// the cache, each of them a piece while the next one is hashed.
-func (b *bench) hashAndWriteRate(count, size, files int) (float64, error) {
-	return b.writtenRate(count, size, files, func(path string) error {
+// copyRate is how fast files are read, so many of them at once, hashed and written
+// past the cache.
+func (b *bench) copyRate(from []string, files, size int) (float64, error) {
+	return b.writtenRate(len(from), files, size, func(i int, path string) error {
+		source, err := os.Open(from[i])
+		if err != nil {
+			return err
+		}
+		defer source.Close()
 		hash := sha256.New()
-		return writeFile(path, size, syscall.O_DIRECT, func(piece []byte) { hash.Write(piece) })
+		return writeFile(path, size, syscall.O_DIRECT,
+			func(piece []byte) error { _, err := io.ReadFull(source, piece); return err },
+			func(piece []byte) { hash.Write(piece) })
 	})
 }
 
 // writtenRate is how many bytes a second write writes into files, so many of them
 // at once.
-func (b *bench) writtenRate(count, size, files int, write func(path string) error) (float64, error) {
+func (b *bench) writtenRate(count, files, size int, write func(i int, path string) error) (float64, error) {
 	dir, err := b.newDir("written")
 	if err != nil {
 		return 0, err
@@ -69,7 +79,7 @@ func (b *bench) writtenRate(count, size, files int, write func(path string) erro
 	var group errgroup.Group
 	group.SetLimit(files)
 	for i := range count {
-		group.Go(func() error { return write(filepath.Join(dir, fmt.Sprint(i))) })
+		group.Go(func() error { return write(i, filepath.Join(dir, fmt.Sprint(i))) })
 	}
 	if err := group.Wait(); err != nil {
 		return 0, err
@@ -78,8 +88,9 @@ func (b *bench) writtenRate(count, size, files int, write func(path string) erro
 	return float64(count) * float64(size) / time.Since(began).Seconds(), nil
 }
 
-// writeFile writes a piece of memory again and again, while use has it as well.
-func writeFile(path string, size, flags int, use func(piece []byte)) error {
+// writeFile writes a piece of memory again and again. Each time fill fills it
+// before, and use has it at the same time.
+func writeFile(path string, size, flags int, fill func(piece []byte) error, use func(piece []byte)) error {
 	piece, err := syscall.Mmap(-1, 0, 1<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE) // aligned
 	if err != nil {
 		return err
@@ -91,13 +102,15 @@ func writeFile(path string, size, flags int, use func(piece []byte)) error {
 		return err
 	}
 	for range size >> 20 {
+		if err = fill(piece); err != nil {
+			break
+		}
 		var used sync.WaitGroup
 		used.Go(func() { use(piece) })
-		_, err := f.Write(piece)
-		used.Wait()
-		if err != nil {
-			return errors.Join(err, f.Close())
+		_, err = f.Write(piece)
+		if used.Wait(); err != nil {
+			break
 		}
 	}
-	return f.Close()
+	return errors.Join(err, f.Close())
 }
