@@ -275,12 +275,17 @@ func (a *answer) ReadFrom(r io.Reader) (int64, error) {
 	if a.err != nil {
 		return first, a.err
 	}
-	rest := a.length - a.written
-	if l, ok := r.(*io.LimitedReader); !ok || l.N > rest {
-		r = io.LimitReader(r, rest)
+	told, rest := r, a.length-a.written
+	l, ok := r.(*io.LimitedReader)
+	bounded := ok && l.N <= rest
+	if !bounded {
+		told = io.LimitReader(r, rest)
 	}
-	n, err := a.conn.tcp.ReadFrom(r)
+	n, err := a.conn.tcp.ReadFrom(told)
 	a.written += n
+	if err == nil && !bounded {
+		_, err = io.Copy(writer, r) // fails if there is more than was told
+	}
 	return first + n, err
 }
 

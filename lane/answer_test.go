@@ -243,6 +243,20 @@ func TestEarlyHints(t *testing.T) {
 	}
 }
 
+// TestCopiesOfMoreThanWasTold sends what was told, and nothing behind it.
+func TestCopiesOfMoreThanWasTold(t *testing.T) {
+	t.Parallel()
+	s := answering(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		if _, err := io.Copy(w, struct{ io.Reader }{strings.NewReader(strings.Repeat("a", 2000))}); !errors.Is(err, http.ErrContentLength) {
+			t.Errorf("got %v", err)
+		}
+	})
+	c := s.dial(t)
+	c.ask(plainly, strings.Repeat("a", 1000))
+	c.ended()
+}
+
 // TestLengthsThatAreNone counts instead.
 func TestLengthsThatAreNone(t *testing.T) {
 	t.Parallel()

@@ -139,9 +139,15 @@ func (c *conn) answer(x *exchange) bool {
 		c.out = make([]byte, 0, outSize)
 	}
 	c.out, c.body = c.out[:0], c.body[:0]
+	c.handle(x)
+	return x.answer.finish()
+}
+
+// handle calls the handler. The request's context has ended before the client can
+// have all of the answer.
+func (c *conn) handle(x *exchange) {
 	defer x.watch.end()
 	c.server.HTTP.Handler.ServeHTTP(&x.answer, x.request)
-	return x.answer.finish()
 }
 
 // write sends what is in out, and then p.

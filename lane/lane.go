@@ -28,8 +28,9 @@ type Server struct {
 	HTTP *http.Server
 
 	// Prefix is where plain requests begin, such as "/content/". Handlers of what
-	// lies there cannot hijack connections or set deadlines, send no trailers, and
-	// leave Transfer-Encoding to the server.
+	// lies there cannot hijack connections or set deadlines, flush by an
+	// http.ResponseController alone, send no trailers, and leave Transfer-Encoding to
+	// the server.
 	Prefix string
 
 	ending atomic.Bool // no connection is kept

@@ -290,7 +290,7 @@ func TestHandlersThatExit(t *testing.T) {
 // TestSilence expects connections to be closed on which nothing comes.
 func TestSilence(t *testing.T) {
 	t.Parallel()
-	const long, short = 500 * time.Millisecond, 50 * time.Millisecond
+	const long, short = 2 * time.Second, 50 * time.Millisecond
 	for name, limits := range map[string]*http.Server{
 		"limits of their own":     {ReadHeaderTimeout: long, IdleTimeout: short},
 		"the limit of all":        {ReadTimeout: long},

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// exchange is what a request and its answer need, as one piece of memory.
+// exchange is a request with what it and its answer need, most of it as one piece
+// of memory.
 type exchange struct {
 	request *http.Request
 	answer  answer

@@ -68,7 +68,7 @@ func (w *watch) Value(key any) any {
 	return w.Context.Value(key)
 }
 
-// end says that the request was answered. Nobody reads the connection any more
+// end says that the handler has returned. Nobody reads the connection any more
 // once it returns.
 func (w *watch) end() {
 	w.mu.Lock()
