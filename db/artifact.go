@@ -62,7 +62,7 @@ func (tx *Tx) AddArtifacts(ctx context.Context, artifacts []content.Artifact) er
 	now := micros(tx.now())
 	for chunk := range slices.Chunk(rows, bulk) {
 		quick := func() error {
-			return copyIn(ctx, tx, "artifact", chunk,
+			return insertAll(ctx, tx, "artifact", chunk,
 				column[row]{name: "sha256", text: func(r *row) string { return string(r.SHA256) }},
 				column[row]{name: "size", number: func(r *row) int64 { return r.Size }},
 				column[row]{name: "created_at", number: func(*row) int64 { return now }})

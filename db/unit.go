@@ -205,7 +205,7 @@ func (tx *Tx) AddUnits(ctx context.Context, units, fresh []*content.Unit) error 
 func (tx *Tx) addUnits(ctx context.Context, keys []unitKey) error {
 	var there []unitKey
 	for chunk := range slices.Chunk(keys, bulk) {
-		quick := func() error { return tx.copyUnits(ctx, chunk) }
+		quick := func() error { return tx.insertNewUnits(ctx, chunk) }
 		careful := func() error {
 			old, err := tx.insertUnits(ctx, chunk)
 			there = append(there, old...)
@@ -219,22 +219,41 @@ func (tx *Tx) addUnits(ctx context.Context, keys []unitKey) error {
 	return err
 }
 
-// copyUnits inserts units of which none is there yet, into PostgreSQL.
-func (tx *Tx) copyUnits(ctx context.Context, keys []unitKey) error {
-	var ids []content.UnitID
-	// To look for the sequence takes ten times as long as to take from it.
-	if err := tx.sel(ctx, &ids, `SELECT nextval((SELECT CAST(pg_get_serial_sequence('unit', 'id') AS regclass))) FROM generate_series(1, ?)`, len(keys)); err != nil {
+// insertNewUnits inserts units of which none is there yet.
+func (tx *Tx) insertNewUnits(ctx context.Context, keys []unitKey) error {
+	ids, err := tx.unitIDs(ctx, len(keys))
+	if err != nil {
 		return err
 	}
 	for i := range keys {
 		keys[i].unit.ID = ids[i]
 	}
-	return copyIn(ctx, tx, "unit", keys,
+	return insertAll(ctx, tx, "unit", keys,
 		column[unitKey]{name: "id", number: func(k *unitKey) int64 { return int64(k.unit.ID) }},
 		column[unitKey]{name: "format", text: func(k *unitKey) string { return string(k.Format) }},
 		column[unitKey]{name: "path", text: func(k *unitKey) string { return k.Path }},
 		column[unitKey]{name: "sha256", text: func(k *unitKey) string { return string(k.SHA256) }},
 		column[unitKey]{name: "size", number: func(k *unitKey) int64 { return k.Size }})
+}
+
+// unitIDs are n IDs that no unit ever had.
+func (tx *Tx) unitIDs(ctx context.Context, n int) ([]content.UnitID, error) {
+	if tx.d == &postgres {
+		var ids []content.UnitID
+		// To look for the sequence takes ten times as long as to take from it.
+		err := tx.sel(ctx, &ids, `SELECT nextval((SELECT CAST(pg_get_serial_sequence('unit', 'id') AS regclass))) FROM generate_series(1, ?)`, n)
+		return ids, err
+	}
+	// It goes on from the highest ID that is inserted.
+	var last content.UnitID
+	if _, err := tx.found(ctx, &last, `SELECT seq FROM sqlite_sequence WHERE name = 'unit'`); err != nil {
+		return nil, err
+	}
+	ids := make([]content.UnitID, n)
+	for i := range ids {
+		ids[i] = last + content.UnitID(i+1)
+	}
+	return ids, nil
 }
 
 // insertUnits inserts those units that are not there yet, and returns the others.
