@@ -24,13 +24,14 @@ var rooms = map[string][]string{
 	"event":   {"task", "fault"},
 	"blob":    {"fault"},
 	"secret":  {},
-	"fetch":   {"fault", "secret"},
+	"fetch":   {"fault", "secret", "plainhttp"},
 	"media":   {},
 	"trail":   {},
 	"trace":   {"task", "fault", "trail"},
 	"metric":  {"content", "task", "event", "worker", "db", "resolvers", "quota"},
 
 	"lane":      {},
+	"plainhttp": {},
 	"quota":     {},
 	"forwarded": {},
 

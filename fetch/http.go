@@ -71,7 +71,7 @@ func (d *download) send(ctx context.Context, w *watch, at hop) (*http.Response, 
 		return nil, d.broken(ctx, err)
 	}
 	w.begin()
-	response, err := d.s.c.transports.to(identity, d.s.elsewhere, proxy).RoundTrip(r)
+	response, err := d.s.c.transports.by(r, identity, d.s.elsewhere, proxy).RoundTrip(r)
 	w.end()
 	if err != nil {
 		host.slots.Release(1)

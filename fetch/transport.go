@@ -10,16 +10,25 @@ import (
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
+
+	"ream/plainhttp"
 )
 
 // maxTransports bounds the pools of open connections.
 const maxTransports = 256
+
+// What is kept of connections, with which transport ever.
+const (
+	idleTimeout = 90 * time.Second
+	maxHead     = 256 << 10 // bytes of a response's status and headers
+)
 
 // transports keep connections open, in one pool for each way to connect:
 // sources with the same identity and proxy share them.
 type transports struct {
 	dialer *net.Dialer
 	idle   int // connections that one host may keep open
+	plain  *plainhttp.Transport
 
 	mu    sync.Mutex
 	known *simplelru.LRU[way, *http.Transport]
@@ -29,11 +38,23 @@ type transports struct {
 type way struct{ identity, proxy string }
 
 func newTransports(c Config) *transports {
+	dialer := &net.Dialer{Timeout: 30 * time.Second, Control: c.Networks.control, Resolver: c.Resolver}
 	return &transports{
-		dialer: &net.Dialer{Timeout: 30 * time.Second, Control: c.Networks.control, Resolver: c.Resolver},
+		dialer: dialer,
 		idle:   c.HostConnections,
-		known:  newLRU(maxTransports, func(_ way, t *http.Transport) { t.CloseIdleConnections() }),
+		plain: &plainhttp.Transport{Dial: dialer.DialContext, IdlePerHost: c.HostConnections, Idle: 4 * c.HostConnections,
+			IdleTimeout: idleTimeout, MaxHead: maxHead},
+		known: newLRU(maxTransports, func(_ way, t *http.Transport) { t.CloseIdleConnections() }),
 	}
+}
+
+// by returns what sends a request with an identity, through a proxy, which is nil
+// for none.
+func (t *transports) by(r *http.Request, own, elsewhere *identity, proxy *url.URL) http.RoundTripper {
+	if proxy == nil && plainhttp.Takes(r) {
+		return t.plain
+	}
+	return t.to(own, elsewhere, proxy)
 }
 
 // to returns the pool for an identity and a proxy, which is nil for none.
@@ -57,6 +78,7 @@ func (t *transports) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.known.Purge()
+	t.plain.CloseIdleConnections()
 }
 
 func (t *transports) open(own, elsewhere *identity, proxy *url.URL) *http.Transport {
@@ -70,10 +92,10 @@ func (t *transports) open(own, elsewhere *identity, proxy *url.URL) *http.Transp
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 15 * time.Second}, // else a dead connection stays in the pool
 		MaxIdleConns:           4 * t.idle,
 		MaxIdleConnsPerHost:    t.idle,
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        idleTimeout,
 		DisableCompression:     true,     // the digest is of the bytes as they are stored upstream
 		ReadBufferSize:         16 << 10, // the head and the whole of a small file in one read
-		MaxResponseHeaderBytes: 256 << 10,
+		MaxResponseHeaderBytes: maxHead,
 		OnProxyConnectResponse: checkProxyAnswer,
 	}
 	if proxy != nil {
