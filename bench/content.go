@@ -103,5 +103,8 @@ func (b *bench) syncAnew(ctx context.Context, d database, upstream string, conne
 	if s.memory, err = r.peak(); err != nil {
 		return s, err
 	}
-	return s, r.stop()
+	if err := r.stop(); err != nil || d != postgres {
+		return s, err
+	}
+	return s, b.dropDatabase(ctx, r.database)
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"net/url"
+	"strings"
 
 	_ "github.com/lib/pq" // a driver
 )
@@ -28,7 +29,7 @@ func (b *bench) eachDatabase(measure func(database) error) error {
 }
 
 // newDatabase makes an empty database on the PostgreSQL server and returns its
-// URL. It lives as long as the run.
+// URL. It lives as long as the run, unless it is dropped before.
 func (b *bench) newDatabase(ctx context.Context) (string, error) {
 	u, err := url.Parse(b.postgres)
 	if err != nil {
@@ -39,11 +40,19 @@ func (b *bench) newDatabase(ctx context.Context) (string, error) {
 	if err := b.administer(ctx, "CREATE DATABASE "+name); err != nil {
 		return "", err
 	}
-	b.defers(func() error {
-		return b.administer(context.WithoutCancel(ctx), "DROP DATABASE "+name+" WITH (FORCE)")
-	})
 	u.Path = "/" + name
+	b.defers(func() error { return b.dropDatabase(context.WithoutCancel(ctx), u.String()) })
 	return u.String(), nil
+}
+
+// dropDatabase drops a database of newDatabase that nobody needs any more, if it is
+// still there: until then, PostgreSQL vacuums it while others are measured.
+func (b *bench) dropDatabase(ctx context.Context, address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return err
+	}
+	return b.administer(ctx, "DROP DATABASE IF EXISTS "+strings.TrimPrefix(u.Path, "/")+" WITH (FORCE)")
 }
 
 func (b *bench) administer(ctx context.Context, statement string) error {
