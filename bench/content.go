@@ -18,7 +18,7 @@ func content(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	web, err := b.startNginx(ctx, upstream.dir)
+	web, err := b.startUpstream(ctx, upstream.dir)
 	if err != nil {
 		return err
 	}

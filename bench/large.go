@@ -26,7 +26,7 @@ func large(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	web, err := b.startNginx(ctx, dir)
+	web, err := b.startUpstream(ctx, dir)
 	if err != nil {
 		return err
 	}

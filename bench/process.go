@@ -25,7 +25,11 @@ type process struct {
 // start runs a program with its output in dir, until it is stopped or the run
 // ends.
 func (b *bench) start(dir, name string, args ...string) (*process, error) {
-	p := &process{command: exec.Command(name, args...), log: filepath.Join(dir, filepath.Base(name)+".log"), ended: make(chan struct{})}
+	return b.startCommand(dir, exec.Command(name, args...))
+}
+
+func (b *bench) startCommand(dir string, command *exec.Cmd) (*process, error) {
+	p := &process{command: command, log: filepath.Join(dir, filepath.Base(command.Path)+".log"), ended: make(chan struct{})}
 	log, err := os.Create(p.log)
 	if err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ func (b *bench) manyPaths(ctx context.Context) error {
 			return err
 		}
 		for _, s := range []*paths{flat, deep} {
-			web, err := b.startNginx(ctx, s.dir)
+			web, err := b.startUpstream(ctx, s.dir)
 			if err != nil {
 				return err
 			}

@@ -19,7 +19,7 @@ func (b *bench) metadata(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	web, err := b.startNginx(ctx, dir)
+	web, err := b.startUpstream(ctx, dir)
 	if err != nil {
 		return err
 	}

@@ -59,14 +59,14 @@ func (b *bench) newShop(ctx context.Context, name string, count, size int) (*sho
 		return nil, err
 	}
 	s := &shop{name: name, paths: f.paths}
-	if s.upstream, err = b.startNginx(ctx, f.dir); err != nil {
+	if s.upstream, err = b.startUpstream(ctx, f.dir); err != nil {
 		return nil, err
 	}
 	fetched, err := b.curl(ctx, s.upstream.address, f, 16)
 	if err != nil {
 		return nil, err
 	}
-	s.peer, err = b.startNginx(ctx, fetched.dir)
+	s.peer, err = b.startPeer(ctx, fetched.dir)
 	return s, err
 }
 
