@@ -16,9 +16,8 @@ import (
 // as much as to hash it, and drive out what is served.
 const (
 	largeLeast = 32 << 20
-	pieceSize  = 1 << 20
-	atOnce     = 2  // pieces of a file that are being written
-	largeMost  = 16 // such files of a storage, each of which takes atOnce+1 pieces of memory; others go through the cache
+	pieceSize  = 4 << 20
+	largeMost  = 16 // such files of a storage, each of which takes two pieces of memory; others go through the cache
 
 	// alignment is what addresses, offsets and lengths of direct writes are
 	// multiples of: no common disk or file system asks for more.
@@ -38,8 +37,8 @@ type large struct {
 	f       *os.File
 	at      int64      // where the piece belongs in the file
 	piece   *[]byte    // not yet full
-	writing int        // how many pieces before it are being written
-	written chan error // how each of them was
+	writing bool       // whether the one before it is being written
+	written chan error // how that was
 	err     error      // what failed: nothing is written any more
 	all     *atomic.Int64
 }
@@ -52,7 +51,7 @@ func newLarge(f *os.File, all *atomic.Int64) *large {
 		return nil
 	}
 	bypassCache(f, true)
-	return &large{f: f, all: all, piece: pieces.Get().(*[]byte), written: make(chan error, atOnce)}
+	return &large{f: f, all: all, piece: pieces.Get().(*[]byte), written: make(chan error, 1)}
 }
 
 // available is where the bytes of the next Write may lie already.
@@ -87,16 +86,15 @@ func (l *large) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// writePiece begins to write the piece, as soon as so few are being written that
-// it may.
+// writePiece begins to write the piece, as soon as the one before it is written.
 func (l *large) writePiece() error {
-	if err := l.wait(atOnce - 1); err != nil {
+	if err := l.wait(); err != nil {
 		return err
 	}
 	piece, at := l.piece, l.at
 	l.at += int64(len(*piece))
 	l.piece = pieces.Get().(*[]byte)
-	l.writing++
+	l.writing = true
 	go func() {
 		err := writeAt(l.f, *piece, at)
 		free(piece)
@@ -119,18 +117,18 @@ func writeAt(f *os.File, piece []byte, at int64) error {
 	return err
 }
 
-// wait waits until no more than so many pieces are being written, and tells what
-// failed so far.
-func (l *large) wait(most int) error {
-	for ; l.writing > most; l.writing-- {
-		l.err = cmp.Or(<-l.written, l.err)
+// wait waits until no piece is being written, and tells what failed so far.
+func (l *large) wait() error {
+	if l.writing {
+		l.writing = false
+		l.err = cmp.Or(l.err, <-l.written)
 	}
 	return l.err
 }
 
 // reset drops what was written, to begin anew.
 func (l *large) reset() error {
-	_ = l.wait(0) // what could not be written is dropped
+	_ = l.wait() // what could not be written is dropped
 	if l.piece == nil {
 		return os.ErrClosed
 	}
@@ -149,7 +147,7 @@ func (l *large) finish() error {
 			return err
 		}
 	}
-	if err := l.wait(0); err != nil {
+	if err := l.wait(); err != nil {
 		return err
 	}
 	if l.at != size {
@@ -163,7 +161,7 @@ func (l *large) finish() error {
 
 // end gives back the memory. It does nothing the second time.
 func (l *large) end() {
-	_ = l.wait(0) // what could not be written is dropped
+	_ = l.wait() // what could not be written is dropped
 	if l.piece != nil {
 		free(l.piece)
 		l.piece, l.err = nil, os.ErrClosed

@@ -139,7 +139,7 @@ func TestLargeOnFullDisk(t *testing.T) {
 		"tmpfs": func(t *testing.T) (string, bool) { return tmpfs(t, fmt.Sprint("size=", room)) },
 		"ext4":  func(t *testing.T) (string, bool) { return ext4(t, filepath.Join(t.TempDir(), "image"), room) },
 	} {
-		for _, missing := range []uint64{8 * blob.PieceSize, blob.PieceSize / 2} {
+		for _, missing := range []uint64{2 * blob.PieceSize, blob.PieceSize / 2} {
 			t.Run(fmt.Sprintf("%s, %d", name, missing), func(t *testing.T) {
 				t.Parallel()
 				dir, ok := mount(t)
