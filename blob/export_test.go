@@ -17,8 +17,14 @@ const (
 	Alignment  = alignment
 )
 
-// NewPiece is memory as pieces are written from.
-func NewPiece() []byte { return (*pieces.Get().(*[]byte))[:pieceSize] }
+// NewSlab is memory as pieces are written from, which free gives back.
+func NewSlab(size int) (bytes []byte, free func(), err error) {
+	s, err := newSlab(size)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.bytes, s.free, nil
+}
 
 // WritePiece writes a piece of a file.
 func WritePiece(f *os.File, piece []byte, at int64) error { return writeAt(f, piece, at) }

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"sync/atomic"
 	"syscall"
-	"unsafe"
 )
 
 // A file of largeLeast bytes or more is written past the kernel's cache, a piece
@@ -24,43 +22,37 @@ const (
 	alignment = 4096
 )
 
-// pieces are the buffers that are free, all of them aligned.
-var pieces = sync.Pool{New: func() any {
-	room := make([]byte, pieceSize+alignment)
-	skip := -uintptr(unsafe.Pointer(unsafe.SliceData(room))) % alignment
-	return new(room[skip : skip : skip+pieceSize])
-}}
-
 // large writes to a file past the kernel's cache. What fails is told by a later
 // call. It is not safe for concurrent use.
 type large struct {
 	f       *os.File
+	slab    *slab      // two pieces
 	at      int64      // where the piece belongs in the file
-	piece   *[]byte    // not yet full
-	writing bool       // whether the one before it is being written
-	written chan error // how that was
+	piece   []byte     // not yet full
+	written chan error // how the piece before it, in the other half of the memory, was written
+	writing bool       // whether it still is
 	err     error      // what failed: nothing is written any more
 	all     *atomic.Int64
 }
 
 // newLarge takes over a file that was just created, and is empty. It returns nil
-// if there are as many already as may be; all counts them.
+// if there are as many already as may be, or there is no memory; all counts them.
 func newLarge(f *os.File, all *atomic.Int64) *large {
 	if all.Add(1) > largeMost {
 		all.Add(-1)
 		return nil
 	}
+	s, err := newSlab(2 * pieceSize)
+	if err != nil {
+		all.Add(-1)
+		return nil
+	}
 	bypassCache(f, true)
-	return &large{f: f, all: all, piece: pieces.Get().(*[]byte), written: make(chan error, 1)}
+	return &large{f: f, slab: s, piece: s.bytes[:0:pieceSize], written: make(chan error, 1), all: all}
 }
 
 // available is where the bytes of the next Write may lie already.
-func (l *large) available() []byte {
-	if l.piece == nil {
-		return nil
-	}
-	return (*l.piece)[len(*l.piece):]
-}
+func (l *large) available() []byte { return l.piece[len(l.piece):] }
 
 // Write takes bytes, some of which may still be in memory when it returns. If p
 // was available, its bytes are not to be looked at any more.
@@ -69,13 +61,12 @@ func (l *large) Write(p []byte) (n int, err error) {
 		return 0, l.err
 	}
 	for n < len(p) {
-		piece := *l.piece
-		room := piece[len(piece):cap(piece)]
+		room := l.piece[len(l.piece):cap(l.piece)]
 		taken := min(len(room), len(p)-n)
 		if &room[0] != &p[n] {
 			copy(room, p[n:])
 		}
-		*l.piece = piece[:len(piece)+taken]
+		l.piece = l.piece[:len(l.piece)+taken]
 		n += taken
 		if taken == len(room) {
 			if err := l.writePiece(); err != nil {
@@ -92,14 +83,14 @@ func (l *large) writePiece() error {
 		return err
 	}
 	piece, at := l.piece, l.at
-	l.at += int64(len(*piece))
-	l.piece = pieces.Get().(*[]byte)
+	l.at += int64(len(piece))
+	half := l.slab.bytes[:pieceSize]
+	if &half[0] == &piece[0] {
+		half = l.slab.bytes[pieceSize:]
+	}
+	l.piece = half[:0:pieceSize]
 	l.writing = true
-	go func() {
-		err := writeAt(l.f, *piece, at)
-		free(piece)
-		l.written <- err
-	}()
+	go func() { l.written <- writeAt(l.f, piece, at) }()
 	return nil
 }
 
@@ -132,17 +123,17 @@ func (l *large) reset() error {
 	if l.piece == nil {
 		return os.ErrClosed
 	}
-	*l.piece, l.at, l.err = (*l.piece)[:0], 0, nil
+	l.piece, l.at, l.err = l.piece[:0], 0, nil
 	return l.f.Truncate(0)
 }
 
 // finish writes the rest. The file has its bytes then, and no more are taken.
 func (l *large) finish() error {
-	size, rest := l.at+int64(len(*l.piece)), len(*l.piece)
+	size, rest := l.at+int64(len(l.piece)), len(l.piece)
 	if rest > 0 {
 		padded := (rest + alignment - 1) / alignment * alignment
-		*l.piece = (*l.piece)[:padded]
-		clear((*l.piece)[rest:])
+		l.piece = l.piece[:padded]
+		clear(l.piece[rest:])
 		if err := l.writePiece(); err != nil {
 			return err
 		}
@@ -163,13 +154,8 @@ func (l *large) finish() error {
 func (l *large) end() {
 	_ = l.wait() // what could not be written is dropped
 	if l.piece != nil {
-		free(l.piece)
+		l.slab.free()
 		l.piece, l.err = nil, os.ErrClosed
 		l.all.Add(-1)
 	}
-}
-
-func free(piece *[]byte) {
-	*piece = (*piece)[:0]
-	pieces.Put(piece)
 }

@@ -195,7 +195,12 @@ func TestBypassCache(t *testing.T) {
 		return flags&unix.O_DIRECT != 0
 	}
 	blob.BypassCache(f)
-	body, piece := randomBytes(blob.PieceSize+1), blob.NewPiece()
+	piece, free, err := blob.NewSlab(blob.PieceSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer free()
+	body := randomBytes(blob.PieceSize + 1)
 	copy(piece, body)
 	if err := blob.WritePiece(f, piece, 0); err != nil || !bypasses() {
 		t.Errorf("a piece: got %v, want it past the cache", err)
