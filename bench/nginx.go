@@ -88,6 +88,10 @@ http {
 	if err != nil {
 		return nil, err
 	}
+	// A worker that blocked where another was faster would keep its clients waiting.
+	if err := syscall.SetNonblock(int(socket.Fd()), true); err != nil {
+		return nil, err
+	}
 	b.setting("nginx: %d workers, sendfile, tcp_nopush, no open_file_cache, no access log", runtime.NumCPU())
 	return &nginx{p, "http://" + address}, p.await(ctx, func() bool {
 		response, err := http.Get("http://" + address)
