@@ -11,7 +11,7 @@ type pool struct {
 	mu     sync.Mutex
 	idle   map[string][]*conn // by address; those that wait for longest first
 	count  int
-	timer  *time.Timer // closes those that wait for too long; nil if none waits
+	timer  *time.Timer // closes those that wait for too long; nil before it is needed
 	closed bool        // until the next request
 }
 
