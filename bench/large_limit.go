@@ -47,23 +47,19 @@ func hashRate(ctx context.Context) float64 {
 // fastest now: through the kernel's cache, or past it, alone or so many at once.
 func (b *bench) diskRate(count, files, size int) (float64, error) {
 	best := 0.0
-	for _, way := range []struct{ files, flags int }{{1, 0}, {1, syscall.O_DIRECT}, {files, syscall.O_DIRECT}} {
-		rate, err := b.writeRate(count, way.files, size, way.flags)
+	for _, way := range []struct{ files, piece, flags int }{
+		{1, 4 << 20, 0}, {1, 4 << 20, syscall.O_DIRECT}, {1, 1 << 20, syscall.O_DIRECT}, {files, 1 << 20, syscall.O_DIRECT},
+	} {
+		rate, err := b.writtenRate(count, way.files, size, func(_ int, path string) error {
+			return writeFile(path, size, way.piece, way.flags, func([]byte) error { return nil }, func([]byte) {})
+		})
 		if err != nil {
 			return 0, err
 		}
-		b.progress("wrote %s, %d at once, past the cache: %t", bytesPerSecond(rate), way.files, way.flags != 0)
+		b.progress("wrote %s, %d at once, in pieces of %s, past the cache: %t", bytesPerSecond(rate), way.files, inBytes(float64(way.piece)), way.flags != 0)
 		best = max(best, rate)
 	}
 	return best, nil
-}
-
-// writeRate is how fast files are written until they are on disk, so many of them
-// at once, when they are opened with more flags.
-func (b *bench) writeRate(count, files, size, flags int) (float64, error) {
-	return b.writtenRate(count, files, size, func(_ int, path string) error {
-		return writeFile(path, size, flags, func([]byte) error { return nil }, func([]byte) {})
-	})
 }
 
 // copyRate is how fast files are read, so many of them at once, hashed and written
@@ -76,7 +72,7 @@ func (b *bench) copyRate(from []string, files, size int) (float64, error) {
 		}
 		defer source.Close()
 		hash := sha256.New()
-		return writeFile(path, size, syscall.O_DIRECT,
+		return writeFile(path, size, 1<<20, syscall.O_DIRECT,
 			func(piece []byte) error { _, err := io.ReadFull(source, piece); return err },
 			func(piece []byte) { hash.Write(piece) })
 	})
@@ -104,16 +100,13 @@ func (b *bench) writtenRate(count, files, size int, write func(i int, path strin
 	return float64(count) * float64(size) / time.Since(began).Seconds(), nil
 }
 
-// What is written at once, from huge pages where there are some: this is what the
-// disk takes fastest.
-const (
-	pieceSize = 4 << 20
-	hugePage  = 2 << 20
-)
+// hugePage is how the memory is aligned that is written, so that it can be in huge
+// pages: the disk takes those fastest.
+const hugePage = 2 << 20
 
-// writeFile writes a piece of memory again and again. Each time fill fills it
-// before, and use has it at the same time.
-func writeFile(path string, size, flags int, fill func(piece []byte) error, use func(piece []byte)) error {
+// writeFile writes a piece of memory of that size again and again. Each time fill
+// fills it before, and use has it at the same time.
+func writeFile(path string, size, pieceSize, flags int, fill func(piece []byte) error, use func(piece []byte)) error {
 	memory, err := syscall.Mmap(-1, 0, pieceSize+hugePage, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
 		return err

@@ -149,7 +149,7 @@ func (d *Disk) CreateSized(size int64) (*Writer, error) {
 	}
 	w.mark, w.synced = mark, d.durable.flushAll == nil
 	if size >= largeLeast {
-		w.large = newLarge(w.f, &d.large)
+		w.large = newLarge(w.f, size, &d.large)
 	}
 	return w, nil
 }

@@ -14,6 +14,7 @@ const (
 	LargeLeast = largeLeast
 	LargeMost  = largeMost
 	PieceSize  = pieceSize
+	RoomStep   = roomStep
 	Alignment  = alignment
 )
 
@@ -30,7 +31,7 @@ func NewSlab(size int) (bytes []byte, free func(), err error) {
 func WritePiece(f *os.File, piece []byte, at int64) error { return writeAt(f, piece, at) }
 
 // BypassCache has a file written past the kernel's cache.
-func BypassCache(f *os.File) { bypassCache(f, true) }
+func BypassCache(f *os.File) error { return bypassCache(f, true) }
 
 // NewDiskByFile is NewDisk where file systems cannot be flushed as a whole.
 func NewDiskByFile(dir string) (*Disk, error) { return newDisk(dir, false) }
@@ -39,4 +40,19 @@ func NewDiskByFile(dir string) (*Disk, error) { return newDisk(dir, false) }
 func (o S3Options) WithKeys(access, secret string) S3Options {
 	o.credentials = credentials.NewStaticV4(access, secret, "")
 	return o
+}
+
+// WritePart writes a piece of a large blob of which the kernel wrote, as it says,
+// so many bytes, or failed with an error's number that is negative.
+func WritePart(w *Writer, piece []byte, bytes int64) error {
+	l := w.large
+	w.hash.Write(piece)
+	w.size += pieceSize
+	l.piece = append(l.piece, piece...)
+	l.begun[l.n] = begun{l.piece, l.at}
+	l.at += pieceSize
+	l.writing++
+	l.written(l.n, bytes)
+	l.next()
+	return l.err
 }

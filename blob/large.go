@@ -9,13 +9,23 @@ import (
 	"syscall"
 )
 
-// A file of largeLeast bytes or more is written past the kernel's cache, a piece
-// at a time, while the next one is filled. Through the cache it would cost about
-// as much as to hash it, and drive out what is served.
+// A file of largeLeast bytes or more is written past the kernel's cache, some
+// pieces at once, while the next one is filled. Through the cache it would cost
+// about as much as to hash it, and drive out what is served.
 const (
 	largeLeast = 32 << 20
-	pieceSize  = 4 << 20
-	largeMost  = 16 // such files of a storage, each of which takes two pieces of memory; others go through the cache
+	largeMost  = 16 // such files of a storage; others go through the cache
+
+	// Pieces are small and few, so that a processor's own cache still has what was
+	// received into one when it is hashed, and when the disk takes it.
+	pieceSize = 512 << 10
+	pieces    = 8 // of each file
+
+	// roomStep is how much room is made at once for pieces that will come, as long
+	// as there is plenty: all large files together take little of that at once, and
+	// what is announced may be wrong.
+	roomStep = 64 << 20
+	plenty   = 2 * largeMost * roomStep
 
 	// alignment is what addresses, offsets and lengths of direct writes are
 	// multiples of: no common disk or file system asks for more.
@@ -25,30 +35,70 @@ const (
 // large writes to a file past the kernel's cache. What fails is told by a later
 // call. It is not safe for concurrent use.
 type large struct {
-	f       *os.File
-	slab    *slab      // two pieces
-	at      int64      // where the piece belongs in the file
-	piece   []byte     // not yet full
-	written chan error // how the piece before it, in the other half of the memory, was written
-	writing bool       // whether it still is
-	err     error      // what failed: nothing is written any more
-	all     *atomic.Int64
+	f      *os.File
+	size   int64 // as announced
+	room   int64 // how many bytes there is room for already
+	slab   *slab // of all pieces
+	aio    *aio
+	cached bool // whether it is written through the cache all the same
+
+	at      int64  // where the piece belongs in the file
+	piece   []byte // not yet full; nil after the end
+	n       int    // its number
+	free    []int  // of the others; the last is the one that was written last
+	begun   [pieces]begun
+	writing int   // how many are
+	err     error // what failed: nothing is written any more
+
+	all *atomic.Int64
+}
+
+// begun is a piece that is being written.
+type begun struct {
+	bytes []byte
+	at    int64
 }
 
 // newLarge takes over a file that was just created, and is empty. It returns nil
-// if there are as many already as may be, or there is no memory; all counts them.
-func newLarge(f *os.File, all *atomic.Int64) *large {
-	if all.Add(1) > largeMost {
-		all.Add(-1)
+// if that cannot be written past the cache, or as many are already as may be,
+// which all counts.
+func newLarge(f *os.File, size int64, all *atomic.Int64) *large {
+	l := &large{f: f, size: size, all: all}
+	if all.Add(1) > largeMost || l.begin() != nil {
+		l.end()
 		return nil
 	}
-	s, err := newSlab(2 * pieceSize)
-	if err != nil {
-		all.Add(-1)
-		return nil
+	return l
+}
+
+func (l *large) begin() (err error) {
+	if l.slab, err = newSlab(pieces * pieceSize); err != nil {
+		return err
 	}
-	bypassCache(f, true)
-	return &large{f: f, slab: s, piece: s.bytes[:0:pieceSize], written: make(chan error, 1), all: all}
+	if l.aio, err = newAIO(pieces); err != nil {
+		return err
+	}
+	if err := bypassCache(l.f, true); err != nil {
+		return err
+	}
+	l.restart()
+	return nil
+}
+
+// restart begins with the first byte, while no piece is being written.
+func (l *large) restart() {
+	l.at, l.room, l.err, l.free = 0, 0, nil, l.free[:0]
+	for n := range pieces {
+		l.free = append(l.free, n)
+	}
+	l.next()
+}
+
+// next goes on with a piece that is free.
+func (l *large) next() {
+	last := len(l.free) - 1
+	l.n, l.free = l.free[last], l.free[:last]
+	l.piece = l.slab.bytes[l.n*pieceSize:][:0:pieceSize]
 }
 
 // available is where the bytes of the next Write may lie already.
@@ -77,21 +127,53 @@ func (l *large) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-// writePiece begins to write the piece, as soon as the one before it is written.
+// writePiece begins to write the piece, and goes on with the next.
 func (l *large) writePiece() error {
-	if err := l.wait(); err != nil {
-		return err
+	l.begun[l.n] = begun{l.piece, l.at}
+	l.at += int64(len(l.piece))
+	l.makeRoom()
+	l.writing++
+	if l.cached || l.aio.start(l.n, l.f, l.piece, l.begun[l.n].at) != nil {
+		l.written(l.n, 0)
 	}
-	piece, at := l.piece, l.at
-	l.at += int64(len(piece))
-	half := l.slab.bytes[:pieceSize]
-	if &half[0] == &piece[0] {
-		half = l.slab.bytes[pieceSize:]
+	if l.collect(len(l.free) == 0); l.err == nil {
+		l.next()
 	}
-	l.piece = half[:0:pieceSize]
-	l.writing = true
-	go func() { l.written <- writeAt(l.f, piece, at) }()
-	return nil
+	return l.err
+}
+
+// makeRoom sees to it that writes need not wait for each other, as those do that
+// make a file larger. Where it cannot be done, or there is little room, they wait.
+func (l *large) makeRoom() {
+	if l.at <= l.room || l.at > l.size {
+		return
+	}
+	step := min(roomStep, l.size-l.room)
+	if reserve(l.f, l.room, step, plenty) != nil {
+		l.size = 0 // no more of it
+	}
+	l.room += step
+}
+
+// collect frees the pieces that are written, of which it can wait for one.
+func (l *large) collect(wait bool) {
+	if err := l.aio.end(wait, l.written); err != nil {
+		l.err, l.writing = cmp.Or(l.err, err), 0
+	}
+}
+
+// written frees a piece, of which so many bytes were written. What is missing is
+// written here, to do without what the file system does not take, or know what it
+// fails of.
+func (l *large) written(n int, bytes int64) {
+	l.writing--
+	l.free = append(l.free, n)
+	piece := l.begun[n]
+	if bytes == int64(len(piece.bytes)) || l.err != nil {
+		return
+	}
+	l.cached = l.cached || bytes == -int64(syscall.EINVAL)
+	l.err = writeAt(l.f, piece.bytes, piece.at)
 }
 
 // writeAt writes a whole piece, through the cache where the file system does
@@ -99,7 +181,9 @@ func (l *large) writePiece() error {
 func writeAt(f *os.File, piece []byte, at int64) error {
 	_, err := f.WriteAt(piece, at)
 	if errors.Is(err, syscall.EINVAL) {
-		bypassCache(f, false)
+		if err := bypassCache(f, false); err != nil {
+			return err
+		}
 		_, err = f.WriteAt(piece, at)
 	}
 	if err == nil {
@@ -110,9 +194,8 @@ func writeAt(f *os.File, piece []byte, at int64) error {
 
 // wait waits until no piece is being written, and tells what failed so far.
 func (l *large) wait() error {
-	if l.writing {
-		l.writing = false
-		l.err = cmp.Or(l.err, <-l.written)
+	for l.writing > 0 {
+		l.collect(true)
 	}
 	return l.err
 }
@@ -123,7 +206,7 @@ func (l *large) reset() error {
 	if l.piece == nil {
 		return os.ErrClosed
 	}
-	l.piece, l.at, l.err = l.piece[:0], 0, nil
+	l.restart()
 	return l.f.Truncate(0)
 }
 
@@ -141,21 +224,25 @@ func (l *large) finish() error {
 	if err := l.wait(); err != nil {
 		return err
 	}
-	if l.at != size {
-		if err := l.f.Truncate(size); err != nil {
-			return fmt.Errorf("cut a blob to its size: %w", err)
-		}
+	if err := l.f.Truncate(size); err != nil {
+		return fmt.Errorf("cut a blob to its size: %w", err)
 	}
 	l.end()
 	return nil
 }
 
-// end gives back the memory. It does nothing the second time.
+// end gives back what was taken. It does nothing the second time.
 func (l *large) end() {
-	_ = l.wait() // what could not be written is dropped
-	if l.piece != nil {
-		l.slab.free()
-		l.piece, l.err = nil, os.ErrClosed
-		l.all.Add(-1)
+	if errors.Is(l.err, os.ErrClosed) {
+		return
 	}
+	_ = l.wait() // what could not be written is dropped
+	if l.aio != nil {
+		l.aio.close()
+	}
+	if l.slab != nil {
+		l.slab.free()
+	}
+	l.piece, l.err = nil, os.ErrClosed
+	l.all.Add(-1)
 }

@@ -78,6 +78,56 @@ func TestLarge(t *testing.T) {
 	}
 }
 
+// TestLargeInSteps stores more than room is made for at once, and less than was
+// announced.
+func TestLargeInSteps(t *testing.T) {
+	t.Parallel()
+	const size = blob.RoomStep + blob.PieceSize + 1
+	d, _ := newDisk(t)
+	w, err := d.CreateSized(size + blob.PieceSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Abort)
+	body := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
+	if _, err := w.Write(body); err != nil {
+		t.Fatal(err)
+	}
+	s, err := w.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Commit(t.Context(), []blob.Staged{s}); err != nil {
+		t.Fatal(err)
+	}
+	blobtest.Check(t, d, string(body))
+}
+
+// TestLargeInParts stores pieces that the kernel does not write whole, or not past
+// the cache, or not at once.
+func TestLargeInParts(t *testing.T) {
+	t.Parallel()
+	d, _ := newDisk(t)
+	w := beginLarge(t, d)
+	body := randomBytes(7 * blob.PieceSize)
+	for i, bytes := range []int64{0, blob.PieceSize / 2, -int64(unix.EAGAIN), -int64(unix.EIO), -int64(unix.EINVAL)} {
+		if err := blob.WritePart(w, body[i*blob.PieceSize:][:blob.PieceSize], bytes); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.Write(body[5*blob.PieceSize:]); err != nil {
+		t.Fatal(err)
+	}
+	s, err := w.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Commit(t.Context(), []blob.Staged{s}); err != nil {
+		t.Fatal(err)
+	}
+	blobtest.Check(t, d, string(body))
+}
+
 // TestLargeAborted drops a large blob while some of it is being written.
 func TestLargeAborted(t *testing.T) {
 	t.Parallel()
@@ -131,16 +181,25 @@ func TestLargeMost(t *testing.T) {
 	}
 }
 
-// TestLargeOnFullDisk has no room for a large blob, and then for the last of it.
+// TestLargeOnFullDisk has no room for all of a large blob.
 func TestLargeOnFullDisk(t *testing.T) {
 	t.Parallel()
 	const room = blob.LargeLeast + 16<<20
+	stories := []struct {
+		name    string
+		missing uint64 // of the size that is announced
+		size    int    // that it really has
+	}{
+		{"for some pieces", 2 * blob.PieceSize, blob.LargeLeast},
+		{"for part of a piece", blob.PieceSize / 2, blob.LargeLeast},
+		{"for pieces that were not announced", 0, blob.LargeLeast + 20*blob.PieceSize},
+	}
 	for name, mount := range map[string]func(t *testing.T) (dir string, ok bool){
 		"tmpfs": func(t *testing.T) (string, bool) { return tmpfs(t, fmt.Sprint("size=", room)) },
 		"ext4":  func(t *testing.T) (string, bool) { return ext4(t, filepath.Join(t.TempDir(), "image"), room) },
 	} {
-		for _, missing := range []uint64{2 * blob.PieceSize, blob.PieceSize / 2} {
-			t.Run(fmt.Sprintf("%s, %d", name, missing), func(t *testing.T) {
+		for _, story := range stories {
+			t.Run(name+", "+story.name, func(t *testing.T) {
 				t.Parallel()
 				dir, ok := mount(t)
 				if !ok {
@@ -152,12 +211,12 @@ func TestLargeOnFullDisk(t *testing.T) {
 				if err := unix.Statfs(dir, &fs); err != nil {
 					t.Fatal(err)
 				}
-				if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, fs.Bfree*uint64(fs.Bsize)-blob.LargeLeast+missing), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, fs.Bfree*uint64(fs.Bsize)-blob.LargeLeast+story.missing), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				_, err := w.Write(randomBytes(blob.LargeLeast))
+				_, err := w.Write(randomBytes(story.size))
 				if err != nil { // then it does not go on after what is missing
-					_, err = w.Write(make([]byte, 2*blob.PieceSize))
+					_, err = w.Write(make([]byte, 20*blob.PieceSize))
 				}
 				if err == nil {
 					_, err = w.Finish()
@@ -194,7 +253,9 @@ func TestBypassCache(t *testing.T) {
 		}
 		return flags&unix.O_DIRECT != 0
 	}
-	blob.BypassCache(f)
+	if err := blob.BypassCache(f); err != nil {
+		t.Fatal(err)
+	}
 	piece, free, err := blob.NewSlab(blob.PieceSize)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -52,14 +53,33 @@ func startWriting(f *os.File, offset, length int64) {
 }
 
 // bypassCache says whether what is written to a file goes past the kernel's
-// cache, where its file system can do that.
-func bypassCache(f *os.File, bypass bool) {
+// cache, which some file systems refuse.
+func bypassCache(f *os.File, bypass bool) error {
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
 	if err != nil {
-		return
+		return os.NewSyscallError("fcntl", err)
 	}
 	if flags &^= unix.O_DIRECT; bypass {
 		flags |= unix.O_DIRECT
 	}
-	_, _ = unix.FcntlInt(f.Fd(), unix.F_SETFL, flags) // it is for speed: a file system that cannot do it refuses
+	_, err = unix.FcntlInt(f.Fd(), unix.F_SETFL, flags)
+	return os.NewSyscallError("fcntl", err)
+}
+
+// reserve gives a part of a file room on the disk, and makes the file as large as
+// that, if so many bytes are free. Some file systems cannot do it.
+func reserve(f *os.File, offset, length, free int64) error {
+	var disk unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &disk); err != nil {
+		return os.NewSyscallError("fstatfs", err)
+	}
+	if int64(disk.Bavail) < free/int64(disk.Bsize) {
+		return unix.ENOSPC
+	}
+	for {
+		err := unix.Fallocate(int(f.Fd()), 0, offset, length)
+		if !errors.Is(err, unix.EINTR) {
+			return os.NewSyscallError("fallocate", err)
+		}
+	}
 }
