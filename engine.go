@@ -53,6 +53,12 @@ func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, erro
 		observer.close()
 		return nil, errors.Join(errors.New(shown(err)), blobs.Close(), client.Close())
 	}
+	if !o.lost {
+		if err := checkStorage(ctx, blobs, store); err != nil {
+			observer.close()
+			return nil, errors.Join(errors.New(shown(err)), store.Close(), blobs.Close(), client.Close())
+		}
+	}
 	e := &engine{store: store, blobs: blobs, redirect: redirect, observer: observer, log: log}
 	e.operations = &catalog.Catalog{DB: store, Blobs: blobs, Fetch: client, Log: log, KeepReplaced: o.replaced, Uploads: o.uploads}
 	if err := blobs.Clean(ctx, 24*time.Hour); err != nil {

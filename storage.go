@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,9 @@ import (
 
 	"ream/blob"
 	"ream/catalog"
+	"ream/content"
+	"ream/db"
+	"ream/fault"
 	"ream/origin"
 )
 
@@ -40,4 +44,31 @@ func openStorage(ctx context.Context, o options) (storage, redirecter, error) {
 		return s, nil, err
 	}
 	return s, s.Redirect, nil
+}
+
+// checkStorage fails if the storage has none of the artifacts that the database
+// names: then it is another one, such as the empty directory where a file system
+// was not mounted, and its server would take everything for lost.
+func checkStorage(ctx context.Context, storage storage, store *db.DB) error {
+	named, err := store.SomeArtifacts(ctx, 5) // some may be lost
+	if err != nil || len(named) == 0 {
+		return err
+	}
+	for _, a := range named {
+		if err := begin(ctx, storage, a); !fault.Is(err, fault.NotFound) {
+			return nil // it is there, or nothing is known
+		}
+	}
+	return errors.New("--storage: it has none of the artifacts that the database names: mount its file system, or name the right one; if they are lost, start with --storage-lost once, and let ream verify fetch them again")
+}
+
+// begin reads the first byte of an artifact.
+func begin(ctx context.Context, storage storage, a content.Artifact) error {
+	blob, err := storage.Open(ctx, string(a.SHA256), a.Size)
+	if err != nil {
+		return err
+	}
+	defer blob.Close()
+	_, err = blob.Read(make([]byte, 1))
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -110,6 +111,48 @@ func TestStorageVanishes(t *testing.T) {
 		for path := range files {
 			if n := up.times(path); path != "new" && n != 1 || n > 2 {
 				t.Errorf("%s was fetched %d times", path, n)
+			}
+		}
+	})
+}
+
+// TestStorageOfAnother starts a server on a storage that has nothing of what its
+// database names, as where a file system was not mounted: it does not start, unless
+// it is told that all is lost, and then gets it again.
+func TestStorageOfAnother(t *testing.T) {
+	eachDepot(t, func(t *testing.T, p *program, d depot) {
+		files := someFiles(10)
+		up := newUpstream(t, files)
+		p.repository("r", up.URL+"/PULP_MANIFEST")
+		if got := p.follow(p.mirror("r")); got.State != "COMPLETED" {
+			t.Fatalf("mirror: got %+v %+v", got, got.Error)
+		}
+		p.stop()
+
+		there, another := slices.Clone(p.args), d.location+"/another"
+		if bucket, parameters, ok := strings.Cut(d.location, "?"); ok {
+			another = bucket + "/another?" + parameters
+		}
+		elsewhere := append(slices.Clone(p.args), "--storage", another)
+		if out := refused(t, elsewhere...); !strings.Contains(out, "--storage: it has none of the artifacts that the database names") || !strings.Contains(out, "--storage-lost") {
+			t.Errorf("another storage: got %q", out)
+		}
+		p.args = there
+		p.start()
+		p.servedAs("r", files)
+		p.stop()
+
+		p.args = append(slices.Clone(elsewhere), "--storage-lost")
+		p.start()
+		p.ream("verify")
+		p.servedAs("r", files)
+		p.stop()
+		p.args = elsewhere
+		p.start()
+		p.servedAs("r", files)
+		for path := range files {
+			if n := up.times(path); n != 2 {
+				t.Errorf("%s was fetched %d times, want 2", path, n)
 			}
 		}
 	})

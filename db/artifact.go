@@ -32,6 +32,22 @@ func (q *queries) FindArtifacts(ctx context.Context, digests []content.Digest) (
 	return sizes, nil
 }
 
+// SomeArtifacts returns so many artifacts that are stored and not empty, if there
+// are, without those whose bytes were found to be wrong.
+func (q *queries) SomeArtifacts(ctx context.Context, most int) ([]content.Artifact, error) {
+	var rows []artifactRow
+	err := q.sel(ctx, &rows, `SELECT sha256, size FROM artifact WHERE quarantined_at IS NULL AND size > 0 ORDER BY sha256 LIMIT ?`, most)
+	return artifacts(rows), err
+}
+
+func artifacts(rows []artifactRow) []content.Artifact {
+	all := make([]content.Artifact, len(rows))
+	for i, r := range rows {
+		all[i] = content.Artifact{SHA256: r.SHA256, Size: r.Size}
+	}
+	return all
+}
+
 // Stored tells of each digest whether its bytes are here.
 func (q *queries) Stored(ctx context.Context, digests []content.Digest) ([]bool, error) {
 	sizes, err := q.FindArtifacts(ctx, digests)

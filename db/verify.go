@@ -27,14 +27,8 @@ func (q *queries) ArtifactsBetween(ctx context.Context, id content.RepositoryID,
 		args = append(args, id, id)
 	}
 	var rows []artifactRow
-	if err := q.sel(ctx, &rows, `SELECT a.sha256, a.size FROM artifact a WHERE `+condition+` ORDER BY a.sha256`, args...); err != nil {
-		return nil, err
-	}
-	artifacts := make([]content.Artifact, len(rows))
-	for i, r := range rows {
-		artifacts[i] = content.Artifact{SHA256: r.SHA256, Size: r.Size}
-	}
-	return artifacts, nil
+	err := q.sel(ctx, &rows, `SELECT a.sha256, a.size FROM artifact a WHERE `+condition+` ORDER BY a.sha256`, args...)
+	return artifacts(rows), err
 }
 
 // Quarantine records that the bytes of an artifact are not there, so that
