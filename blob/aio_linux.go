@@ -3,6 +3,7 @@ package blob
 import (
 	"os"
 	"runtime"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -54,6 +55,10 @@ func newAIO(most int) (*aio, error) {
 		return nil, os.NewSyscallError("eventfd", err)
 	}
 	a := &aio{ended: os.NewFile(uintptr(fd), "eventfd"), events: make([]ioEvent, most)}
+	if err := a.ended.SetReadDeadline(time.Time{}); err != nil { // Go's poller cannot watch it
+		a.ended.Close()
+		return nil, err
+	}
 	a.request = iocb{opcode: iocbWrite, flags: iocbEventFD, eventFD: uint32(fd)}
 	a.list = &a.request
 	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, uintptr(most), uintptr(unsafe.Pointer(&a.context)), 0); errno != 0 {
@@ -64,7 +69,7 @@ func newAIO(most int) (*aio, error) {
 }
 
 // start begins to write p, which is not garbage collected memory, at a place of a
-// file. Ended tells of it by n.
+// file. Reap tells of it by n.
 func (a *aio) start(n int, f *os.File, p []byte, at int64) error {
 	a.request.data, a.request.fd, a.request.offset = uint64(n), uint32(f.Fd()), at
 	a.request.address, a.request.length = uint64(uintptr(unsafe.Pointer(unsafe.SliceData(p)))), uint64(len(p))
@@ -76,13 +81,15 @@ func (a *aio) start(n int, f *os.File, p []byte, at int64) error {
 	return nil
 }
 
-// end tells of the writes that have ended since, by their n and how many bytes
+// reap tells of the writes that have ended since, by their n and how many bytes
 // were written or, if negative, why not. If it is to wait, there is one at least,
 // so one must have been started.
-func (a *aio) end(wait bool, each func(n int, written int64)) error {
+func (a *aio) reap(wait bool, each func(n int, written int64)) error {
 	for {
-		// It does not wait, so Go need not prepare for that.
-		ended, _, errno := unix.RawSyscall6(unix.SYS_IO_GETEVENTS, a.context, 0, uintptr(len(a.events)), uintptr(unsafe.Pointer(unsafe.SliceData(a.events))), 0, 0)
+		ended, _, errno := unix.Syscall6(unix.SYS_IO_GETEVENTS, a.context, 0, uintptr(len(a.events)), uintptr(unsafe.Pointer(unsafe.SliceData(a.events))), 0, 0)
+		if errno == unix.EINTR { // it waits for nothing, and still tells of signals if nothing has ended
+			continue
+		}
 		if errno != 0 {
 			return os.NewSyscallError("io_getevents", errno)
 		}

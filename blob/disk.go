@@ -24,6 +24,12 @@ type Disk struct {
 	large   atomic.Int64 // files that are written past the kernel's cache
 }
 
+// IsDisk reports whether dir was used for blobs.
+func IsDisk(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "sha256"))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // NewDisk returns the blobs in dir, which it creates if it is missing. It fails
 // if blobs cannot be stored there, unless that is because the disk is full.
 func NewDisk(dir string) (*Disk, error) { return newDisk(dir, true) }
@@ -127,7 +133,7 @@ func (d *Disk) away(err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if _, gone := os.Stat(filepath.Join(d.dir, "sha256")); !errors.Is(gone, fs.ErrNotExist) {
+	if IsDisk(d.dir) {
 		return err
 	}
 	return fault.Wrap(err, fault.Unavailable, "the storage is away: mount its file system, or put its directory back")

@@ -22,8 +22,8 @@ const (
 	pieces    = 8 // of each file
 
 	// roomStep is how much room is made at once for pieces that will come, as long
-	// as there is plenty: all large files together take little of that at once, and
-	// what is announced may be wrong.
+	// as there is plenty for all large files: what is announced may be wrong, and a
+	// database beside them is not to find its disk full.
 	roomStep = 64 << 20
 	plenty   = 2 * largeMost * roomStep
 
@@ -39,18 +39,19 @@ type large struct {
 	size   int64 // as announced
 	room   int64 // how many bytes there is room for already
 	slab   *slab // of all pieces
-	aio    *aio
-	cached bool // whether it is written through the cache all the same
+	aio    *aio  // nil after the end
+	cached bool  // whether it is written through the cache all the same
 
 	at      int64  // where the piece belongs in the file
-	piece   []byte // not yet full; nil after the end
+	piece   []byte // not yet full
 	n       int    // its number
 	free    []int  // of the others; the last is the one that was written last
 	begun   [pieces]begun
 	writing int   // how many are
 	err     error // what failed: nothing is written any more
 
-	all *atomic.Int64
+	ended bool
+	all   *atomic.Int64
 }
 
 // begun is a piece that is being written.
@@ -129,6 +130,9 @@ func (l *large) Write(p []byte) (n int, err error) {
 
 // writePiece begins to write the piece, and goes on with the next.
 func (l *large) writePiece() error {
+	if l.err != nil {
+		return l.err
+	}
 	l.begun[l.n] = begun{l.piece, l.at}
 	l.at += int64(len(l.piece))
 	l.makeRoom()
@@ -157,9 +161,18 @@ func (l *large) makeRoom() {
 
 // collect frees the pieces that are written, of which it can wait for one.
 func (l *large) collect(wait bool) {
-	if err := l.aio.end(wait, l.written); err != nil {
-		l.err, l.writing = cmp.Or(l.err, err), 0
+	if err := l.aio.reap(wait, l.written); err != nil {
+		l.err = cmp.Or(l.err, err)
+		l.stop() // nobody knows which pieces are being written
 	}
+}
+
+// stop waits until no piece is being written, and takes no more.
+func (l *large) stop() {
+	if l.aio != nil {
+		l.aio.close()
+	}
+	l.aio, l.writing = nil, 0
 }
 
 // written frees a piece, of which so many bytes were written. What is missing is
@@ -202,9 +215,8 @@ func (l *large) wait() error {
 
 // reset drops what was written, to begin anew.
 func (l *large) reset() error {
-	_ = l.wait() // what could not be written is dropped
-	if l.piece == nil {
-		return os.ErrClosed
+	if err := l.wait(); l.aio == nil {
+		return err
 	}
 	l.restart()
 	return l.f.Truncate(0)
@@ -233,16 +245,18 @@ func (l *large) finish() error {
 
 // end gives back what was taken. It does nothing the second time.
 func (l *large) end() {
-	if errors.Is(l.err, os.ErrClosed) {
+	if l.ended {
 		return
 	}
-	_ = l.wait() // what could not be written is dropped
-	if l.aio != nil {
-		l.aio.close()
-	}
-	if l.slab != nil {
-		l.slab.free()
-	}
-	l.piece, l.err = nil, os.ErrClosed
+	_ = l.wait()                    // what could not be written is dropped
+	go func(aio *aio, slab *slab) { // the kernel takes 30 ms to give up what is not used any more
+		if aio != nil {
+			aio.close()
+		}
+		if slab != nil {
+			slab.free()
+		}
+	}(l.aio, l.slab)
+	l.ended, l.aio, l.piece, l.err = true, nil, nil, os.ErrClosed
 	l.all.Add(-1)
 }

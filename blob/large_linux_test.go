@@ -34,6 +34,14 @@ func beginLarge(t *testing.T, d *blob.Disk) *blob.Writer {
 	return w
 }
 
+// mustLend skips a test of what cannot be done on every file system.
+func mustLend(t *testing.T, w *blob.Writer) {
+	t.Helper()
+	if cap(w.AvailableBuffer()) == 0 {
+		t.Skip("what is stored here cannot go past the cache")
+	}
+}
+
 // TestLarge stores what was announced as large, whatever its size really is, in
 // writes of many sizes, and after some that are dropped.
 func TestLarge(t *testing.T) {
@@ -109,6 +117,7 @@ func TestLargeInParts(t *testing.T) {
 	t.Parallel()
 	d, _ := newDisk(t)
 	w := beginLarge(t, d)
+	mustLend(t, w)
 	body := randomBytes(7 * blob.PieceSize)
 	for i, bytes := range []int64{0, blob.PieceSize / 2, -int64(unix.EAGAIN), -int64(unix.EIO), -int64(unix.EINVAL)} {
 		if err := blob.WritePart(w, body[i*blob.PieceSize:][:blob.PieceSize], bytes); err != nil {
@@ -155,6 +164,9 @@ func TestLargeMost(t *testing.T) {
 	var first []*blob.Writer
 	for range blob.LargeMost {
 		w := beginLarge(t, d)
+		if len(first) == 0 {
+			mustLend(t, w)
+		}
 		if !lends(w) {
 			t.Fatalf("large blob %d goes through the cache", len(first)+1)
 		}

@@ -73,7 +73,7 @@ func reserve(f *os.File, offset, length, free int64) error {
 	if err := unix.Fstatfs(int(f.Fd()), &disk); err != nil {
 		return os.NewSyscallError("fstatfs", err)
 	}
-	if int64(disk.Bavail) < free/int64(disk.Bsize) {
+	if unit := int64(disk.Frsize); unit <= 0 || int64(disk.Bavail) < free/unit { // some file systems tell nothing
 		return unix.ENOSPC
 	}
 	for {
