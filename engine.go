@@ -43,21 +43,15 @@ func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, erro
 		observer.close()
 		return nil, err
 	}
-	blobs, redirect, err := openStorage(ctx, o)
-	if err != nil {
-		observer.close()
-		return nil, errors.Join(err, client.Close())
-	}
 	store, err := db.Open(ctx, o.database, db.Options{Log: log, Now: o.now, Observe: observer.metrics.Stated})
 	if err != nil {
 		observer.close()
-		return nil, errors.Join(errors.New(shown(err)), blobs.Close(), client.Close())
+		return nil, errors.Join(errors.New(shown(err)), client.Close())
 	}
-	if !o.lost {
-		if err := checkStorage(ctx, blobs, store); err != nil {
-			observer.close()
-			return nil, errors.Join(errors.New(shown(err)), store.Close(), blobs.Close(), client.Close())
-		}
+	blobs, redirect, err := openStorage(ctx, o, store)
+	if err != nil {
+		observer.close()
+		return nil, errors.Join(err, store.Close(), client.Close())
 	}
 	e := &engine{store: store, blobs: blobs, redirect: redirect, observer: observer, log: log}
 	e.operations = &catalog.Catalog{DB: store, Blobs: blobs, Fetch: client, Log: log, KeepReplaced: o.replaced, Uploads: o.uploads}

@@ -27,10 +27,34 @@ type storage interface {
 // redirecter returns an address where clients can get bytes by themselves.
 type redirecter = func(ctx context.Context, sha256, contentType string) (string, error)
 
-// openStorage opens what --storage names, and checks that it can be used. The
-// redirecter is nil unless clients may be sent to the storage.
-func openStorage(ctx context.Context, o options) (storage, redirecter, error) {
+// openStorage opens what --storage names, and checks that it can be used, and is
+// the one that has the artifacts of the database. The redirecter is nil unless
+// clients may be sent to the storage.
+func openStorage(ctx context.Context, o options, store *db.DB) (storage, redirecter, error) {
+	var named []content.Artifact // that are to be there
+	if !o.lost {
+		var err error
+		if named, err = store.SomeArtifacts(ctx); err != nil {
+			return nil, nil, errors.New(shown(err))
+		}
+	}
+	s, redirect, err := openAnyStorage(ctx, o, len(named) > 0)
+	if err != nil || len(named) == 0 {
+		return s, redirect, err
+	}
+	if err := checkStorage(ctx, s, store, named); err != nil {
+		return nil, nil, errors.Join(err, s.Close())
+	}
+	return s, redirect, nil
+}
+
+// openAnyStorage opens a storage, whatever is in it. It does not make one that is
+// known to have been used.
+func openAnyStorage(ctx context.Context, o options, used bool) (storage, redirecter, error) {
 	if !strings.Contains(o.storage, "://") {
+		if used && !blob.IsDisk(o.storage) {
+			return nil, nil, errAnotherStorage // to make it would hide that the real one is away
+		}
 		d, err := blob.NewDisk(o.storage)
 		return d, nil, err
 	}
@@ -46,29 +70,36 @@ func openStorage(ctx context.Context, o options) (storage, redirecter, error) {
 	return s, s.Redirect, nil
 }
 
-// checkStorage fails if the storage has none of the artifacts that the database
+var errAnotherStorage = errors.New("--storage: it has none of the artifacts that the database names: mount its file system, or name the right one; " +
+	"if they are lost, start with --storage-lost until ream verify has fetched them again")
+
+// checkStorage fails if the storage has none of some artifacts that the database
 // names: then it is another one, such as the empty directory where a file system
 // was not mounted, and its server would take everything for lost.
-func checkStorage(ctx context.Context, storage storage, store *db.DB) error {
-	named, err := store.SomeArtifacts(ctx, 5) // some may be lost
-	if err != nil || len(named) == 0 {
-		return err
-	}
-	for _, a := range named {
+func checkStorage(ctx context.Context, storage storage, store *db.DB, named []content.Artifact) error {
+	digests := make([]content.Digest, len(named))
+	for i, a := range named {
 		if err := begin(ctx, storage, a); !fault.Is(err, fault.NotFound) {
 			return nil // it is there, or nothing is known
 		}
+		digests[i] = a.SHA256
 	}
-	return errors.New("--storage: it has none of the artifacts that the database names: mount its file system, or name the right one; if they are lost, start with --storage-lost once, and let ream verify fetch them again")
+	switch still, err := store.FindArtifacts(ctx, digests); {
+	case err != nil:
+		return errors.New(shown(err))
+	case len(still) == 0: // they were just cleaned
+		return nil
+	}
+	return errAnotherStorage
 }
 
 // begin reads the first byte of an artifact.
 func begin(ctx context.Context, storage storage, a content.Artifact) error {
-	blob, err := storage.Open(ctx, string(a.SHA256), a.Size)
+	bytes, err := storage.Open(ctx, string(a.SHA256), a.Size)
 	if err != nil {
 		return err
 	}
-	defer blob.Close()
-	_, err = blob.Read(make([]byte, 1))
+	defer bytes.Close()
+	_, err = bytes.Read(make([]byte, 1))
 	return err
 }

@@ -332,7 +332,7 @@ func TestSecretKey(t *testing.T) {
 		const another = "the database holds secrets that were sealed with another key"
 		if address := p.flag("--database"); address != "" {
 			refused("a second server with a key of its own", another, "--data", t.TempDir(), "--database", address)
-			second := start(t, "--data", t.TempDir(), "--database", address, "--secret-key-file", keyFile)
+			second := start(t, "--data", t.TempDir(), "--database", address, "--storage", filepath.Join(p.flag("--data"), "artifacts"), "--secret-key-file", keyFile)
 			second.completes("r")
 			second.kill()
 		}

@@ -2,11 +2,14 @@ package main_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -136,6 +139,9 @@ func TestStorageOfAnother(t *testing.T) {
 		elsewhere := append(slices.Clone(p.args), "--storage", another)
 		if out := refused(t, elsewhere...); !strings.Contains(out, "--storage: it has none of the artifacts that the database names") || !strings.Contains(out, "--storage-lost") {
 			t.Errorf("another storage: got %q", out)
+		}
+		if _, err := os.Stat(another); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("it was made: %v", err)
 		}
 		p.args = there
 		p.start()

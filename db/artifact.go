@@ -3,6 +3,7 @@ package db
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"ream/content"
@@ -32,12 +33,19 @@ func (q *queries) FindArtifacts(ctx context.Context, digests []content.Digest) (
 	return sizes, nil
 }
 
-// SomeArtifacts returns so many artifacts that are stored and not empty, if there
-// are, without those whose bytes were found to be wrong.
-func (q *queries) SomeArtifacts(ctx context.Context, most int) ([]content.Artifact, error) {
-	var rows []artifactRow
-	err := q.sel(ctx, &rows, `SELECT sha256, size FROM artifact WHERE quarantined_at IS NULL AND size > 0 ORDER BY sha256 LIMIT ?`, most)
-	return artifacts(rows), err
+// SomeArtifacts returns up to 16 artifacts that are stored and not empty, from all
+// over the storage, without those whose bytes were found to be wrong. There is at
+// least one if there are any.
+func (q *queries) SomeArtifacts(ctx context.Context) ([]content.Artifact, error) {
+	var some []artifactRow
+	for from := range 16 {
+		var rows []artifactRow
+		if err := q.sel(ctx, &rows, `SELECT sha256, size FROM artifact WHERE quarantined_at IS NULL AND size > 0 AND sha256 >= ? ORDER BY sha256 LIMIT 1`, fmt.Sprintf("%x", from)); err != nil {
+			return nil, err
+		}
+		some = append(some, rows...)
+	}
+	return artifacts(slices.Compact(some)), nil
 }
 
 func artifacts(rows []artifactRow) []content.Artifact {
