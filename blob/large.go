@@ -39,7 +39,7 @@ type large struct {
 	size   int64 // as announced
 	room   int64 // how many bytes there is room for already
 	slab   *slab // of all pieces
-	aio    *aio  // nil after the end
+	aio    *aio  // nil once no more can be written
 	cached bool  // whether it is written through the cache all the same
 
 	at      int64  // where the piece belongs in the file
