@@ -73,10 +73,10 @@ func newLarge(f *os.File, size int64, all *atomic.Int64) *large {
 }
 
 func (l *large) begin() (err error) {
-	if l.slab, err = newSlab(pieces * pieceSize); err != nil {
+	if l.aio, err = newAIO(pieces); err != nil {
 		return err
 	}
-	if l.aio, err = newAIO(pieces); err != nil {
+	if l.slab, err = newSlab(pieces * pieceSize); err != nil {
 		return err
 	}
 	if err := bypassCache(l.f, true); err != nil {

@@ -42,6 +42,19 @@ func mustLend(t *testing.T, w *blob.Writer) {
 	}
 }
 
+// checkFinished finishes and commits a blob, which is to have these bytes.
+func checkFinished(t *testing.T, d *blob.Disk, w *blob.Writer, body []byte) {
+	t.Helper()
+	s, err := w.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Commit(t.Context(), []blob.Staged{s}); err != nil {
+		t.Fatal(err)
+	}
+	blobtest.Check(t, d, string(body))
+}
+
 // TestLarge stores what was announced as large, whatever its size really is, in
 // writes of many sizes, and after some that are dropped.
 func TestLarge(t *testing.T) {
@@ -101,14 +114,7 @@ func TestLargeInSteps(t *testing.T) {
 	if _, err := w.Write(body); err != nil {
 		t.Fatal(err)
 	}
-	s, err := w.Finish()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Commit(t.Context(), []blob.Staged{s}); err != nil {
-		t.Fatal(err)
-	}
-	blobtest.Check(t, d, string(body))
+	checkFinished(t, d, w, body)
 }
 
 // TestLargeInParts stores pieces that the kernel does not write whole, or not past
@@ -127,14 +133,7 @@ func TestLargeInParts(t *testing.T) {
 	if _, err := w.Write(body[5*blob.PieceSize:]); err != nil {
 		t.Fatal(err)
 	}
-	s, err := w.Finish()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := d.Commit(t.Context(), []blob.Staged{s}); err != nil {
-		t.Fatal(err)
-	}
-	blobtest.Check(t, d, string(body))
+	checkFinished(t, d, w, body)
 }
 
 // TestLargeAborted drops a large blob while some of it is being written.
