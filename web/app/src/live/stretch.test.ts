@@ -1,22 +1,24 @@
 import { expect, test } from 'vitest';
 
-import { edge, joined, kept, most, next, nothing, type Page, places, size, type Stretch } from './stretch';
+import { asked, edge, joined, kept, most, type Next, next, nothing, type Page, places, type Stretch } from './stretch';
 
 /** A server with a list of so many items, which reads what is wanted. */
 function server(total: number) {
   const page = (from: number, to: number): Page<number> => ({
     nodes: Array.from({ length: to - from }, (_, i) => from + i),
-    pageInfo: { hasNextPage: to < total, hasPreviousPage: from > 0 },
+    pageInfo: {
+      hasNextPage: to < total, hasPreviousPage: from > 0,
+      startCursor: from < to ? String(from) : null, endCursor: from < to ? String(to - 1) : null,
+    },
   });
-  return (stretch: Stretch<number>, read: ReturnType<typeof next>): Page<number> => {
-    const first = stretch.pages[0]?.nodes[0] ?? 0;
-    const end = (stretch.pages.at(-1)?.nodes.at(-1) ?? -1) + 1;
-    switch (read) {
-      case 'last': return page(Math.max(0, total - size), total);
-      case 'after': return page(end, Math.min(total, end + size));
-      case 'before': return page(Math.max(0, first - size), first);
-      default: return page(0, Math.min(total, size));
+  return (stretch: Stretch<number>, read: Next): Page<number> => {
+    const { first, after, last, before } = asked(stretch, read);
+    if (first !== undefined) {
+      const from = after === undefined ? 0 : Number(after) + 1;
+      return page(from, Math.min(total, from + first));
     }
+    const to = before === undefined ? total : Number(before);
+    return page(Math.max(0, to - last!), to);
   };
 }
 
@@ -84,6 +86,20 @@ test('a list that grows at its end goes on', () => {
   expect(places(stretch, 50)).toBe(50);
   [stretch] = look(stretch, 120, 120, 40, 60);
   expect(places(stretch, 120)).toBe(120);
+});
+
+test('a list that is believed to have grown, and then grows, has each item once', () => {
+  let [stretch] = look(nothing, 8, 7, 0, 8); // read when it had one more than it was said to have
+  [stretch] = look(stretch, 8, 8, 0, 8); // after which nothing comes
+  [stretch] = look(stretch, 9, 9, 0, 8);
+  expect(stretch.pages.flatMap(({ nodes }) => nodes)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+});
+
+test('a list that has nothing more before it begins there', () => {
+  const [stretch] = look(nothing, 300, 300, 280, 299);
+  const page = { nodes: [], pageInfo: { hasNextPage: true, hasPreviousPage: false } }; // what was before it is gone
+  const begun = joined(stretch, 'before', page, 300);
+  expect([begun.start, next(begun, 300, 0, 20), shown(begun, 0)]).toEqual([0, undefined, shown(stretch, stretch.start)]);
 });
 
 test('a list that is longer than can be drawn has both its ends', () => {

@@ -62,31 +62,50 @@ export function next<T>(stretch: Stretch<T>, expected: number, from: number, to:
     .toSorted(([, a], [, b]) => a - b)[0]?.[0];
 }
 
+/** What a page of a connection is asked for by. */
+export type Asked = { first?: number; after?: string; last?: number; before?: string };
+
+/** How a page is asked for that is to be read next. */
+export function asked<T>({ pages }: Stretch<T>, read: Next): Asked {
+  switch (read) {
+    case 'first': return { first: size };
+    case 'last': return { last: size };
+    case 'after': return { first: size, after: pages.at(-1)?.pageInfo.endCursor ?? undefined };
+    case 'before': return { last: size, before: pages[0]?.pageInfo.startCursor ?? undefined };
+  }
+}
+
 /** The page, at an end of the list, in which everything lies that is in sight: who reads it anew sees who joined and left. */
 export function edge<T>(stretch: Stretch<T>, from: number, to: number): 'first' | 'last' | undefined {
   if (to < size) return 'first';
   if (stretch.pages.at(-1)?.pageInfo.hasNextPage === false && from >= stretch.start + length(stretch) - size) return 'last';
 }
 
+/** A page beside which the list was read, and was found to begin or to end there. */
+function ending<T>(page: Page<T>, ends: Partial<Page<T>['pageInfo']>): Page<T> {
+  return { ...page, pageInfo: { ...page.pageInfo, ...ends } };
+}
+
 /** The stretch with a page that was read, in a list that is said to have so many items. */
 export function joined<T>(stretch: Stretch<T>, read: Next, page: Page<T>, expected: number): Stretch<T> {
-  const ended = page.pageInfo.hasNextPage ? undefined : expected;
-  const { hasPreviousPage } = page.pageInfo;
+  const { hasNextPage, hasPreviousPage } = page.pageInfo;
+  const ended = hasNextPage ? undefined : expected;
   const { moved } = stretch;
+  const empty = page.nodes.length === 0; // without cursors to read on from, so it is not kept beside others
   switch (read) {
     case 'first':
       return { pages: [page], start: 0, moved, ended };
     case 'last':
       return { pages: [page], start: hasPreviousPage ? Math.max(Math.min(expected, most) - page.nodes.length, page.nodes.length) : 0, moved, ended };
     case 'after': {
-      const pages = [...stretch.pages, page];
+      const pages = empty ? stretch.pages.with(-1, ending(stretch.pages.at(-1)!, { hasNextPage })) : [...stretch.pages, page];
       const dropped = pages.splice(0, pages.length - kept).reduce((sum, { nodes }) => sum + nodes.length, 0);
       return { pages, start: stretch.start + dropped, moved, ended };
     }
     case 'before': {
       const believed = stretch.start - page.nodes.length;
       const start = hasPreviousPage ? Math.max(believed, page.nodes.length) : 0; // there must be places before it as long as there are items
-      const pages = [page, ...stretch.pages];
+      const pages = empty ? stretch.pages.with(0, ending(stretch.pages[0]!, { hasPreviousPage })) : [page, ...stretch.pages];
       return { pages: pages.slice(0, kept), start, moved: moved + start - believed, ended: pages.length > kept ? undefined : stretch.ended };
     }
   }

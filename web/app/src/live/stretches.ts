@@ -1,20 +1,8 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 
 import { connection } from './client';
-import { edge, joined, type Next, next, nothing, type Page, places, replaced, size, type Stretch } from './stretch';
+import { type Asked, asked, edge, joined, type Next, next, nothing, type Page, places, replaced, type Stretch } from './stretch';
 import { useStore } from './store';
-
-/** What a page of a connection is asked for by. */
-export type Asked = { first?: number; after?: string; last?: number; before?: string };
-
-function asked<T>({ pages }: Stretch<T>, read: Next): Asked {
-  switch (read) {
-    case 'first': return { first: size };
-    case 'last': return { last: size };
-    case 'after': return { first: size, after: pages.at(-1)?.pageInfo.endCursor ?? undefined };
-    case 'before': return { last: size, before: pages[0]?.pageInfo.startCursor ?? undefined };
-  }
-}
 
 /** The part of a long list that somebody looks at, and what lies about it. */
 export type Look<T> = {

@@ -4,7 +4,8 @@ import { memo, useCallback, useRef } from 'react';
 
 import { type MemberFragment, MembersDocument, MembersNowDocument, type TaskState } from '../api.gen';
 import { useSteady } from '../live/steady';
-import { type Asked, useStretch } from '../live/stretches';
+import type { Asked } from '../live/stretch';
+import { useStretch } from '../live/stretches';
 import { Line, State } from './bar';
 import { Empty } from './empty';
 import { Problem } from './problem';
