@@ -98,13 +98,32 @@ func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 // eval runs an expression in the page and returns its value.
 func eval[T any](b *tab, expression string) T {
 	b.t.Helper()
-	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	ctx, cancel := b.ctx, context.CancelFunc(func() {})
+	if end, ok := ctx.Deadline(); ok { // after which the browser can be asked nothing more
+		ctx, cancel = context.WithDeadline(ctx, end.Add(-lookBack))
+	}
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
 		b.mu.Lock()
-		defer b.mu.Unlock()
-		b.t.Fatalf("%s: %v\nwhat the page complained of: %q", expression, err, b.complaints)
+		complaints := slices.Clone(b.complaints)
+		b.mu.Unlock()
+		b.t.Fatalf("%s: %v\nwhat the page complained of: %q\nwhat it shows: %s", expression, err, complaints, b.shown())
 	}
 	return value
+}
+
+// lookBack is what is left of a browser's time to tell what it shows, when what
+// was waited for did not come.
+const lookBack = 10 * time.Second
+
+// shown is where the page is and its text.
+func (b *tab) shown() string {
+	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`location.href + ' ' + document.body.innerText`))
+	if err != nil {
+		return err.Error()
+	}
+	return text
 }
 
 // until waits until an expression is true in the page.
