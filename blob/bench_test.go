@@ -19,7 +19,7 @@ func BenchmarkSmall(b *testing.B) {
 		for batch := range 5 {
 			var staged []blob.Staged
 			for i := range 2000 {
-				binary.BigEndian.PutUint64(body, uint64(n<<32|batch<<16|i))
+				binary.BigEndian.PutUint64(body, uint64(n)<<32|uint64(batch<<16|i))
 				staged = append(staged, benchStage(b, d, body, 1))
 			}
 			if err := d.Commit(b.Context(), staged); err != nil {
