@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { chartData, span, summary } from './samples';
+import { chartData, clock, span, summary } from './samples';
 
 const samples = [
   { at: '2026-11-01T12:00:00Z', waiting: 9, running: 1, completed: 5, failed: 0 },
@@ -15,6 +15,11 @@ test('what ended is drawn as a rate since the sample before', () => {
 test('the chart in words', () => {
   expect(summary([])).toBe('No samples yet');
   expect(summary(samples)).toMatch(/^4 waiting and 2 running at last; 26 tasks ended since .*; at most 9 waited$/);
+});
+
+test('ticks tell seconds where they need them', () => {
+  expect(clock([0, 60, 120]).filter((time) => /\d\D\d\d\D\d\d/.test(time))).toEqual([]);
+  expect(new Set(clock([0, 30, 60])).size).toBe(3);
 });
 
 test('the chart is never shorter than five minutes', () => {

@@ -26,6 +26,12 @@ export function span(first: number, last: number): [number, number] {
   return [Math.min(first, last - 300), last];
 }
 
+/** The times of the chart's ticks, as the reader's language tells them, with seconds only where ticks are that near. */
+export function clock(ticks: readonly number[]): string[] {
+  const timeStyle = ticks.every((tick) => tick % 60 === 0) ? 'short' : 'medium';
+  return ticks.map((tick) => new Date(tick * 1000).toLocaleTimeString(undefined, { timeStyle }));
+}
+
 /** The chart in words. */
 export function summary(samples: Sample[]): string {
   const last = samples.at(-1);

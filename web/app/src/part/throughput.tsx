@@ -5,7 +5,7 @@ import { useElementSize } from '@mantine/hooks';
 import { useEffect, useRef } from 'react';
 import uPlot from 'uplot';
 
-import { chartData, type Sample, span, summary } from './samples';
+import { chartData, clock, type Sample, span, summary } from './samples';
 
 /** How the queue and what was finished went over the last minutes. */
 export default function Throughput({ samples }: { samples: Sample[] }) {
@@ -28,14 +28,14 @@ export default function Throughput({ samples }: { samples: Sample[] }) {
       width,
       height: 240,
       series: [
-        { label: 'Time' },
+        { label: 'Time', value: (_plot: uPlot, at: number | null) => at === null ? '--' : clock([at])[0]! },
         line('Waiting', 'waiting', 'y', true),
         line('Running', 'running', 'y', true),
         line('Completed a second', 'completed', 'rate'),
         line('Failed a second', 'failed', 'rate'),
       ],
       scales: { x: { range: (_plot, min: number | null, max: number | null) => span(min ?? Date.now() / 1000, max ?? Date.now() / 1000) }, y: { range: (_plot, _min, max) => [0, Math.max(4, max * 1.1)] }, rate: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },
-      axes: [axis, { ...axis, label: 'tasks', labelSize: 20, size: 48 }, { ...axis, scale: 'rate', side: 1, grid: { show: false }, label: 'a second', labelSize: 20, size: 48 }],
+      axes: [{ ...axis, values: (_plot: uPlot, ticks: number[]) => clock(ticks) }, { ...axis, label: 'tasks', labelSize: 20, size: 48 }, { ...axis, scale: 'rate', side: 1, grid: { show: false }, label: 'a second', labelSize: 20, size: 48 }],
       cursor: { drag: { x: false, y: false } },
     }, latest.current, place.current);
     chart.current = plot;
