@@ -129,14 +129,15 @@ func newDistribute(r *content.Repository, path string, p task.Priority) task.New
 }
 
 // distribute makes the distribution at a path serve a repository's newest
-// publication. It creates the distribution if there is none, and leaves one
-// that serves another repository alone.
+// publication. It creates the distribution if there is none, leaves one alone
+// that is pinned, as by a rollback, and fails at one of another repository.
 func (c *Catalog) distribute(ctx context.Context, run *task.Run) error {
 	var args distributeArgs
 	if err := run.Decode(&args); err != nil {
 		return err
 	}
-	return c.DB.InTx(ctx, func(tx *db.Tx) error {
+	var d *content.Distribution
+	err := c.DB.InTx(ctx, func(tx *db.Tx) error {
 		if err := tx.Hold(ctx, run.Fence()); err != nil {
 			return err
 		}
@@ -144,7 +145,7 @@ func (c *Catalog) distribute(ctx context.Context, run *task.Run) error {
 		if err != nil {
 			return missing(err, args.Repository)
 		}
-		d, err := tx.LockDistributionByPath(ctx, args.Path)
+		d, err = tx.LockDistributionByPath(ctx, args.Path)
 		switch {
 		case fault.Is(err, fault.NotFound):
 			d = &content.Distribution{Path: args.Path, RepositoryID: repository.ID, Access: content.AsServer}
@@ -154,18 +155,22 @@ func (c *Catalog) distribute(ctx context.Context, run *task.Run) error {
 		case d.RepositoryID != 0:
 			err = fault.New(fault.Conflict, "the distribution at %q serves another repository", args.Path)
 		default:
-			err = repoint(ctx, tx, d, repository)
+			err = checkPinned(ctx, tx, d, repository)
 		}
 		if err != nil {
 			return err
 		}
 		return tx.Create(ctx, run.Task.ID, d.ID.String())
 	})
+	if err == nil && d.PublicationID != 0 {
+		run.Progress.Report("distribute.pinned", fmt.Sprintf("It stays pinned to %s", d.PublicationID), task.Items, 1, 1)
+	}
+	return err
 }
 
-// repoint moves a distribution that is pinned to a publication of the
-// repository to its newest one.
-func repoint(ctx context.Context, tx *db.Tx, d *content.Distribution, r *content.Repository) error {
+// checkPinned sees to it that a distribution is pinned to a publication of the
+// repository.
+func checkPinned(ctx context.Context, tx *db.Tx, d *content.Distribution, r *content.Repository) error {
 	pinned, err := one(tx.PublicationsByID(ctx, []content.PublicationID{d.PublicationID}))
 	if err != nil {
 		return missing(err, d.PublicationID)
@@ -173,6 +178,5 @@ func repoint(ctx context.Context, tx *db.Tx, d *content.Distribution, r *content
 	if pinned.RepositoryID != r.ID {
 		return fault.New(fault.Conflict, "the distribution at %q serves a publication of another repository", d.Path)
 	}
-	d.PublicationID = r.NewestPublicationID
-	return tx.UpdateDistribution(ctx, d)
+	return nil
 }
