@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -55,7 +54,7 @@ func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, erro
 	}
 	e := &engine{store: store, blobs: blobs, redirect: redirect, observer: observer, log: log}
 	e.operations = &catalog.Catalog{DB: store, Blobs: blobs, Fetch: client, Log: log, KeepReplaced: o.replaced, Uploads: o.uploads}
-	if err := blobs.Clean(ctx, 24*time.Hour); err != nil {
+	if err := blobs.Clean(ctx, catalog.BegunAgo); err != nil {
 		log.Warn("what killed processes left in the storage could not be removed", "error", err)
 	}
 	if e.operations.Key, err = o.upstreams.key(ctx, o.data, store, log); err != nil {

@@ -20,6 +20,7 @@ type depot struct {
 	location    string // as --storage takes it
 	spoil       func(digest, body string)
 	age         func(by time.Duration)
+	begin       func(ago time.Duration) (left func() bool)
 	quarantined func() int
 	vanish      func() (back func())
 }
@@ -69,6 +70,7 @@ func diskDepot(t *testing.T) depot {
 		location:    dir,
 		spoil:       func(digest, body string) { blobtest.SpoilDisk(t, dir, digest, body) },
 		age:         func(by time.Duration) { blobtest.Age(t, filepath.Join(dir, "sha256"), by) },
+		begin:       func(ago time.Duration) func() bool { return blobtest.BeginOnDisk(t, dir, ago) },
 		quarantined: func() int { return len(blobtest.QuarantinedOnDisk(t, dir)) },
 		vanish:      func() func() { return blobtest.VanishFromDisk(t, dir) },
 	}
@@ -81,6 +83,7 @@ func s3Depot(t *testing.T) depot {
 		location:    s3.Location(bucket),
 		spoil:       func(digest, body string) { s3.Spoil(t, bucket, digest, body) },
 		age:         func(by time.Duration) { blobtest.Age(t, filepath.Join(s3.Dir, "data", bucket), by) },
+		begin:       func(ago time.Duration) func() bool { return s3.Begin(t, bucket, ago) },
 		quarantined: func() int { return len(s3.Quarantined(t, bucket)) },
 		vanish:      func() func() { return s3.Vanish(t, bucket) },
 	}
@@ -140,12 +143,19 @@ func TestOrphansAreCleaned(t *testing.T) {
 		if got := clean(1); got["clean.artifacts"]+got["clean.blobs"] != 0 {
 			t.Errorf("of what is new: got %v, want nothing removed", got)
 		}
+		left := d.begin(48 * time.Hour)
 		p.ageArtifacts(d)
 		if got := clean(72); got["clean.artifacts"] != 0 {
 			t.Errorf("within the grace: got %v, want nothing removed", got)
 		}
+		if !left() {
+			t.Error("within the grace: what was begun is gone")
+		}
 		if got := clean(24); got["clean.artifacts"] != 1 || got["clean.bytes"] != int64(len("an orphan")) {
 			t.Errorf("got %v, want the orphan removed", got)
+		}
+		if left() {
+			t.Error("what somebody began and never finished is still there")
 		}
 		if got := p.fetched("/content/stays/a"); got != "kept by the other" {
 			t.Errorf("what stays: got %q", got)

@@ -41,9 +41,16 @@ type Blobs interface {
 	// Remove removes those of some blobs that were last committed longer ago than
 	// olderThan, and returns them. The database must not name any of them.
 	Remove(ctx context.Context, digests []string, olderThan time.Duration) (removed []string, err error)
+	// Clean removes what was begun and never finished, by processes that are gone
+	// or, where that does not show, longer ago than olderThan.
+	Clean(ctx context.Context, olderThan time.Duration) error
 	// Verify compares a blob with its digest, and moves it aside if it is damaged.
 	Verify(ctx context.Context, sha256 string, size int64) (blob.Condition, error)
 }
+
+// BegunAgo is how long ago a blob was begun that nobody is storing any more: even
+// the largest is uploaded in less.
+const BegunAgo = 24 * time.Hour
 
 // Catalog carries out operations. It is safe for concurrent use.
 type Catalog struct {

@@ -83,6 +83,9 @@ func (c *Catalog) clean(ctx context.Context, run *task.Run) error {
 	if err := w.removeBlobs(ctx); err != nil {
 		return err
 	}
+	if err := c.Blobs.Clean(ctx, max(w.grace, BegunAgo)); err != nil {
+		return err
+	}
 	c.Log.Info("orphans cleaned", "task", run.Task.ID, "artifacts", w.artifacts, "blobs", w.blobs, "units", w.units, "bytes", w.bytes)
 	return nil
 }

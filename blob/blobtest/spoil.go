@@ -38,6 +38,57 @@ func Age(t testing.TB, dir string, by time.Duration) {
 	}
 }
 
+// BeginOnDisk leaves in a storage what a process of another machine began so long
+// ago, until left tells that it is gone.
+func BeginOnDisk(t testing.TB, dir string, ago time.Duration) (left func() bool) {
+	t.Helper()
+	owner := filepath.Join(dir, "tmp", "elsewhere-1")
+	if err := os.MkdirAll(owner, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	begun := filepath.Join(owner, "blob-1")
+	if err := os.WriteFile(begun, []byte("begun"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	then := time.Now().Add(-ago)
+	for _, path := range []string{begun, owner} {
+		if err := os.Chtimes(path, then, then); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() bool {
+		_, err := os.Stat(begun)
+		return err == nil
+	}
+}
+
+// Begin leaves in a bucket the upload of a blob that somebody began so long ago,
+// until left tells that it is gone.
+func (s *S3) Begin(t testing.TB, bucket string, ago time.Duration) (left func() bool) {
+	t.Helper()
+	core := minio.Core{Client: s.Client}
+	id, err := core.NewMultipartUpload(t.Context(), bucket, below+"sha256/aa/begun", minio.PutObjectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	then := time.Now().Add(-ago)
+	if err := filepath.WalkDir(filepath.Join(s.Dir, "data", bucket), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != id {
+			return err
+		}
+		return os.Chtimes(path, then, then)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return func() bool {
+		page, err := core.ListMultipartUploads(t.Context(), bucket, "", "", "", "", 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(page.Uploads) > 0
+	}
+}
+
 // VanishFromDisk takes a storage's directory away, until back is called.
 func VanishFromDisk(t testing.TB, dir string) (back func()) {
 	t.Helper()

@@ -708,7 +708,7 @@ func (v *CleanOrphansInput) GetIdempotencyKey() string { return v.IdempotencyKey
 
 // CleanOrphansResponse is returned by CleanOrphans on success.
 type CleanOrphansResponse struct {
-	// Removes artifacts that no version and no publication names, and what lies in the storage and no artifact names, such as what a process that was killed left. It may run beside anything. The task's `reports` tell how much it removed. A waiting task for the same is answered instead of queueing another.
+	// Removes artifacts that no version and no publication names, and what lies in the storage and no artifact names, such as what a process that was killed left. What was begun in the storage and never finished goes after a day at the earliest. It may run beside anything. The task's `reports` tell how much it removed. A waiting task for the same is answered instead of queueing another.
 	CleanOrphans CleanOrphansCleanOrphansTaskOrGroup `json:"-"`
 }
 
@@ -3400,7 +3400,7 @@ func (v *MirrorMirrorTaskGroup) __premarshalJSON() (*__premarshalMirrorMirrorTas
 
 // MirrorResponse is returned by Mirror on success.
 type MirrorResponse struct {
-	// Syncs each repository, then publishes it, then makes a distribution serve the publication. Each step comes after the one before; the distribution is created if there is none at the path.
+	// Syncs each repository, then publishes it, then makes a distribution serve the publication. Each step comes after the one before; the distribution is created if there is none at the path. One that is pinned to a publication of the repository, as by a rollback, stays so, and the task's `reports` say it.
 	Mirror MirrorMirrorTaskGroup `json:"mirror"`
 }
 
