@@ -15,7 +15,8 @@ const figuresRest = 20
 const figuresState = `(SELECT CAST(COALESCE(max(v.id), 0) AS text) || ' ' || CAST(count(*) AS text) FROM version v) || ' ' ||
 	(SELECT CAST(COALESCE(max(p.id), 0) AS text) || ' ' || CAST(count(*) AS text) FROM publication p) || ' ' ||
 	(SELECT CAST(COALESCE(max(a.id), 0) AS text) FROM artifact a) || ' ' ||
-	(SELECT CAST(count(*) AS text) FROM artifact a WHERE a.quarantined_at IS NOT NULL)`
+	(SELECT CAST(count(*) AS text) FROM artifact a WHERE a.quarantined_at IS NOT NULL) || ' ' ||
+	(SELECT CAST(count(*) AS text) FROM upload_part p)`
 
 type storageRow struct {
 	Artifacts   int64  `db:"artifacts"`

@@ -55,6 +55,20 @@ func (l library) kept(units ...*content.Unit) []content.UnitID {
 	return l.store(units...)
 }
 
+// upload stores the whole of an upload, in one part.
+func (l library) upload(part content.Artifact) *content.Upload {
+	l.t.Helper()
+	up := &content.Upload{Owner: "somebody", Size: part.Size, ExpiresAt: l.Now().Add(time.Hour)}
+	l.tx(func(tx *db.Tx) error {
+		if err := errors.Join(tx.AddArtifacts(l.ctx(), []content.Artifact{part}), tx.CreateUpload(l.ctx(), up)); err != nil {
+			return err
+		}
+		up.Received = part.Size
+		return tx.AppendUpload(l.ctx(), up, part)
+	})
+	return up
+}
+
 func orphans(l library) {
 	r := l.repository("r")
 	a, b, stray := unit("a", 1), unit("b", 2), unit("stray", 9)
@@ -69,15 +83,7 @@ func orphans(l library) {
 		return err
 	})
 	l.version(l.again(r), nil, []content.UnitID{a.ID}) // the version before still has it
-	l.tx(func(tx *db.Tx) error {
-		up := &content.Upload{Owner: "somebody", Size: 5, ExpiresAt: l.Now().Add(time.Hour)}
-		part := content.Artifact{SHA256: digest(5), Size: 5}
-		if err := errors.Join(tx.AddArtifacts(l.ctx(), []content.Artifact{part}), tx.CreateUpload(l.ctx(), up)); err != nil {
-			return err
-		}
-		up.Received = part.Size
-		return tx.AppendUpload(l.ctx(), up, part)
-	})
+	l.upload(content.Artifact{SHA256: digest(5), Size: 5})
 	future := l.Now().Add(time.Hour)
 	equal(l.t, "orphans", must(l.Orphans(l.ctx(), "", future, 10))(l.t), []content.Digest{digest(2), digest(3)})
 	equal(l.t, "one of them", must(l.Orphans(l.ctx(), "", future, 1))(l.t), []content.Digest{digest(2)})
@@ -245,4 +251,9 @@ func figures(l library) {
 		return tx.AddArtifacts(l.ctx(), []content.Artifact{{SHA256: digest(7), Size: 7}})
 	})
 	recounted(content.Storage{Artifacts: 6, Bytes: 1123, QuarantinedArtifacts: 1})
+
+	up := l.upload(content.Artifact{SHA256: digest(4), Size: 4})
+	recounted(content.Storage{Artifacts: 7, Bytes: 1127, QuarantinedArtifacts: 1})
+	l.tx(func(tx *db.Tx) error { return tx.DropUpload(l.ctx(), up.ID) })
+	recounted(content.Storage{Artifacts: 7, Bytes: 1127, OrphanedArtifacts: 1, OrphanedBytes: 4, QuarantinedArtifacts: 1})
 }
