@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,6 +165,41 @@ func TestGetOfLargeFile(t *testing.T) {
 		if _, err := s.Get(t.Context(), exactly(up.URL, whole), &sink{}); !fault.Is(err, fault.Unavailable) || len(up.seen()) != 2 {
 			t.Errorf("%s: got %v after %d requests, want Unavailable after 2", name, err, len(up.seen()))
 		}
+	}
+}
+
+// TestGetOfLargeFileThatNeverGoesOn gets many bytes each time, which are never
+// those after the ones before.
+func TestGetOfLargeFileThatNeverGoesOn(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	whole := strings.Repeat("0123456789abcdef", 4*mib/16)
+	for name, goOn := range map[string]http.HandlerFunc{
+		"refuses the range": status(http.StatusRequestedRangeNotSatisfiable),
+		"goes on with another file": func(w http.ResponseWriter, r *http.Request) {
+			r.Header.Del("If-Range")
+			file(whole, "ETag", `"v2"`)(w, r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var requests atomic.Int64
+			up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+				switch {
+				case requests.Add(1) > 10:
+					w.WriteHeader(http.StatusNotFound) // so that it ends
+				case r.Header.Get("Range") != "":
+					goOn(w, r)
+				default:
+					file(whole, "ETag", `"v1"`)(&cutWriter{w, 2 * mib}, r)
+				}
+			})
+			s, _ := newSource(t, fetch.Settings{Attempts: 4})
+			_, err := s.Get(t.Context(), exactly(up.URL, whole), &sink{})
+			if n := len(up.seen()); !fault.Is(err, fault.Unavailable) || n != 4 {
+				t.Errorf("got %v after %d requests, want Unavailable after 4", err, n)
+			}
+		})
 	}
 }
 

@@ -95,8 +95,9 @@ func (s Settings) secrets() (pairs []string) {
 	return pairs
 }
 
-// progress is how many bytes an attempt has to bring, to be gone on after, so
-// that it does not count: large files may break off many times.
+// progress is how many bytes an attempt has to bring that none brought before, to
+// be gone on after, so that it does not count: large files may break off many
+// times.
 const progress = 1 << 20
 
 // Get downloads into sink. Network faults, 408, 429 and 5xx are tried again,
@@ -116,8 +117,8 @@ func (s *Source) Get(ctx context.Context, req Request, sink Sink) (Result, error
 	if req.Attempts > 0 {
 		attempts = min(attempts, req.Attempts)
 	}
+	furthest := int64(0) // that an attempt came
 	for attempt := 1; ; attempt++ {
-		had := d.got
 		err := d.attempt(ctx)
 		if err == nil {
 			return d.result(), nil
@@ -129,9 +130,10 @@ func (s *Source) Get(ctx context.Context, req Request, sink Sink) (Result, error
 		if !ok {
 			return Result{}, err
 		}
-		if d.validator != "" && d.got-had >= progress {
+		if d.validator != "" && d.got-furthest >= progress {
 			attempt = 1
 		}
+		furthest = max(furthest, d.got)
 		last := attempt >= attempts || req.Patience > 0 && passing.after > req.Patience
 		switch {
 		case passing.lie != nil && (d.lied || last):
