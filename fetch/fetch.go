@@ -156,6 +156,10 @@ func (r Request) want() int64 {
 // only gives as a whole.
 var ErrNoParts = errors.New("it gives no parts of files")
 
+// ErrRefused is in the error, an Unavailable one, of a file that upstream does
+// answer about, without giving it: other files may well be there.
+var ErrRefused = errors.New("it does not give this file")
+
 // Place is where a file can be downloaded.
 type Place struct {
 	Source *Source

@@ -244,6 +244,41 @@ func TestGetFails(t *testing.T) {
 	}
 }
 
+// TestGetRefused tells an upstream that refuses a file from one that may not
+// answer about any.
+func TestGetRefused(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		upstream http.HandlerFunc
+		refused  bool
+	}{
+		{"bad request", status(400), true},
+		{"forbidden", status(403), true},
+		{"legal reasons", status(451), true},
+		{"not modified", status(304), true},
+		{"redirect loop", redirect("/a"), true},
+		{"redirect to nonsense", redirect("nonsense://"), true},
+		{"encoded", encoded(t, "gzip", "hello"), true},
+		{"unauthorized", status(401), false},
+		{"of the proxy", status(407), false},
+		{"timeout", status(408), false},
+		{"too many requests", status(429), false},
+		{"unavailable", status(503), false},
+		{"cut off", cutOff("hello", 2), false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			up := newUpstream(t, test.upstream)
+			s, _ := newSource(t, fetch.Settings{})
+			_, err := s.Get(t.Context(), anything(up.URL+"/a"), &sink{})
+			if !fault.Is(err, fault.Unavailable) || errors.Is(err, fetch.ErrRefused) != test.refused {
+				t.Errorf("Get: got %v, want Unavailable, refused %t", err, test.refused)
+			}
+		})
+	}
+}
+
 func TestGetURL(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ url, message string }{

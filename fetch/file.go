@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -26,6 +27,9 @@ func (d *download) openFile() (io.ReadCloser, int64, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, 0, fault.New(fault.NotFound, "%s: there is no such file", d.name)
 	case err != nil:
+		if _, ofSystem := errors.AsType[syscall.Errno](err); !ofSystem || errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w: %w", ErrRefused, err) // of this file, unlike an error of the disk
+		}
 		return nil, 0, fault.Wrap(err, fault.Unavailable, "%s: it cannot be read, or leads out of the directory that the operator allowed", d.name)
 	}
 	info, err := f.Stat()

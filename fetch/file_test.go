@@ -92,6 +92,9 @@ func TestGetFile(t *testing.T) {
 			if message := fault.Message(err); !fault.Is(err, test.kind) || !strings.Contains(message, test.message) || !strings.HasPrefix(message, "file:///") {
 				t.Errorf("Get: got %v, want %s %q", err, test.kind, test.message)
 			}
+			if refused := errors.Is(err, fetch.ErrRefused); refused != (test.message == leadsOut) {
+				t.Errorf("Get: got %v, refused %t", err, refused)
+			}
 			if err := c.CheckURL(test.request.URL); test.message == notAllowed && (!fault.Is(err, fault.BadInput) || !strings.HasPrefix(fault.Message(err), "url: it is not below")) {
 				t.Errorf("CheckURL: got %v, want BadInput", err)
 			}

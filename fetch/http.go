@@ -31,7 +31,7 @@ func (d *download) openHTTP(ctx context.Context, w *watch) (io.ReadCloser, int64
 		}
 		if err != nil {
 			response.Body.Close()
-			return nil, 0, fault.New(fault.Unavailable, "%s: %v", d.name, err)
+			return nil, 0, d.refused(err.Error())
 		}
 		if to.url == nil {
 			total, err := d.accept(response)
@@ -131,7 +131,7 @@ func (d *download) accept(response *http.Response) (total int64, err error) {
 			return 0, err
 		}
 		if d.encoded = isEncoded(response.Header); d.encoded && d.req.SHA256 == "" && !compressed[path.Ext(d.u.Path)] {
-			return 0, fault.New(fault.Unavailable, "%s: it comes with a Content-Encoding although none was asked for", d.name)
+			return 0, d.refused("it comes with a Content-Encoding although none was asked for")
 		}
 		d.validator = validator(response.Header)
 		return response.ContentLength, nil
@@ -152,9 +152,16 @@ func (d *download) accept(response *http.Response) (total int64, err error) {
 		return 0, &passingError{reason: statusLine(s), after: retryAfter(response.Header.Get("Retry-After"), d.s.c.config.Now())}
 	case s == http.StatusNotFound, s == http.StatusGone:
 		return 0, fault.New(fault.NotFound, "%s: %s", d.name, statusLine(s))
-	default:
+	case s == http.StatusUnauthorized, s == http.StatusProxyAuthRequired: // of whoever asks, whatever the file
 		return 0, fault.New(fault.Unavailable, "%s: %s", d.name, statusLine(s))
+	default:
+		return 0, d.refused(statusLine(s))
 	}
+}
+
+// refused is that upstream answers, without giving the file.
+func (d *download) refused(reason string) error {
+	return fault.Wrap(ErrRefused, fault.Unavailable, "%s: %s", d.name, reason)
 }
 
 // checkPart makes sure that what comes is the rest of the part that was asked
