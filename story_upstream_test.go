@@ -194,19 +194,18 @@ func TestUpstreamThatDoesNotRecover(t *testing.T) {
 	})
 }
 
-// TestUpstreamThatIsClosed refuses every file, as an upstream does that is down:
-// the sync does not ask for all of them first.
+// TestUpstreamThatIsClosed demands other credentials for every file: the sync does not ask for all of them first.
 func TestUpstreamThatIsClosed(t *testing.T) {
 	eachServer(t, func(t *testing.T, p *program) {
 		up := newUpstream(t, someFiles(200))
 		up.before = func(w http.ResponseWriter, path string) bool {
 			if path != "PULP_MANIFEST" {
-				http.Error(w, "closed", http.StatusForbidden)
+				http.Error(w, "closed", http.StatusUnauthorized)
 			}
 			return path != "PULP_MANIFEST"
 		}
 		p.repository("r", up.URL+"/PULP_MANIFEST")
-		if got := p.sync("r", true); got.State != "FAILED" || got.Error == nil || !strings.Contains(got.Error.Message, ".bin: 403 Forbidden") {
+		if got := p.sync("r", true); got.State != "FAILED" || got.Error == nil || !strings.Contains(got.Error.Message, ".bin: 401 Unauthorized") {
 			t.Errorf("got %+v %+v", got, got.Error)
 		}
 		up.set(func() {

@@ -2,10 +2,12 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"ream/db"
 	"ream/fault"
+	"ream/fetch"
 	"ream/task"
 )
 
@@ -98,7 +100,7 @@ func (s *syncing) fail(ctx context.Context, w wanted, err error) error {
 	if s.failed == nil || w.line < s.failedLine {
 		s.failed, s.failedLine = err, w.line
 	}
-	if kind := fault.KindOf(err); kind == fault.NotFound || kind == fault.BadInput {
+	if kind := fault.KindOf(err); kind == fault.NotFound || kind == fault.BadInput || errors.Is(err, fetch.ErrRefused) {
 		s.unanswered = 0
 	} else if s.unanswered++; s.unanswered >= awayAfter && s.over == nil {
 		s.over = err

@@ -247,22 +247,63 @@ func TestSyncSkips(t *testing.T) {
 func TestSyncOfAnUpstreamThatIsAway(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		for _, skips := range []bool{false, true} {
-			m := newMirroring(t, d)
-			m.skips = skips
-			m.before = func(w http.ResponseWriter, _ *http.Request) bool {
-				http.Error(w, "away", http.StatusServiceUnavailable)
-				return true
+		for _, status := range []int{http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusUnauthorized, http.StatusProxyAuthRequired} {
+			for _, skips := range []bool{false, true} {
+				m := newMirroring(t, d)
+				m.skips = skips
+				m.before = func(w http.ResponseWriter, _ *http.Request) bool {
+					http.Error(w, "away", status)
+					return true
+				}
+				var paths []string
+				for i := range 10 * awayAfter {
+					paths = append(paths, fmt.Sprintf("%d-%t-%d", status, skips, i))
+				}
+				if err := m.fetchPaths(t.Context(), t, paths); !fault.Is(err, fault.Unavailable) {
+					t.Errorf("%d, skips %t: got %v", status, skips, err)
+				}
+				if n := len(m.told); n < awayAfter || n > 2*awayAfter || len(m.asked) != n {
+					t.Errorf("%d, skips %t: %d files were asked for, and %d told of", status, skips, len(m.asked), n)
+				}
 			}
-			var paths []string
-			for i := range 10 * awayAfter {
-				paths = append(paths, fmt.Sprintf("%t-%d", skips, i))
-			}
-			if err := m.fetchPaths(t.Context(), t, paths); !fault.Is(err, fault.Unavailable) {
-				t.Errorf("skips %t: got %v", skips, err)
-			}
-			if n := len(m.told); n < awayAfter || n > 2*awayAfter || len(m.asked) != n {
-				t.Errorf("skips %t: %d files were asked for, and %d told of", skips, len(m.asked), n)
+		}
+	})
+}
+
+// TestSyncOfNeighboursThatAreRefused gets what lies behind more files in a row
+// than would tell that upstream is away, for it answers about each of them.
+func TestSyncOfNeighboursThatAreRefused(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		for name, refuse := range map[string]http.HandlerFunc{
+			"forbidden":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+			"loop":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) },
+			"legally":    func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnavailableForLegalReasons) },
+			"bad-answer": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) },
+		} {
+			for _, skips := range []bool{false, true} {
+				m := newMirroring(t, d)
+				m.skips = skips
+				m.before = func(w http.ResponseWriter, r *http.Request) bool {
+					bad := strings.HasPrefix(r.URL.Path, "/bad/")
+					if bad {
+						refuse(w, r)
+					}
+					return bad
+				}
+				first, last := fmt.Sprintf("%s-%t-first", name, skips), fmt.Sprintf("%s-%t-last", name, skips)
+				paths := []string{first}
+				for i := range awayAfter + 5 {
+					paths = append(paths, fmt.Sprintf("bad/%s-%t-%d", name, skips, i))
+				}
+				err := m.fetchPaths(t.Context(), t, append(paths, last))
+				if skips && err != nil || !skips && (!fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), paths[1]+": ")) {
+					t.Errorf("%s, skips %t: got %v", name, skips, err)
+				}
+				if len(m.told) != awayAfter+5 || len(m.keeper.units) != 2 {
+					t.Errorf("%s, skips %t: got %d failures and %d units", name, skips, len(m.told), len(m.keeper.units))
+				}
+				m.checkStored(t, first, last)
 			}
 		}
 	})
