@@ -27,19 +27,19 @@ type download struct {
 	sink Sink
 	hash hash.Hash // nil if the sink hashes
 
-	got       int64         // bytes in the sink
-	validator string        // by which the next attempt may go on after them; empty if it may not
-	sinkErr   error         // the error that a write of the sink ended with
-	encoded   bool          // upstream says that the bytes are not the file itself
-	lied      bool          // the bytes were not those asked for, once
-	spent     time.Duration // by the attempts
+	got       int64  // bytes in the sink
+	validator string // by which the next attempt may go on after them; empty if it may not
+	sinkErr   error  // the error that a write of the sink ended with
+	encoded   bool   // upstream says that the bytes are not the file itself
+	lied      bool   // the bytes were not those asked for, once
+	clock     *clock // of the attempts
 
 	host      *host // that the present attempt's bytes come from; nil for files
 	receiving bool  // whether its bytes come
 }
 
 func newDownload(s *Source, u *url.URL, req Request, sink Sink) *download {
-	d := &download{s: s, u: u, name: shown(u), req: req, sink: sink}
+	d := &download{s: s, u: u, name: shown(u), req: req, sink: sink, clock: newClock(s.settings.Total)}
 	if _, ok := sink.(interface{ SHA256() string }); !ok {
 		d.hash = sha256.New()
 	}
@@ -82,11 +82,8 @@ func (d *download) attempt(ctx context.Context) error {
 func (d *download) try(ctx context.Context) error {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	if total := d.s.settings.Total; total > 0 {
-		timer := time.AfterFunc(total-d.spent, func() { giveUp(errTooLong) })
-		defer timer.Stop()
-		defer func(began time.Time) { d.spent += time.Since(began) }(time.Now())
-	}
+	d.clock.begin(giveUp)
+	defer d.clock.end()
 	w := &watch{after: d.s.stall, giveUp: giveUp}
 	d.receiving = false
 	body, total, err := d.open(ctx, w)

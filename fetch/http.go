@@ -66,7 +66,9 @@ func (d *download) send(ctx context.Context, w *watch, at hop) (*http.Response, 
 	if proxy != nil && !d.s.c.config.Networks.allowsHost(at.url.Hostname()) {
 		return nil, d.broken(ctx, errPrivate)
 	}
+	d.clock.end()
 	host, err := d.s.c.hosts.enter(ctx, at.url)
+	d.clock.begin(w.giveUp)
 	if err != nil {
 		return nil, d.broken(ctx, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -190,6 +191,50 @@ func TestTotal(t *testing.T) {
 	if want := up.URL + "/a: it takes longer than 150ms"; fault.Message(err) != want {
 		t.Errorf("many short attempts: got %v, want %q", err, want)
 	}
+}
+
+// TestTotalBeginsWithTheHost waits for longer than a file may take until its host
+// may be asked for it.
+func TestTotalBeginsWithTheHost(t *testing.T) {
+	t.Parallel()
+	whole := strings.Repeat("0123456789", 1_000_000) // more than comes at once
+	up := newUpstream(t, body(whole))
+	synctest.Test(t, func(t *testing.T) {
+		config := loopback(&waits{})
+		config.HostConnections = 1
+		c := fetch.New(config)
+		defer c.Close()
+		first, second := sourceOf(t, c, fetch.Settings{}), sourceOf(t, c, fetch.Settings{Total: time.Minute})
+		var group errgroup.Group
+		began := make(chan struct{})
+		group.Go(func() error {
+			_, err := first.Get(t.Context(), exactly(up.URL, whole), &heldSink{began: began})
+			return err
+		})
+		<-began
+		group.Go(func() error {
+			_, err := second.Get(t.Context(), exactly(up.URL, whole), &sink{})
+			return err
+		})
+		if err := group.Wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// heldSink takes two minutes for its first bytes, once it told that they came.
+type heldSink struct {
+	sink
+	began chan struct{}
+}
+
+func (s *heldSink) Write(p []byte) (int, error) {
+	if s.began != nil {
+		close(s.began)
+		s.began = nil
+		<-time.After(2 * time.Minute)
+	}
+	return s.sink.Write(p)
 }
 
 // TestSettingsChange asks for a source again, with other settings.
