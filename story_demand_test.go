@@ -346,25 +346,45 @@ func TestOnDemandIntoS3(t *testing.T) {
 // TestDamagedComesOnDemand loses a file that upstream does not give when it is
 // missed, but later.
 func TestDamagedComesOnDemand(t *testing.T) {
-	eachDepot(t, func(t *testing.T, p *program, d depot) {
-		up := newUpstream(t, map[string][]byte{"lost": []byte("lost")})
-		p.repository("r", up.URL+"/PULP_MANIFEST")
-		if last := p.follow(p.mirror("r")); last.State != "COMPLETED" {
-			t.Fatalf("mirror: got %+v", last)
-		}
-		d.spoil(hexOf("lost"), "l0st")
-		up.set(func() { up.files = map[string][]byte{} })
-		id := query[struct{ VerifyContent struct{ ID string } }](p, `mutation { verifyContent(input: {}) { ... on Work { id } } }`, nil).VerifyContent.ID
-		if last := p.follow(id); last.State != "FAILED" {
-			t.Fatalf("verify: got %+v", last)
-		}
-		if stored := p.storedUnits("r"); stored["lost"] {
-			t.Error("what is damaged is said to be stored")
-		}
-		up.set(func() { up.files = map[string][]byte{"lost": []byte("lost")} })
-		await(t, "it is fetched again", func() bool { return p.fetched("/content/r/lost") == "lost" })
-		if stored := p.storedUnits("r"); !stored["lost"] {
-			t.Error("what was fetched again is not stored")
-		}
+	eachDepot(t, damagedComes)
+}
+
+// TestDamagedComesOnDemandElsewhere has clients read from the bucket, which they
+// are not sent to for what was moved aside.
+func TestDamagedComesOnDemandElsewhere(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, args ...string) {
+		d := s3Depot(t)
+		damagedComes(t, start(t, append(args, "--storage", d.location+"&redirect=true")...), d)
 	})
+}
+
+// damagedComes loses a file for a while.
+func damagedComes(t *testing.T, p *program, d depot) {
+	t.Helper()
+	lost := strings.Repeat("lost", 64<<10)
+	up := newUpstream(t, map[string][]byte{"lost": []byte(lost)})
+	p.repository("r", up.URL+"/PULP_MANIFEST")
+	if last := p.follow(p.mirror("r")); last.State != "COMPLETED" {
+		t.Fatalf("mirror: got %+v", last)
+	}
+	if got := p.fetched("/content/r/lost"); got != lost {
+		t.Fatalf("before: got %.40q", got)
+	}
+	d.spoil(hexOf(lost), strings.Replace(lost, "o", "0", 1))
+	up.set(func() { up.files = map[string][]byte{} })
+	id := query[struct{ VerifyContent struct{ ID string } }](p, `mutation { verifyContent(input: {}) { ... on Work { id } } }`, nil).VerifyContent.ID
+	if last := p.follow(id); last.State != "FAILED" {
+		t.Fatalf("verify: got %+v", last)
+	}
+	if stored := p.storedUnits("r"); stored["lost"] {
+		t.Error("what is damaged is said to be stored")
+	}
+	if got := p.fetched("/content/r/lost"); !strings.HasPrefix(got, "50") {
+		t.Errorf("what was moved aside: got %.40q, want an error that is the server's", got)
+	}
+	up.set(func() { up.files = map[string][]byte{"lost": []byte(lost)} })
+	await(t, "it is fetched again", func() bool { return p.fetched("/content/r/lost") == lost })
+	if stored := p.storedUnits("r"); !stored["lost"] {
+		t.Error("what was fetched again is not stored")
+	}
 }

@@ -38,7 +38,7 @@ type file struct {
 	size     int64
 	modified time.Time
 	saved    bool        // browsers save what is of its type, and never show it
-	stored   atomic.Bool // whether the bytes are here; once they are, they stay
+	stored   atomic.Bool // whether the bytes are here; until they are missed
 
 	// Each a slice of one, which is what a http.Header holds.
 	contentType, length, etag, digest, lastModified []string

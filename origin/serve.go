@@ -78,10 +78,12 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file, cac
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	if h.demand != nil && !f.stored.Load() && h.serveDemanded(w, r, f) {
+	elsewhere := h.redirect != nil && mayRedirect(r, f)
+	// Who is sent elsewhere would find nothing if it was moved aside, and nobody here would learn of it.
+	if h.demand != nil && (elsewhere || !f.stored.Load()) && h.serveDemanded(w, r, f) {
 		return
 	}
-	if h.redirect != nil && mayRedirect(r, f) && h.serveElsewhere(w, r, f) {
+	if elsewhere && h.serveElsewhere(w, r, f) {
 		return
 	}
 	header["Content-Type"] = f.contentType
