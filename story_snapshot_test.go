@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -44,6 +45,55 @@ func TestSnapshotsByTime(t *testing.T) {
 		}
 		if got := p.status("/content/r/@"+between.Format(time.RFC3339Nano)+"/dir/", "", ""); got != http.StatusOK {
 			t.Errorf("the directory then: got %d", got)
+		}
+	})
+}
+
+// TestSnapshotsStayAtTheirPaths publishes often, lets another distribution take
+// over a path, and asks there for what was served before.
+func TestSnapshotsStayAtTheirPaths(t *testing.T) {
+	eachServer(t, func(t *testing.T, p *program) {
+		blue, green := newUpstream(t, map[string][]byte{"f": []byte("blue"), "0": []byte("0")}), newUpstream(t, map[string][]byte{"f": []byte("green")})
+		p.repository("blue", blue.URL+"/PULP_MANIFEST")
+		p.repository("green", green.URL+"/PULP_MANIFEST")
+		p.follow(p.mirror("blue"))
+		p.follow(p.mirror("green"))
+		for i := range 6 {
+			blue.set(func() {
+				blue.files = map[string][]byte{"f": []byte("blue"), fmt.Sprint(i + 1): []byte(fmt.Sprint(i + 1))}
+			})
+			p.follow(p.mirror("blue"))
+		}
+		fetches := func(when, path, want string) {
+			t.Helper()
+			if got := p.fetched("/content/" + path); got != want {
+				t.Errorf("%s: %s: got %q, want %q", when, path, got, want)
+			}
+		}
+		const missing = "404 Not Found"
+		fetches("replaced six times", "blue/0", "0")
+		before := "@" + time.Now().UTC().Format(time.RFC3339Nano) + "/f"
+		move := func(from, to string) {
+			id := query[struct{ Distribution struct{ ID string } }](p, `query($path: String!) { distribution(path: $path) { id } }`, map[string]any{"path": from}).Distribution.ID
+			query[any](p, `mutation($id: ID!, $path: String!) { updateDistribution(input: {id: $id, path: $path}) { id } }`, map[string]any{"id": id, "path": to})
+		}
+		move("blue", "old")
+		fetches("moved", "old/"+before, missing)
+		move("green", "blue")
+		after := "@" + time.Now().UTC().Format(time.RFC3339Nano) + "/f"
+		fetches("taken over", "blue/f", "green")
+		fetches("taken over", "blue/"+before, "blue")
+		fetches("taken over", "blue/"+after, "green")
+		fetches("taken over", "blue/0", "0") // of what was replaced
+		history := query[struct {
+			Distribution struct {
+				History struct {
+					Nodes []struct{ Path string }
+				}
+			}
+		}](p, `{ distribution(path: "blue") { history { nodes { path } } } }`, nil).Distribution.History.Nodes
+		if len(history) != 2 || history[0].Path != "blue" || history[1].Path != "green" {
+			t.Errorf("history: got %+v", history)
 		}
 	})
 }

@@ -405,11 +405,11 @@ func TestPromoteAndRollBack(t *testing.T) {
 
 		for hours, want := range map[int]content.PublicationID{1: ps[0].ID, 2: ps[1].ID, 3: ps[1].ID, 4: ps[0].ID, 99: ps[0].ID} {
 			at := start.Add(time.Duration(hours)*time.Hour + time.Minute)
-			if got := must[*content.Serving](t)(h.DB.ServedAt(t.Context(), prod.ID, at)); got.PublicationID != want || got.RepositoryID != r.ID {
+			if got := must[*content.Serving](t)(h.DB.ServedAt(t.Context(), prod.Path, at)); got.PublicationID != want || got.RepositoryID != r.ID {
 				t.Errorf("after %d hours: got %+v, want %s", hours, got, want)
 			}
 		}
-		_, err = h.DB.ServedAt(t.Context(), prod.ID, start)
+		_, err = h.DB.ServedAt(t.Context(), prod.Path, start)
 		wantFault(t, err, fault.NotFound, "nothing was served here then, or it is kept no longer")
 		for _, tt := range []struct {
 			err     error
@@ -423,6 +423,69 @@ func TestPromoteAndRollBack(t *testing.T) {
 			{second(h.Rollback(t.Context(), 99)), fault.NotFound, "there is no distribution-99"},
 		} {
 			wantFault(t, tt.err, tt.kind, tt.message)
+		}
+	})
+}
+
+// TestThePastStaysAtItsPath moves distributions about: what was served at a path
+// stays what was served there.
+func TestThePastStaysAtItsPath(t *testing.T) {
+	eachHouse(t, func(h house) {
+		a, b := h.repository("a"), h.repository("b")
+		h.add(a, "a:1")
+		h.add(b, "b:2")
+		ofA, ofB := h.publish(h.version(a, 1)).ID, h.publish(h.version(b, 1)).ID
+		create := func(path string, repository content.RepositoryID, access content.Access) *content.Distribution {
+			return must[*content.Distribution](t)(h.CreateDistribution(t.Context(), catalog.DistributionInput{Path: path, Repository: repository, Access: access}))
+		}
+		start := h.clock.now()
+		blue, green := create("prod", a.ID, content.WithToken), create("stage", b.ID, content.AsServer)
+		move := func(d *content.Distribution, path string) {
+			*d = *must[*content.Distribution](t)(h.UpdateDistribution(t.Context(), d.ID, catalog.DistributionChange{Path: &path}))
+		}
+		h.clock.advance(time.Hour)
+		move(blue, "old")
+		h.clock.advance(time.Hour)
+		move(green, "prod")
+		h.clock.advance(time.Hour)
+		move(green, "stage")
+		move(blue, "prod")
+		h.clock.advance(time.Hour)
+		nothing := func(path string, at time.Time) {
+			t.Helper()
+			_, err := h.DB.ServedAt(t.Context(), path, at)
+			wantFault(t, err, fault.NotFound, "nothing was served here then, or it is kept no longer")
+		}
+		for path, hours := range map[string][]content.PublicationID{
+			"prod":  {ofA, 0, ofB, ofA},
+			"stage": {ofB, ofB, 0, ofB},
+			"old":   {0, ofA, ofA, 0},
+			"never": {0, 0, 0, 0},
+		} {
+			for i, want := range hours {
+				at := start.Add(time.Duration(i) * time.Hour)
+				if want == 0 {
+					nothing(path, at)
+					continue
+				}
+				d, repository := blue, a
+				if want == ofB {
+					d, repository = green, b
+				}
+				if got := must[*content.Serving](t)(h.DB.ServedAt(t.Context(), path, at)); got.PublicationID != want || got.RepositoryID != repository.ID ||
+					got.DistributionID != d.ID || got.Path != d.Path || got.Access != d.Access {
+					t.Errorf("%s after %d hours: got %+v, want %s of %+v", path, i, got, want, d)
+				}
+			}
+		}
+		_, err := h.Rollback(t.Context(), blue.ID)
+		wantFault(t, err, fault.Conflict, `nothing is kept of what the distribution at "prod" served before`)
+
+		// What a deleted distribution served is kept no longer.
+		must[*content.Distribution](t)(h.DeleteDistribution(t.Context(), blue.ID))
+		nothing("prod", start)
+		if got := must[*content.Serving](t)(h.DB.ServedAt(t.Context(), "prod", start.Add(2*time.Hour))); got.PublicationID != ofB {
+			t.Errorf("of the other: got %+v", got)
 		}
 	})
 }

@@ -10,13 +10,20 @@ type Serving struct {
 	Access         Access       // of the distribution
 	RepositoryID   RepositoryID // whose content it serves
 	PublicationID  PublicationID
-	// Replaced are publications that it served until recently, newest first:
-	// clients that read one of them get the rest of it.
-	Replaced []PublicationID
+	// Replaced is what was served at its path until recently, newest first: clients
+	// that read one of them get the rest of it.
+	Replaced []Predecessor
 }
 
-// Served is what a distribution served for a while.
+// Predecessor is a publication that was served until recently.
+type Predecessor struct {
+	PublicationID PublicationID
+	RepositoryID  RepositoryID // whose content it is
+}
+
+// Served is what a distribution served for a while, at one path.
 type Served struct {
+	Path          string        // at which it did
 	PublicationID PublicationID // it may be deleted
 	Since         time.Time
 	Until         *time.Time // nil while it is served

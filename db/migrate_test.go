@@ -6,12 +6,14 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/pressly/goose/v3"
 
 	"ream/content"
 	"ream/db"
 	"ream/db/dbtest"
+	"ream/fault"
 	"ream/page"
 	"ream/task"
 )
@@ -139,6 +141,28 @@ func TestOlderSourcesAreKept(t *testing.T) {
 			if got, err := d.Sources(t.Context(), digest); err != nil || !slices.Equal(got, want) {
 				t.Errorf("%s: got %v, %v, want %v", digest, got, err, want)
 			}
+		}
+	})
+}
+
+// TestOlderPastHasPaths has a record of what was served from before it told where.
+func TestOlderPastHasPaths(t *testing.T) {
+	eachMigrated(t, 18, []string{
+		`INSERT INTO repository(id, name, format, created_at, updated_at) VALUES (1, 'a', 'FILE', 0, 0)`,
+		`INSERT INTO version(id, repository_id, number, units, bytes, added, removed, created_at) VALUES (1, 1, 1, 0, 0, 0, 0, 0)`,
+		`INSERT INTO publication(id, repository_id, version_id, files, bytes, created_at) VALUES (1, 1, 1, 0, 0, 10)`,
+		`INSERT INTO distribution(id, path, repository_id, created_at, updated_at) VALUES (1, 'x', 1, 5, 5), (2, 'y', 1, 5, 5)`,
+		`INSERT INTO served(distribution_id, publication_id, since, until) VALUES (1, 1, 20, 30), (1, 1, 40, NULL), (2, 1, 20, NULL)`,
+	}, func(t *testing.T, d *db.DB) {
+		for path, want := range map[string]content.DistributionID{"x": 1, "y": 2} {
+			for _, at := range []int64{20, 29, 40} {
+				if got, err := d.ServedAt(t.Context(), path, time.UnixMicro(at)); err != nil || got.DistributionID != want || got.PublicationID != 1 {
+					t.Errorf("%s at %d: got %+v, %v", path, at, got, err)
+				}
+			}
+		}
+		if got, err := d.ServedAt(t.Context(), "x", time.UnixMicro(30)); !fault.Is(err, fault.NotFound) {
+			t.Errorf("when nothing was served: got %+v, %v", got, err)
 		}
 	})
 }

@@ -175,14 +175,10 @@ func (q *queries) PublishedFile(ctx context.Context, id content.PublicationID, p
 	if content.CheckPath(path) != nil {
 		return nil, none
 	}
-	var row struct {
-		publishedRow
-		Stored bool `db:"stored"`
-	}
+	var row storedRow
 	name := treePath(path)
 	// Directly behind a name comes what is in the directory of that name.
-	found, err := q.found(ctx, &row, `SELECT path, sha256, size, modified_at, EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = f.sha256 AND a.quarantined_at IS NULL) AS stored
-		FROM published_file f WHERE publication_id = ? AND path >= ? AND path < ? ORDER BY path LIMIT 1`, id, name, name+behind)
+	found, err := q.found(ctx, &row, `SELECT `+storedColumns+` FROM published_file f WHERE publication_id = ? AND path >= ? AND path < ? ORDER BY path LIMIT 1`, id, name, name+behind)
 	switch {
 	case err != nil:
 		return nil, err
@@ -191,7 +187,46 @@ func (q *queries) PublishedFile(ctx context.Context, id content.PublicationID, p
 	case row.Path != name:
 		return &content.PublishedFile{Path: path, IsDir: true}, nil
 	}
-	return &content.PublishedFile{Path: path, SHA256: row.SHA256, Size: row.Size, ModifiedAt: fromMicros(row.Modified), Stored: row.Stored}, nil
+	return row.file(path), nil
+}
+
+// storedRow is a file f of a publication, and whether its bytes are here.
+type storedRow struct {
+	publishedRow
+	Stored bool `db:"stored"`
+}
+
+const storedColumns = `f.path, f.sha256, f.size, f.modified_at, EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = f.sha256 AND a.quarantined_at IS NULL) AS stored`
+
+func (r storedRow) file(path string) *content.PublishedFile {
+	return &content.PublishedFile{Path: path, SHA256: r.SHA256, Size: r.Size, ModifiedAt: fromMicros(r.Modified), Stored: r.Stored}
+}
+
+// FirstFile returns the file at a path of the first of these publications that
+// has one there. It fails with fault.NotFound if none has.
+func (q *queries) FirstFile(ctx context.Context, ids []content.PublicationID, path string) (*content.PublishedFile, error) {
+	none := fault.New(fault.NotFound, "none of %d publications has a file %.200q", len(ids), path)
+	if content.CheckPath(path) != nil {
+		return nil, none
+	}
+	type place struct {
+		Publication content.PublicationID `json:"publication"`
+		Place       int                   `json:"place"`
+	}
+	places := make([]place, len(ids))
+	for i, id := range ids {
+		places[i] = place{id, i}
+	}
+	var row storedRow
+	found, err := q.found(ctx, &row, `SELECT `+storedColumns+` FROM `+q.d.rows("x", "publication bigint", "place int")+`
+		CROSS JOIN published_file f WHERE f.publication_id = x.publication AND f.path = ? ORDER BY x.place LIMIT 1`, encode(places), treePath(path))
+	if err == nil && !found {
+		err = none
+	}
+	if err != nil {
+		return nil, err
+	}
+	return row.file(path), nil
 }
 
 // PublishedPaths calls each with the path of every file of a publication, those

@@ -14,17 +14,17 @@ import (
 // Whoever locks rows of repositories or distributions does so before.
 func (tx *Tx) aloneServing(ctx context.Context) error { return tx.alone(ctx, "distributions") }
 
-// recordServed records what those distributions d serve from now on that fit a
-// condition. The caller is aloneServing.
+// recordServed records what those distributions d serve from now on, and at which
+// path, that fit a condition. The caller is aloneServing.
 func (tx *Tx) recordServed(ctx context.Context, condition string, arg any) error {
 	const serving = `distribution d LEFT JOIN repository r ON r.id = d.repository_id WHERE `
 	const publication = `COALESCE(d.publication_id, r.newest_publication_id, 0)`
 	now := micros(tx.now())
 	if _, err := tx.exec(ctx, `UPDATE served SET until = ? WHERE until IS NULL AND EXISTS (
-		SELECT 1 FROM `+serving+condition+` AND d.id = served.distribution_id AND `+publication+` <> served.publication_id)`, now, arg); err != nil {
+		SELECT 1 FROM `+serving+condition+` AND d.id = served.distribution_id AND (`+publication+` <> served.publication_id OR d.path <> served.path))`, now, arg); err != nil {
 		return err
 	}
-	_, err := tx.exec(ctx, `INSERT INTO served(distribution_id, publication_id, since) SELECT d.id, `+publication+`, CAST(? AS bigint) FROM `+serving+condition+
+	_, err := tx.exec(ctx, `INSERT INTO served(distribution_id, path, publication_id, since) SELECT d.id, d.path, `+publication+`, CAST(? AS bigint) FROM `+serving+condition+
 		` AND `+publication+` <> 0 AND NOT EXISTS (SELECT 1 FROM served s WHERE s.distribution_id = d.id AND s.until IS NULL) ORDER BY d.id`, now, arg)
 	return err
 }
@@ -33,30 +33,32 @@ type servedRow struct {
 	owned
 	ID           int64                  `db:"id"`
 	Distribution content.DistributionID `db:"distribution_id"`
+	Path         string                 `db:"path"`
 	Publication  content.PublicationID  `db:"publication_id"`
 	Since        int64                  `db:"since"`
 	Until        *int64                 `db:"until"`
 }
 
 func (r servedRow) item() (int64, *content.Served) {
-	return r.ID, &content.Served{PublicationID: r.Publication, Since: fromMicros(r.Since), Until: fromNullMicros(r.Until)}
+	return r.ID, &content.Served{Path: r.Path, PublicationID: r.Publication, Since: fromMicros(r.Since), Until: fromNullMicros(r.Until)}
 }
 
 // Served returns a page of what each distribution served, newest first.
 func (q *queries) Served(ctx context.Context, ids []content.DistributionID, req page.Request) ([]*page.Of[*content.Served], error) {
-	l := listing{columns: `s.id, s.distribution_id, s.publication_id, s.since, s.until`, from: "served s CROSS JOIN distribution d",
+	l := listing{columns: `s.id, s.distribution_id, s.path, s.publication_id, s.since, s.until`, from: "served s CROSS JOIN distribution d",
 		where: `s.distribution_id = o.owner AND d.id = s.distribution_id`, key: "s.id", newest: true}
 	l.narrow(q.seenDistribution())
 	return pagesOf(ctx, q, l, ownersOf(ids), req, servedRow.item)
 }
 
-// ServedAt returns what a distribution served at a time. It fails with
+// ServedAt returns what was served at a path at a time, and the distribution that
+// served it, as it is now: it may have another path since. It fails with
 // fault.NotFound if that was nothing, or if it was deleted since.
-func (q *queries) ServedAt(ctx context.Context, id content.DistributionID, at time.Time) (*content.Serving, error) {
+func (q *queries) ServedAt(ctx context.Context, path string, at time.Time) (*content.Serving, error) {
 	var row servingRow
 	found, err := q.found(ctx, &row, `SELECT d.id, d.path, d.access, p.repository_id AS repository, p.id AS publication
-		FROM served s JOIN distribution d ON d.id = s.distribution_id JOIN publication p ON p.id = s.publication_id
-		WHERE s.distribution_id = ? AND s.since <= ? AND (s.until IS NULL OR s.until > ?) ORDER BY s.since DESC, s.id DESC LIMIT 1`, id, micros(at), micros(at))
+		FROM (SELECT distribution_id, publication_id FROM served WHERE path = ? AND since <= ? AND (until IS NULL OR until > ?) ORDER BY since DESC, id DESC LIMIT 1) s
+		JOIN distribution d ON d.id = s.distribution_id JOIN publication p ON p.id = s.publication_id`, path, micros(at), micros(at))
 	if err == nil && !found {
 		err = fault.New(fault.NotFound, "nothing was served here then, or it is kept no longer")
 	}
@@ -67,17 +69,28 @@ func (q *queries) ServedAt(ctx context.Context, id content.DistributionID, at ti
 }
 
 // maxReplaced bounds how many publications a request may be looked for in,
-// besides the one that is served.
-const maxReplaced = 4
+// besides the one that is served: one every five minutes for a day.
+const maxReplaced = 300
 
-// Replaced returns the newest publications, of the repository whose content a
-// distribution serves, that it served after a time but serves no longer.
-func (q *queries) Replaced(ctx context.Context, s *content.Serving, since time.Time) ([]content.PublicationID, error) {
-	var ids []content.PublicationID
-	err := q.sel(ctx, &ids, `SELECT p.id FROM served s JOIN publication p ON p.id = s.publication_id
-		WHERE s.distribution_id = ? AND s.until > ? AND p.repository_id = ? AND p.id <> ?
-		GROUP BY p.id ORDER BY max(s.id) DESC LIMIT ?`, s.DistributionID, micros(since), s.RepositoryID, s.PublicationID, maxReplaced)
-	return ids, err
+// Replaced returns the newest publications that were served at the path of a
+// distribution after a time but are no longer, whichever repository they are of.
+// What another distribution served there is among them only if the same people
+// may read both.
+func (q *queries) Replaced(ctx context.Context, s *content.Serving, since time.Time) ([]content.Predecessor, error) {
+	var rows []struct {
+		Publication content.PublicationID `db:"id"`
+		Repository  content.RepositoryID  `db:"repository_id"`
+	}
+	if err := q.sel(ctx, &rows, `SELECT p.id, p.repository_id FROM served s JOIN distribution d ON d.id = s.distribution_id JOIN publication p ON p.id = s.publication_id
+		WHERE s.path = ? AND s.until > ? AND d.access = ? AND p.id <> ?
+		GROUP BY p.id, p.repository_id ORDER BY max(s.id) DESC LIMIT ?`, s.Path, micros(since), s.Access, s.PublicationID, maxReplaced); err != nil {
+		return nil, err
+	}
+	replaced := make([]content.Predecessor, len(rows))
+	for i, r := range rows {
+		replaced[i] = content.Predecessor{PublicationID: r.Publication, RepositoryID: r.Repository}
+	}
+	return replaced, nil
 }
 
 // StepBack forgets that a distribution came to serve what it serves, and returns
@@ -89,7 +102,7 @@ func (tx *Tx) StepBack(ctx context.Context, d *content.Distribution) (content.Pu
 		return 0, err
 	}
 	var before servedRow
-	found, err := tx.found(ctx, &before, `SELECT s.id, s.distribution_id, s.publication_id, s.since, s.until FROM served s JOIN publication p ON p.id = s.publication_id
+	found, err := tx.found(ctx, &before, `SELECT s.id, s.distribution_id, s.path, s.publication_id, s.since, s.until FROM served s JOIN publication p ON p.id = s.publication_id
 		WHERE s.distribution_id = ? AND NOT s.undone AND s.until IS NOT NULL
 			AND s.publication_id <> COALESCE((SELECT n.publication_id FROM served n WHERE n.distribution_id = s.distribution_id AND n.until IS NULL), 0)
 		ORDER BY s.id DESC LIMIT 1`, d.ID)

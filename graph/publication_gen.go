@@ -1303,6 +1303,29 @@ func (ec *executionContext) fieldContext_PublishedEntryEdge_node(_ context.Conte
 	return fc, nil
 }
 
+func (ec *executionContext) _Served_path(ctx context.Context, field graphql.CollectedField, obj *content.Served) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Served_path(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return obj.Path, nil
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNString2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Served_path(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Served", field, false, false, "String")
+}
+
 func (ec *executionContext) _Served_publication(ctx context.Context, field graphql.CollectedField, obj *content.Served) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
@@ -2255,6 +2278,11 @@ func (ec *executionContext) _Served(ctx context.Context, sel ast.SelectionSet, o
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Served")
+		case "path":
+			out.Values[i] = ec._Served_path(ctx, field, obj)
+			if out.Values[i] == graphql.Null {
+				atomic.AddUint32(&out.Invalids, 1)
+			}
 		case "publication":
 			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
 				true, false,

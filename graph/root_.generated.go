@@ -982,6 +982,8 @@ func (ec *executionContext) childFields_ScheduleEdge(ctx context.Context, field 
 
 func (ec *executionContext) childFields_Served(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
+	case "path":
+		return ec.fieldContext_Served_path(ctx, field)
 	case "publication":
 		return ec.fieldContext_Served_publication(ctx, field)
 	case "since":

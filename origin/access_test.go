@@ -86,6 +86,35 @@ func TestAccess(t *testing.T) {
 	}
 }
 
+// TestAccessToThePastOfAnother asks for what was served at a path that another
+// distribution has since: only who may read both gets it.
+func TestAccessToThePastOfAnother(t *testing.T) {
+	t.Parallel()
+	seen := map[content.RepositoryID]bool{0: true, 1: true, 7: true}
+	s := newShelfOn(t, newDisk(t), origin.Options{Admit: admit, Sees: func(_ context.Context, id content.RepositoryID) (bool, error) { return seen[id], nil }},
+		map[string]string{"f": "the file"})
+	s.library.then = map[time.Time]content.PublicationID{modified.AddDate(0, -1, 0): 1}
+	const past = "/content/debian/stable/@2026-11-01/f"
+	for _, tt := range []struct{ now, then content.Access }{{content.Public, content.Public}, {content.Public, content.WithToken}, {content.WithToken, content.Public}} {
+		s.library.access, s.library.owner = tt.now, content.Serving{DistributionID: 2, Path: "moved", Access: tt.then, RepositoryID: 7}
+		s.Changed()
+		stranger, caching, vary := http.StatusOK, "max-age=31536000, immutable", ""
+		if tt.now != content.Public || tt.then != content.Public {
+			stranger, caching, vary = http.StatusUnauthorized, "private, "+caching, "Authorization"
+		}
+		checkStatus(t, s.ask(t, http.MethodGet, past), stranger)
+		w := s.ask(t, http.MethodGet, past, "Authorization", "reader")
+		checkStatus(t, w, http.StatusOK)
+		checkHeader(t, w, "Cache-Control", caching)
+		checkHeader(t, w, "Vary", vary)
+		for _, id := range []content.RepositoryID{1, 7} { // what was served, and what the one that did serves now
+			seen[id] = false
+			checkStatus(t, s.ask(t, http.MethodGet, past, "Authorization", "reader"), http.StatusNotFound)
+			seen[id] = true
+		}
+	}
+}
+
 // TestStrangersCostNothing has clients whom nobody knows ask for any number of
 // paths.
 func TestStrangersCostNothing(t *testing.T) {

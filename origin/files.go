@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"hash/maphash"
 	"net/http"
 	"strconv"
 	"strings"
@@ -24,10 +25,12 @@ type files struct {
 	known  *kept[fileKey, *file]
 	missed *kept[fileKey, struct{}]
 	names  *names
+	seed   maphash.Seed // of what stands for several publications
 }
 
 type fileKey struct {
 	publication content.PublicationID
+	several     uint64 // stands for the publications that are looked into in one; 0 for publication alone
 	path        string
 }
 
@@ -46,9 +49,9 @@ type file struct {
 
 // The memory that a file, a directory and a miss take besides their paths.
 const (
-	fileCost = 640
-	dirCost  = 320
-	missCost = 96
+	fileCost = 656
+	dirCost  = 336
+	missCost = 112
 )
 
 // newFiles keeps up to so many bytes of memory of what lies at paths, an eighth
@@ -64,47 +67,69 @@ func newFiles(lookup Lookup, most, names int) *files {
 		}),
 		missed: newKept(most/8, func(key fileKey, _ struct{}) int { return missCost + len(key.path) }),
 		names:  newNames(lookup, names),
+		seed:   maphash.MakeSeed(),
 	}
 }
 
 // find returns what lies at path, and fault.NotFound if nothing does.
 func (c *files) find(ctx context.Context, id content.PublicationID, path string) (*file, error) {
-	key := fileKey{id, path}
+	key := fileKey{publication: id, path: path}
 	if f, ok := c.known.find(key); ok {
 		return f, nil
 	}
 	if c.names.lack(id, path) {
 		return nil, errNotFound
 	}
+	return c.search(key, func() (*content.PublishedFile, error) {
+		found, err := c.lookup.PublishedFile(ctx, id, path)
+		if fault.Is(err, fault.NotFound) {
+			c.names.miss(ctx, id)
+		}
+		return found, err
+	})
+}
+
+// first returns the file at path of the first of several publications that has
+// one there, and fault.NotFound if none has. However many there are, they are one
+// lookup, and take the memory of one miss.
+func (c *files) first(ctx context.Context, ids []content.PublicationID, path string) (*file, error) {
+	var hash maphash.Hash
+	hash.SetSeed(c.seed)
+	for _, id := range ids {
+		maphash.WriteComparable(&hash, id)
+	}
+	key := fileKey{several: hash.Sum64(), path: path}
+	if f, ok := c.known.find(key); ok {
+		return f, nil
+	}
+	return c.search(key, func() (*content.PublishedFile, error) { return c.lookup.FirstFile(ctx, ids, path) })
+}
+
+// search looks up what is not known of a path, and remembers it.
+func (c *files) search(key fileKey, lookUp func() (*content.PublishedFile, error)) (*file, error) {
 	if _, ok := c.missed.find(key); ok {
 		return nil, errNotFound
 	}
-	if err := checkPath(path); err != nil {
+	if err := checkPath(key.path); err != nil {
 		return nil, err
 	}
-	f, err := c.load(ctx, key)
-	key.path = strings.Clone(path) // without the URL that it is a part of
+	published, err := lookUp()
+	key.path = strings.Clone(key.path) // without the URL that it is a part of
 	switch {
-	case err == nil:
-		c.known.keep(key, f)
 	case fault.Is(err, fault.NotFound):
 		c.missed.keep(key, struct{}{})
-		c.names.miss(ctx, id)
-	}
-	return f, err
-}
-
-func (c *files) load(ctx context.Context, key fileKey) (*file, error) {
-	published, err := c.lookup.PublishedFile(ctx, key.publication, key.path)
-	switch {
-	case fault.Is(err, fault.NotFound):
 		return nil, errNotFound
 	case err != nil:
-		return nil, fmt.Errorf("find %s of %s: %w", key.path, key.publication, err)
-	case published.IsDir:
-		return &file{isDir: true}, nil
+		return nil, fmt.Errorf("find published %s: %w", key.path, err)
 	}
-	return newFile(published)
+	f := &file{isDir: true}
+	if !published.IsDir {
+		if f, err = newFile(published); err != nil {
+			return nil, err
+		}
+	}
+	c.known.keep(key, f)
+	return f, nil
 }
 
 var errNotFound error = fault.New(fault.NotFound, "not found")

@@ -27,15 +27,20 @@ type Lookup interface {
 	Serving(ctx context.Context, paths []string) (*content.Serving, error)
 	// AnyPublic reports whether a distribution is everybody's, content.Public.
 	AnyPublic(context.Context) (bool, error)
-	// ServedAt returns what a distribution served at a time. It fails with
-	// fault.NotFound if that was nothing, or is kept no longer.
-	ServedAt(ctx context.Context, id content.DistributionID, at time.Time) (*content.Serving, error)
-	// Replaced returns publications that a distribution served after a time but
-	// serves no longer, newest first.
-	Replaced(ctx context.Context, s *content.Serving, since time.Time) ([]content.PublicationID, error)
+	// ServedAt returns what was served at a path at a time, and the distribution
+	// that served it, as it is now. It fails with fault.NotFound if that was
+	// nothing, or is kept no longer.
+	ServedAt(ctx context.Context, path string, at time.Time) (*content.Serving, error)
+	// Replaced returns publications that were served at the path of a distribution
+	// after a time but are no longer, newest first. Who may read the distribution
+	// may read them, if they see their repositories.
+	Replaced(ctx context.Context, s *content.Serving, since time.Time) ([]content.Predecessor, error)
 	// PublishedFile returns the file at a path of a publication, or the
 	// directory, and fault.NotFound if there is neither.
 	PublishedFile(ctx context.Context, id content.PublicationID, path string) (*content.PublishedFile, error)
+	// FirstFile returns the file at a path of the first of these publications that
+	// has one there. It fails with fault.NotFound if none has.
+	FirstFile(ctx context.Context, ids []content.PublicationID, path string) (*content.PublishedFile, error)
 	// PublishedDir returns up to limit names directly below dir that sort
 	// behind after, by their bytes. The topmost dir is the empty one. It
 	// returns none for a directory that does not exist.
@@ -184,7 +189,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	header["Cache-Control"] = rules.current
-	if err == nil && h.sees != nil {
+	if err == nil {
 		err = h.check(r.Context(), s, path)
 	}
 	if err != nil {
@@ -193,14 +198,28 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	rest, caching := path[len(s.Path):], rules.current
 	if at, below, ok := cutTime(rest); ok {
-		if h.isPast(at) {
-			caching = rules.past
+		then, owner, err := h.served.findAt(r.Context(), s, at)
+		moved := owner.DistributionID != s.DistributionID
+		if err == nil && moved && h.admit != nil {
+			if !admit(owner.Access) {
+				return
+			}
+			header["Cache-Control"] = rules.current
 		}
-		if s, err = h.at(r.Context(), s, at, path); err != nil {
+		if err == nil && moved {
+			err = h.check(r.Context(), owner, path)
+		}
+		if err == nil {
+			err = h.check(r.Context(), then, path)
+		}
+		if err != nil {
 			h.fail(w, r, err)
 			return
 		}
-		rest = below
+		s, rest, caching = then, below, rules.current
+		if h.isPast(at) {
+			caching = rules.past
+		}
 	}
 	if s.PublicationID == 0 {
 		http.Error(w, "not found: nothing has been published here yet", http.StatusNotFound)
@@ -243,10 +262,18 @@ func clean(name string) string {
 	return clean
 }
 
+// maySee reports whether the caller may see a repository's content.
+func (h *Handler) maySee(ctx context.Context, id content.RepositoryID) (bool, error) {
+	if h.sees == nil {
+		return true, nil
+	}
+	return h.sees(ctx, id)
+}
+
 // check fails as find does where nothing is, if the caller may not see what a
 // distribution serves.
 func (h *Handler) check(ctx context.Context, s content.Serving, path string) error {
-	sees, err := h.sees(ctx, s.RepositoryID)
+	sees, err := h.maySee(ctx, s.RepositoryID)
 	if err != nil || sees {
 		return err
 	}

@@ -33,7 +33,8 @@ type library struct {
 	served       map[string]content.PublicationID
 	publications map[content.PublicationID]map[string]content.PublishedFile
 	then         map[time.Time]content.PublicationID // what was served since a time
-	replaced     []content.PublicationID
+	owner        content.Serving                     // of what was served then, if another distribution has its path since
+	replaced     []content.Predecessor
 	access       content.Access // of all distributions
 	failure      error          // what every lookup fails with, if anything
 	asked        map[string]int
@@ -65,6 +66,9 @@ func (l *library) Serving(ctx context.Context, paths []string) (*content.Serving
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, p := range paths {
+		if p == l.owner.Path {
+			return &l.owner, nil
+		}
 		if id, ok := l.served[p]; ok {
 			return &content.Serving{DistributionID: 1, Path: p, PublicationID: id, Access: l.access}, nil
 		}
@@ -76,7 +80,7 @@ func (l *library) AnyPublic(context.Context) (bool, error) {
 	return l.access == content.Public, l.ask("any public")
 }
 
-func (l *library) ServedAt(ctx context.Context, _ content.DistributionID, at time.Time) (*content.Serving, error) {
+func (l *library) ServedAt(ctx context.Context, path string, at time.Time) (*content.Serving, error) {
 	if err := l.ask("served at"); err != nil {
 		return nil, err
 	}
@@ -89,11 +93,28 @@ func (l *library) ServedAt(ctx context.Context, _ content.DistributionID, at tim
 	if newest.IsZero() {
 		return nil, fault.New(fault.NotFound, "nothing was served then")
 	}
-	return &content.Serving{DistributionID: 1, RepositoryID: content.RepositoryID(l.then[newest]), PublicationID: l.then[newest]}, nil
+	owner := content.Serving{DistributionID: 1, Path: path}
+	if l.owner.DistributionID != 0 {
+		owner = l.owner
+	}
+	owner.RepositoryID, owner.PublicationID = content.RepositoryID(l.then[newest]), l.then[newest]
+	return &owner, nil
 }
 
-func (l *library) Replaced(context.Context, *content.Serving, time.Time) ([]content.PublicationID, error) {
+func (l *library) Replaced(context.Context, *content.Serving, time.Time) ([]content.Predecessor, error) {
 	return l.replaced, l.ask("replaced")
+}
+
+func (l *library) FirstFile(_ context.Context, ids []content.PublicationID, path string) (*content.PublishedFile, error) {
+	if err := l.ask("first file"); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if f, ok := l.publications[id][path]; ok {
+			return &f, nil
+		}
+	}
+	return nil, fault.New(fault.NotFound, "file not found")
 }
 
 func (l *library) PublishedFile(ctx context.Context, id content.PublicationID, path string) (*content.PublishedFile, error) {

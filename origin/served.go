@@ -41,10 +41,10 @@ type snapshot struct {
 	byTime map[moment]content.Serving
 }
 
-// moment is a distribution at a time.
+// moment is the path of a distribution at a time.
 type moment struct {
-	distribution content.DistributionID
-	at           int64 // in microseconds since 1970
+	path string
+	at   int64 // in microseconds since 1970
 }
 
 func newServed(lookup Lookup, age, keep time.Duration, now func() time.Time) *served {

@@ -39,55 +39,75 @@ const settled = time.Hour
 // isPast reports whether what was served at a time will always be that.
 func (h *Handler) isPast(at time.Time) bool { return h.now().Sub(at) >= settled }
 
-// at returns what the distribution of s served at a time. It fails with
-// fault.NotFound if that was nothing, or if the caller may not see it.
-func (h *Handler) at(ctx context.Context, s content.Serving, at time.Time, path string) (content.Serving, error) {
-	then, err := h.served.findAt(ctx, s, at)
-	if err == nil && h.sees != nil {
-		err = h.check(ctx, then, path)
-	}
-	return then, err
-}
-
-// findAt returns what a distribution served at a time that has passed.
-func (s *served) findAt(ctx context.Context, serving content.Serving, at time.Time) (content.Serving, error) {
+// findAt returns what was served at the path of a distribution at a time that has
+// passed, and the distribution that served it, as it is now: whoever may not read
+// that may not read its past either, whatever has taken over its path.
+func (s *served) findAt(ctx context.Context, serving content.Serving, at time.Time) (then, owner content.Serving, err error) {
 	if at.After(s.now()) {
-		return content.Serving{}, fault.New(fault.NotFound, "not found: that time has not come yet")
+		return then, owner, fault.New(fault.NotFound, "not found: that time has not come yet")
 	}
-	now, key := s.snapshot(), moment{serving.DistributionID, at.UnixMicro()}
+	now, key := s.snapshot(), moment{serving.Path, at.UnixMicro()}
 	now.mu.RLock()
 	then, ok := now.byTime[key]
 	now.mu.RUnlock()
-	if ok {
-		return then, nil
+	if !ok {
+		found, err := s.lookup.ServedAt(ctx, serving.Path, at)
+		if err != nil {
+			return then, owner, err
+		}
+		then = *found
+		now.addAt(key, then)
 	}
-	found, err := s.lookup.ServedAt(ctx, serving.DistributionID, at)
-	if err != nil {
-		return content.Serving{}, err
+	if then.DistributionID == serving.DistributionID {
+		return then, serving, nil
 	}
-	now.mu.Lock()
-	defer now.mu.Unlock()
-	if len(now.byTime) >= maxServed {
-		clear(now.byTime)
+	owner, err = s.find(ctx, then.Path)
+	if err == nil && owner.DistributionID != then.DistributionID { // it is being moved
+		err = errNotFound
 	}
-	now.byTime[key] = *found
-	return *found, nil
+	return then, owner, err
+}
+
+func (n *snapshot) addAt(key moment, then content.Serving) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.byTime) >= maxServed {
+		clear(n.byTime)
+	}
+	n.byTime[key] = then
 }
 
 // find returns what lies at a path of what is served or, if nothing does, the
 // file that lay there until recently.
 func (h *Handler) find(ctx context.Context, s content.Serving, path string) (*file, error) {
 	f, err := h.files.find(ctx, s.PublicationID, path)
-	if !fault.Is(err, fault.NotFound) {
+	if !fault.Is(err, fault.NotFound) || len(s.Replaced) == 0 {
 		return f, err
 	}
-	for _, id := range s.Replaced {
-		switch old, e := h.files.find(ctx, id, path); {
-		case e == nil && !old.isDir:
-			return old, nil
-		case e != nil && !fault.Is(e, fault.NotFound):
-			return nil, e
+	replaced, err := h.seen(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return h.files.first(ctx, replaced, path)
+}
+
+// seen returns what was replaced of the repositories that the caller may see, who
+// sees that of what is served.
+func (h *Handler) seen(ctx context.Context, s content.Serving) ([]content.PublicationID, error) {
+	sees := map[content.RepositoryID]bool{s.RepositoryID: true}
+	ids := make([]content.PublicationID, 0, len(s.Replaced))
+	for _, r := range s.Replaced {
+		seen, known := sees[r.RepositoryID]
+		if !known {
+			var err error
+			if seen, err = h.maySee(ctx, r.RepositoryID); err != nil {
+				return nil, err
+			}
+			sees[r.RepositoryID] = seen
+		}
+		if seen {
+			ids = append(ids, r.PublicationID)
 		}
 	}
-	return nil, err
+	return ids, nil
 }

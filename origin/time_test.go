@@ -73,11 +73,12 @@ func TestServesTheTimeInAPath(t *testing.T) {
 // TestServesWhatWasReplaced asks for what the current publication has not.
 func TestServesWhatWasReplaced(t *testing.T) {
 	t.Parallel()
-	s := newShelfOn(t, newDisk(t), origin.Options{KeepReplaced: time.Hour}, map[string]string{"list": "new list", "new": "n"})
+	s := newShelfOn(t, newDisk(t), origin.Options{KeepReplaced: time.Hour, Sees: func(_ context.Context, id content.RepositoryID) (bool, error) { return id == 0, nil }}, map[string]string{"list": "new list", "new": "n"})
 	s.publish(t, 2, map[string]string{"list": "old list", "old": "old bytes", "dir/f": "in a directory"})
 	s.publish(t, 3, map[string]string{"old": "oldest bytes", "oldest": "o"})
-	s.library.replaced = []content.PublicationID{2, 3}
-	for path, want := range map[string]string{"list": "new list", "old": "old bytes", "oldest": "o", "dir/f": "in a directory", "dir": "", "never": ""} {
+	s.publish(t, 4, map[string]string{"oldest": "of another repository", "other": "secret"})
+	s.library.replaced = []content.Predecessor{{PublicationID: 2}, {PublicationID: 4, RepositoryID: 7}, {PublicationID: 3}}
+	for path, want := range map[string]string{"list": "new list", "old": "old bytes", "oldest": "o", "dir/f": "in a directory", "dir": "", "never": "", "other": ""} {
 		w := s.ask(t, http.MethodGet, "/content/debian/stable/"+path)
 		status := http.StatusOK
 		if want == "" {
@@ -86,6 +87,18 @@ func TestServesWhatWasReplaced(t *testing.T) {
 		if w.Code != status || want != "" && w.Body.String() != want {
 			t.Errorf("%s: got %d and %q, want %d and %q", path, w.Code, w.Body, status, want)
 		}
+	}
+	lookups := func() int { return s.library.count("file") + s.library.count("first file") }
+	before := lookups()
+	checkStatus(t, s.ask(t, http.MethodGet, "/content/debian/stable/new/to/all"), http.StatusNotFound)
+	if got := lookups() - before; got != 2 {
+		t.Errorf("a miss took %d lookups, want one of what is served and one of all that was", got)
+	}
+	s.Changed()
+	checkStatus(t, s.ask(t, http.MethodGet, "/content/debian/stable/new/to/all"), http.StatusNotFound)
+	checkStatus(t, s.ask(t, http.MethodGet, "/content/debian/stable/old"), http.StatusOK)
+	if got := lookups() - before; got != 2 {
+		t.Errorf("what is known took %d lookups more", got-2)
 	}
 	s.library.replaced = nil
 	s.Changed()

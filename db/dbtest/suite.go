@@ -50,6 +50,8 @@ func Run(t *testing.T, open func(*testing.T) *db.DB) {
 		"versions in use":            versionsInUse,
 		"served":                     servedRecords,
 		"served at once":             servedAtOnce,
+		"all that was replaced":      allReplaced,
+		"first files":                firstFiles,
 		"publications":               publications,
 		"older version published":    olderVersionPublished,
 		"metadata in a unit's place": metadataInUnitsPlace,
