@@ -33,7 +33,7 @@ function Present({ distribution }: { distribution: Distribution }) {
   const here = useRef<HTMLSpanElement>(null);
   const directory = search.get('in') ?? '';
   const at = search.get('at');
-  const then = at === null ? undefined : distribution.history.nodes.find(({ since }) => since === at);
+  const then = at === null ? undefined : distribution.history.nodes.find((served) => served.since === at && served.path === path);
   const shown = useShown(served);
   const publication = at === null ? shown.publication : then?.publication;
   const before = useRef(directory);
@@ -73,10 +73,10 @@ function About({ publication: { version, repository, fileCount, bytes: size, cre
   return <>Version {version.number} of <To id={repository.id}>{repository.name}</To> · {several(fileCount, 'file')}, {bytes(size)} · published <Ago at={createdAt} /></>;
 }
 
-/** A choice of the times for which it is known what was served. */
-function Times({ distribution: { history: { nodes } }, at }: { distribution: Distribution; at: string | null }) {
+/** A choice of the times for which it is known what was served at this path. */
+function Times({ distribution: { path, history: { nodes } }, at }: { distribution: Distribution; at: string | null }) {
   const [, setSearch] = useSearchParams();
-  const past = nodes.filter(({ until }) => until != null);
+  const past = nodes.filter((served) => served.until != null && served.path === path);
   if (past.length === 0 && at === null) return null;
   const choose = (since: string) => setSearch((before) => {
     before.delete('at');

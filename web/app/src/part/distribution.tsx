@@ -18,7 +18,7 @@ export function DistributionActions({ distribution, onChanged }: { distribution:
   const [error, setError] = useState<unknown>();
   if (!may) return null;
   const { id, path, publication } = distribution;
-  const before = distribution.history.nodes[1]?.publication;
+  const before = distribution.history.nodes.find((served) => served.publication && served.publication.id !== publication?.id)?.publication;
   const act = (done: Promise<unknown>) => void done.then(() => { setError(undefined); onChanged(); }, setError);
   const finish = () => { setOpen(undefined); onChanged(); };
   const toggle = (what: 'change' | 'promote') => setOpen(open === what ? undefined : what);
