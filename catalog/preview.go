@@ -136,7 +136,7 @@ func (p *previewing) compare(ctx context.Context, entries []file.Entry) error {
 		case before == nil:
 			c.Kind = content.WouldAdd
 			added = append(added, e.Path)
-		case before.SHA256 != e.SHA256:
+		case *c.Before != *c.After:
 			c.Kind = content.WouldReplace
 		default:
 			p.unchanged++

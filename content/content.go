@@ -64,7 +64,7 @@ type VersionKey struct {
 	Number       int
 }
 
-// Unit is one file, one package or one advisory. Path and digest together are
+// Unit is one file, one package or one advisory. Path, digest and size together are
 // the natural key of a file.
 type Unit struct {
 	ID     UnitID

@@ -166,3 +166,33 @@ func TestOlderPastHasPaths(t *testing.T) {
 		}
 	})
 }
+
+// TestOlderSizesAreLookedAt has units as they were when a size that one upstream
+// said was every repository's: a repository whose bytes do not prove what it has
+// looks at its next sync.
+func TestOlderSizesAreLookedAt(t *testing.T) {
+	const insert = `INSERT INTO repository(id, name, format, synced_fingerprint, synced_version_id, created_at, updated_at) VALUES `
+	eachMigrated(t, 18, []string{
+		insert + `(1, 'wrong', 'FILE', 'x', 1, 0, 0), (2, 'unproven', 'FILE', 'x', 1, 0, 0), (3, 'right', 'FILE', 'x', 1, 0, 0), (4, 'was wrong', 'FILE', 'x', 1, 0, 0)`,
+		`INSERT INTO artifact(sha256, size, created_at) VALUES ('one', 1000, 0), ('two', 2, 0)`,
+		`INSERT INTO unit(id, format, path, sha256, size) VALUES (7, 'FILE', 'x', 'one', 1), (8, 'FILE', 'y', 'none', 1), (9, 'FILE', 'z', 'two', 2), (20, 'FILE', 'z', 'gone', 2)`,
+		`DELETE FROM unit WHERE id = 20`,
+		`INSERT INTO membership(repository_id, path, unit_id, added, removed) VALUES (1, 'x', 7, 1, NULL), (2, 'y', 8, 1, NULL), (3, 'z', 9, 1, NULL), (4, 'x', 7, 1, 2)`,
+	}, func(t *testing.T, d *db.DB) {
+		for id, want := range map[content.RepositoryID]string{1: "", 2: "", 3: "x", 4: "x"} {
+			if got, _, err := d.Synced(t.Context(), id); err != nil || got != want {
+				t.Errorf("repository %d: got %q, %v, want %q", id, got, err, want)
+			}
+		}
+		units := []*content.Unit{
+			{Format: content.File, Path: "x", SHA256: "one", Size: 1000},
+			{Format: content.File, Path: "x", SHA256: "one", Size: 1},
+		}
+		if err := d.InTx(t.Context(), func(tx *db.Tx) error { return tx.AddUnits(t.Context(), units, nil) }); err != nil {
+			t.Fatal(err)
+		}
+		if units[1].ID != 7 {
+			t.Errorf("what was there: got %s, want %s", units[1].ID, content.UnitID(7))
+		}
+	})
+}

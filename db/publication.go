@@ -169,7 +169,8 @@ const (
 func treePath(path string) string { return strings.ReplaceAll(path, "/", below) }
 
 // PublishedFile returns the file at a path of a publication, or the directory.
-// It fails with fault.NotFound if there is neither.
+// It fails with fault.NotFound if there is neither. Bytes that have another size
+// than was published are not the file's.
 func (q *queries) PublishedFile(ctx context.Context, id content.PublicationID, path string) (*content.PublishedFile, error) {
 	none := fault.New(fault.NotFound, "%s has no file %.200q", id, path)
 	if content.CheckPath(path) != nil {
@@ -196,7 +197,7 @@ type storedRow struct {
 	Stored bool `db:"stored"`
 }
 
-const storedColumns = `f.path, f.sha256, f.size, f.modified_at, EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = f.sha256 AND a.quarantined_at IS NULL) AS stored`
+const storedColumns = `f.path, f.sha256, f.size, f.modified_at, EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = f.sha256 AND a.size = f.size AND a.quarantined_at IS NULL) AS stored`
 
 func (r storedRow) file(path string) *content.PublishedFile {
 	return &content.PublishedFile{Path: path, SHA256: r.SHA256, Size: r.Size, ModifiedAt: fromMicros(r.Modified), Stored: r.Stored}

@@ -125,7 +125,8 @@ func (q *queries) Members(ctx context.Context, id content.RepositoryID) ([]conte
 	return ids, err
 }
 
-// unitKey is a unit's natural key, with the unit.
+// unitKey is a unit's natural key, with the unit. The size belongs to it: before
+// the bytes are here it is only what an upstream says, and others say otherwise.
 type unitKey struct {
 	Index  int            `json:"i"` // within a statement
 	Format content.Format `json:"format"`
@@ -148,11 +149,11 @@ func keysOf(units []*content.Unit) []unitKey {
 // compareKeys is the order in which everybody inserts units, lest they wait for
 // each other.
 func compareKeys(a, b unitKey) int {
-	return cmp.Or(cmp.Compare(a.Format, b.Format), cmp.Compare(a.Path, b.Path), cmp.Compare(a.SHA256, b.SHA256))
+	return cmp.Or(cmp.Compare(a.Format, b.Format), cmp.Compare(a.Path, b.Path), cmp.Compare(a.SHA256, b.SHA256), cmp.Compare(a.Size, b.Size))
 }
 
 // FindUnits fills in the IDs of those units that are stored, by their format,
-// path and digest, and 0 for the others.
+// path, digest and size, and 0 for the others.
 func (q *queries) FindUnits(ctx context.Context, units []*content.Unit) error {
 	_, err := q.findUnits(ctx, keysOf(units))
 	return err
@@ -169,8 +170,8 @@ func (q *queries) findUnits(ctx context.Context, keys []unitKey) (missing []unit
 			Index int            `db:"i"`
 			ID    content.UnitID `db:"id"`
 		}
-		if err := q.sel(ctx, &rows, `SELECT x.i, u.id FROM `+q.d.rows("x", "i int", "format text", "path text", "sha256 text")+`
-			CROSS JOIN unit u WHERE u.format = x.format AND u.path = x.path AND u.sha256 = x.sha256`, encode(chunk)); err != nil {
+		if err := q.sel(ctx, &rows, `SELECT x.i, u.id FROM `+q.d.rows("x", "i int", "format text", "path text", "sha256 text", "size bigint")+`
+			CROSS JOIN unit u WHERE u.format = x.format AND u.path = x.path AND u.sha256 = x.sha256 AND u.size = x.size`, encode(chunk)); err != nil {
 			return nil, err
 		}
 		for _, r := range rows {
@@ -262,19 +263,20 @@ func (tx *Tx) insertUnits(ctx context.Context, keys []unitKey) (there []unitKey,
 		format content.Format
 		path   string
 		sha256 content.Digest
+		size   int64
 	}
 	var inserted []unitRow
 	if err := tx.sel(ctx, &inserted, `INSERT INTO unit(format, path, sha256, size) SELECT format, path, sha256, size
 		FROM `+tx.d.rows("x", "format text", "path text", "sha256 text", "size bigint")+`
-		WHERE TRUE ORDER BY format, path, sha256 ON CONFLICT (format, path, sha256) DO NOTHING RETURNING id, format, path, sha256`, encode(keys)); err != nil {
+		WHERE TRUE ORDER BY format, path, sha256, size ON CONFLICT (format, path, sha256, size) DO NOTHING RETURNING id, format, path, sha256, size`, encode(keys)); err != nil {
 		return nil, err
 	}
 	ids := make(map[key]content.UnitID, len(inserted))
 	for _, r := range inserted {
-		ids[key{r.Format, r.Path, r.SHA256}] = r.ID
+		ids[key{r.Format, r.Path, r.SHA256, r.Size}] = r.ID
 	}
 	for _, k := range keys {
-		if id, ok := ids[key{k.Format, k.Path, k.SHA256}]; ok {
+		if id, ok := ids[key{k.Format, k.Path, k.SHA256, k.Size}]; ok {
 			k.unit.ID = id
 		} else {
 			there = append(there, k)

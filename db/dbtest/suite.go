@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(*testing.T) *db.DB) {
 		"units":                      units,
 		"units added at once":        unitsAddedAtOnce,
 		"many units":                 manyUnits,
+		"sizes of units":             sizesOfUnits,
 		"versions":                   versions,
 		"version that is refused":    versionRefused,
 		"versions at once":           versionsAtOnce,

@@ -54,6 +54,55 @@ func units(l library) {
 	equal(l.t, "stored at the second attempt", must(l.UnitsByID(l.ctx(), []content.UnitID{u.ID}))(l.t), []*content.Unit{u})
 }
 
+// sizesOfUnits has upstreams that say different sizes of one path and digest: each
+// repository publishes what was said to it.
+func sizesOfUnits(l library) {
+	says := func(size int64) *content.Unit {
+		return &content.Unit{Format: content.File, Path: "a", SHA256: digest(1000), Size: size}
+	}
+	wrong, right := says(1), says(1000)
+	l.store(wrong)
+	l.store(right)
+	again := []*content.Unit{says(1000), says(1), says(2)}
+	if err := l.FindUnits(l.ctx(), again); err != nil {
+		l.t.Fatal(err)
+	}
+	for i, want := range []content.UnitID{right.ID, wrong.ID, 0} {
+		equal(l.t, fmt.Sprint("found ", i), again[i].ID, want)
+	}
+	// Many at once, of which some are there with another size.
+	var more []*content.Unit
+	for size := range int64(60) {
+		more = append(more, says(size))
+	}
+	l.tx(func(tx *db.Tx) error { return tx.AddUnits(l.ctx(), nil, more) })
+	equal(l.t, "stored again", more[1].ID, wrong.ID)
+	ids := make([]content.UnitID, len(more))
+	for i, u := range more {
+		ids[i] = u.ID
+	}
+	equal(l.t, "stored", must(l.UnitsByID(l.ctx(), ids))(l.t), more)
+
+	l.tx(func(tx *db.Tx) error {
+		return tx.AddArtifacts(l.ctx(), []content.Artifact{{SHA256: digest(1000), Size: 1000}})
+	})
+	liar, honest := l.repository("liar"), l.repository("honest")
+	first := l.version(liar, []content.UnitID{wrong.ID}, nil)
+	for v, want := range map[*content.Version]content.PublishedFile{
+		first: {Size: 1}, // the bytes that are stored are not what it promises
+		l.version(honest, []content.UnitID{right.ID}, nil): {Size: 1000, Stored: true},
+	} {
+		p := l.publish(v)
+		want.Path, want.SHA256, want.ModifiedAt = "a", digest(1000), v.CreatedAt
+		equal(l.t, "published", must(l.PublishedFile(l.ctx(), p.ID, "a"))(l.t), &want)
+		equal(l.t, "bytes of the publication", p.Bytes, want.Size)
+	}
+	mended := l.version(liar, []content.UnitID{right.ID}, nil)
+	equal(l.t, "bytes once it is right", mended.Bytes, int64(1000))
+	changes := nodes(must(l.Diff(l.ctx(), first, mended, nil, page.Request{}))(l.t))
+	equal(l.t, "what changed", changes, []*content.UnitChange{{Path: "a", Before: wrong, After: right}})
+}
+
 // manyUnits stores many at once, when none of them is there, when some are, and as a
 // part of a transaction that fails alone.
 func manyUnits(l library) {

@@ -1,0 +1,9 @@
+-- +goose Up
+-- Upstreams may say different sizes of the same path and digest, which nothing proves before the bytes are there.
+-- Each is a unit of its own, lest what one says be taken for what others did.
+ALTER TABLE unit DROP CONSTRAINT unit_format_path_sha256_key, ADD UNIQUE(format, path, sha256, size);
+
+-- Repositories may have a unit with the size that another's upstream said. Where the bytes do not prove that it is right, the next sync looks.
+UPDATE repository SET synced_fingerprint = NULL WHERE id IN (
+  SELECT m.repository_id FROM membership m JOIN unit u ON u.id = m.unit_id
+  WHERE m.removed IS NULL AND NOT EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = u.sha256 AND a.size = u.size));
