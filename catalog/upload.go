@@ -226,17 +226,22 @@ func (u *uploading) keep(ctx context.Context, format content.Format, uploads []*
 			u.c.Blobs.Discard(s)
 		}
 	}()
-	artifacts := make([]content.Artifact, len(uploads))
+	var artifacts []content.Artifact
+	var kept []*content.Upload // as they came: in one part, which is all of it
 	for i, one := range uploads {
-		artifacts[i] = content.Artifact{SHA256: one.SHA256, Size: one.Size}
 		if len(parts[i]) == 1 {
-			u.bytes += one.Size // its only part is all of it
+			if err := u.look(ctx, one); err != nil {
+				return err
+			}
+			kept = append(kept, one)
+			u.bytes += one.Size
 		} else {
 			s, err := u.join(ctx, one, parts[i])
 			if err != nil {
 				return err
 			}
 			staged = append(staged, s)
+			artifacts = append(artifacts, content.Artifact{SHA256: one.SHA256, Size: one.Size})
 		}
 		u.files++
 		u.report()
@@ -248,6 +253,9 @@ func (u *uploading) keep(ctx context.Context, format content.Format, uploads []*
 		if err := tx.AddArtifacts(ctx, artifacts); err != nil {
 			return err
 		}
+		if err := stillStored(ctx, tx, kept); err != nil {
+			return err
+		}
 		return tx.AddUnits(ctx, units, nil)
 	}); err != nil {
 		return err
@@ -256,6 +264,45 @@ func (u *uploading) keep(ctx context.Context, format content.Format, uploads []*
 		u.units = append(u.units, one.ID)
 	}
 	return nil
+}
+
+// look makes sure that the bytes of an upload that came in one part are there:
+// nothing else reads them on their way into a version.
+func (u *uploading) look(ctx context.Context, one *content.Upload) error {
+	from, err := u.c.Blobs.Open(ctx, string(one.SHA256), one.Size)
+	if err == nil {
+		defer from.Close()
+		// A bucket is not asked before something is read.
+		_, err = io.ReadFull(from, make([]byte, min(one.Size, 1)))
+	}
+	if fault.Is(err, fault.NotFound) {
+		return lost(one)
+	}
+	return err
+}
+
+// stillStored fails if bytes that came in one part were found damaged or missing
+// since. To record them again would say that they are good.
+func stillStored(ctx context.Context, tx *db.Tx, uploads []*content.Upload) error {
+	digests := make([]content.Digest, len(uploads))
+	for i, one := range uploads {
+		digests[i] = one.SHA256
+	}
+	stored, err := tx.Stored(ctx, digests)
+	if err != nil {
+		return err
+	}
+	for i, one := range uploads {
+		if !stored[i] {
+			return lost(one)
+		}
+	}
+	return nil
+}
+
+// lost is the error that what an upload brought is not there any more.
+func lost(u *content.Upload) error {
+	return fault.New(fault.Conflict, "the bytes of %s, for %.200q, are damaged or missing: upload them again", u.ID, u.Path)
 }
 
 // join puts the parts of an upload together.

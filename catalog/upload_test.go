@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -254,6 +255,46 @@ func TestPartsAppendedAtOnce(t *testing.T) {
 		parts := must[[][]content.Artifact](h.t)(h.DB.UploadParts(h.t.Context(), []content.UploadID{u.ID}))
 		if refused != 1 || len(parts[0]) != 1 {
 			h.t.Errorf("%d were refused, and there are %d parts", refused, len(parts[0]))
+		}
+	})
+}
+
+// TestUploadWhoseBytesAreGone has uploads whose bytes are damaged or missing before
+// they come into a version: no version gets them until they are sent again.
+func TestUploadWhoseBytesAreGone(t *testing.T) {
+	eachDepot(t, func(d *depot) {
+		r := must[*content.Repository](d.t)(d.CreateRepository(d.t.Context(), catalog.RepositoryInput{Name: "r", Format: content.File}))
+		for text, harm := range map[string]func(content.Digest) error{
+			"found damaged": func(digest content.Digest) error {
+				err := os.WriteFile(d.path(digest), []byte("found dAmaged"), 0o600)
+				if _, found := d.verify(); found == nil {
+					d.t.Error("what is damaged was verified")
+				}
+				return err
+			},
+			"lost": func(digest content.Digest) error { return os.Remove(d.path(digest)) },
+			"found so elsewhere": func(digest content.Digest) error {
+				return d.DB.InTx(d.t.Context(), func(tx *db.Tx) error {
+					_, err := tx.Quarantine(d.t.Context(), digest)
+					return err
+				})
+			},
+		} {
+			upload, digest := d.whole("me", text), digestOf(text)
+			if err := harm(digest); err != nil {
+				d.t.Fatal(err)
+			}
+			queued := must[*task.Task](d.t)(d.UploadFiles(d.as("me"), catalog.UploadRequest{Repository: r.ID, Files: []catalog.UploadedFile{{Path: text, Upload: upload}}}))
+			_, err := d.run(catalog.UploadKind)
+			wantFault(d.t, err, fault.Conflict, fmt.Sprintf("the bytes of %s, for %q, are damaged or missing: upload them again", upload, text))
+			if named, stored := d.has(text); named && stored || d.files(r)[text] != "" {
+				d.t.Errorf("%s: named %t, stored %t, files %v", text, named, stored, d.files(r))
+			}
+			d.whole("me", text)
+			d.done(d.RetryTask(d.as("me"), queued.ID))
+			if named, stored := d.has(text); !named || !stored || d.files(r)[text] != digest {
+				d.t.Errorf("%s, sent again: named %t, stored %t, files %v", text, named, stored, d.files(r))
+			}
 		}
 	})
 }
