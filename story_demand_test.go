@@ -234,6 +234,37 @@ func TestOnDemandLies(t *testing.T) {
 	})
 }
 
+// TestWrongSizeOfAnUpstream has an upstream that says a wrong size of a file that
+// another one has as well: its own repository alone does not give the file.
+func TestWrongSizeOfAnUpstream(t *testing.T) {
+	eachStorage(t, func(t *testing.T, p *program) {
+		files := map[string][]byte{"dir/f": bytesOf(1000)}
+		liar, honest := newUpstream(t, files), newUpstream(t, files)
+		liar.set(func() { liar.manifest = fmt.Sprintf("dir/f,%s,1\n", digest(files["dir/f"])) })
+		p.onDemand("liar", liar)
+		p.remote("honest", map[string]any{"url": honest.URL + "/PULP_MANIFEST"})
+		if got := p.follow(p.mirror("honest")); got.State != "COMPLETED" {
+			t.Fatalf("got %+v %+v", got, got.Error)
+		}
+		if got := p.get("/content/honest/PULP_MANIFEST"); string(got) != manifestOf(files) {
+			t.Errorf("the manifest: got %q, want %q", got, manifestOf(files))
+		}
+		if got := p.get("/content/honest/dir/f"); !bytes.Equal(got, files["dir/f"]) {
+			t.Errorf("got %d bytes", len(got))
+		}
+		if response, _, err := p.ask("GET", "/content/liar/dir/f"); err != nil || response.StatusCode != 502 {
+			t.Errorf("of the wrong size: got %v, %v", response, err)
+		}
+		liar.set(func() { liar.manifest = "" })
+		if got := p.follow(p.mirror("liar")); got.State != "COMPLETED" {
+			t.Fatalf("got %+v %+v", got, got.Error)
+		}
+		if got := p.get("/content/liar/dir/f"); !bytes.Equal(got, files["dir/f"]) {
+			t.Errorf("once corrected: got %d bytes", len(got))
+		}
+	})
+}
+
 // TestOnDemandKilled kills the server in the middle of a fetch.
 func TestOnDemandKilled(t *testing.T) {
 	eachDepot(t, func(t *testing.T, p *program, _ depot) {
