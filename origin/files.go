@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -89,6 +90,10 @@ func (c *files) find(ctx context.Context, id content.PublicationID, path string)
 	})
 }
 
+// namesOfFirst is of how many of several publications the names are read at most,
+// which takes memory for each.
+const namesOfFirst = 4
+
 // first returns the file at path of the first of several publications that has
 // one there, and fault.NotFound if none has. However many there are, they are one
 // lookup, and take the memory of one miss.
@@ -102,7 +107,19 @@ func (c *files) first(ctx context.Context, ids []content.PublicationID, path str
 	if f, ok := c.known.find(key); ok {
 		return f, nil
 	}
-	return c.search(key, func() (*content.PublishedFile, error) { return c.lookup.FirstFile(ctx, ids, path) })
+	may := slices.DeleteFunc(slices.Clone(ids), func(id content.PublicationID) bool { return c.names.lack(id, path) })
+	if len(may) == 0 {
+		return nil, errNotFound
+	}
+	return c.search(key, func() (*content.PublishedFile, error) {
+		found, err := c.lookup.FirstFile(ctx, may, path)
+		if fault.Is(err, fault.NotFound) {
+			for _, id := range ids[:min(len(ids), namesOfFirst)] {
+				c.names.miss(ctx, id)
+			}
+		}
+		return found, err
+	})
 }
 
 // search looks up what is not known of a path, and remembers it.

@@ -7,7 +7,36 @@ import (
 	"time"
 
 	"ream/content"
+	"ream/origin"
 )
+
+// awaitQuiet asks for ever new paths in vain, until none of them is looked up any
+// more by the lookups of those kinds.
+func awaitQuiet(t *testing.T, s *shelf, kinds ...string) {
+	t.Helper()
+	lookups := func() (n int) {
+		for _, kind := range kinds {
+			n += s.library.count(kind)
+		}
+		return n
+	}
+	asked := 0
+	for began, left := time.Now(), 3; left > 0; {
+		// One in 256 looks as if it might be there: three times as many in a row as
+		// would be by chance are all the same soon found.
+		before := lookups()
+		for range 30 {
+			asked++
+			checkStatus(t, s.ask(t, "GET", fmt.Sprintf("/content/debian/stable/dir-1/no-%d-%d", before, asked)), http.StatusNotFound)
+		}
+		if lookups() == before {
+			left--
+		}
+		if time.Since(began) > time.Minute {
+			t.Fatalf("%d paths were asked for in vain, and are still looked up", asked)
+		}
+	}
+}
 
 // TestMissesNeedNoLookup asks for ever new paths in vain, until none of them is
 // looked up any more. What is there is found all the same, also directories, and
@@ -19,28 +48,9 @@ func TestMissesNeedNoLookup(t *testing.T) {
 		files[fmt.Sprintf("dir-%d/below/file-%d", i%7, i)] = "x"
 	}
 	s := newShelf(t, files)
-	asked := 0
-	miss := func() {
-		t.Helper()
-		asked++
-		checkStatus(t, s.ask(t, "GET", fmt.Sprintf("/content/debian/stable/dir-1/no-%d", asked)), http.StatusNotFound)
-	}
 	quiet := func() {
 		t.Helper()
-		for began, left := time.Now(), 3; left > 0; {
-			// One in 256 looks as if it might be there: three times as many in a row as
-			// would be by chance are all the same soon found.
-			before := s.library.count("file")
-			for range 30 {
-				miss()
-			}
-			if s.library.count("file") == before {
-				left--
-			}
-			if time.Since(began) > time.Minute {
-				t.Fatalf("%d paths were asked for in vain, and are still looked up", asked)
-			}
-		}
+		awaitQuiet(t, s, "file")
 	}
 	quiet()
 	if got := s.library.count("paths"); got != 1 {
@@ -60,6 +70,21 @@ func TestMissesNeedNoLookup(t *testing.T) {
 	quiet()
 	checkStatus(t, s.ask(t, "GET", "/content/debian/stable/dir-1/sub/new"), http.StatusOK)
 	checkStatus(t, s.ask(t, "GET", "/content/debian/stable/dir-1/sub"), http.StatusFound)
+}
+
+// TestMissesOfWhatWasReplacedNeedNoLookup has clients ask in vain while much of
+// what was served a while ago is looked into as well.
+func TestMissesOfWhatWasReplacedNeedNoLookup(t *testing.T) {
+	t.Parallel()
+	s := newShelfOn(t, newDisk(t), origin.Options{KeepReplaced: time.Hour}, map[string]string{"list": "new"})
+	for id := range content.PublicationID(3) {
+		s.publish(t, id+2, map[string]string{fmt.Sprintf("old-%d", id): "x"})
+		s.library.replaced = append(s.library.replaced, content.Predecessor{PublicationID: id + 2})
+	}
+	awaitQuiet(t, s, "file", "first file")
+	for id := range 3 {
+		checkStatus(t, s.ask(t, "GET", fmt.Sprint("/content/debian/stable/old-", id)), http.StatusOK)
+	}
 }
 
 // TestCachingByPath says what clients may keep: what was served at a time that
