@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"ream/access"
 	"ream/blob"
 	"ream/content"
@@ -230,9 +232,6 @@ func (u *uploading) keep(ctx context.Context, format content.Format, uploads []*
 	var kept []*content.Upload // as they came: in one part, which is all of it
 	for i, one := range uploads {
 		if len(parts[i]) == 1 {
-			if err := u.look(ctx, one); err != nil {
-				return err
-			}
 			kept = append(kept, one)
 			u.bytes += one.Size
 		} else {
@@ -245,6 +244,9 @@ func (u *uploading) keep(ctx context.Context, format content.Format, uploads []*
 		}
 		u.files++
 		u.report()
+	}
+	if err := u.look(ctx, kept); err != nil {
+		return err
 	}
 	if err := u.c.Blobs.Commit(ctx, staged); err != nil {
 		return err
@@ -266,9 +268,21 @@ func (u *uploading) keep(ctx context.Context, format content.Format, uploads []*
 	return nil
 }
 
-// look makes sure that the bytes of an upload that came in one part are there:
+// lookAtOnce is how many uploads are looked at at once: a bucket takes its time.
+const lookAtOnce = 16
+
+// look makes sure that the bytes of uploads that came in one part are there:
 // nothing else reads them on their way into a version.
-func (u *uploading) look(ctx context.Context, one *content.Upload) error {
+func (u *uploading) look(ctx context.Context, uploads []*content.Upload) error {
+	group, looking := errgroup.WithContext(ctx)
+	group.SetLimit(lookAtOnce)
+	for _, one := range uploads {
+		group.Go(func() error { return u.lookAt(looking, one) })
+	}
+	return group.Wait()
+}
+
+func (u *uploading) lookAt(ctx context.Context, one *content.Upload) error {
 	from, err := u.c.Blobs.Open(ctx, string(one.SHA256), one.Size)
 	if err == nil {
 		defer from.Close()
