@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"ream/blob"
 	"ream/content"
 	"ream/db"
 	"ream/db/dbtest"
@@ -384,6 +388,56 @@ func TestTooMany(t *testing.T) {
 	}
 }
 
+// TestSlowReadersOfParts has as many clients who read parts slowly as files may
+// be fetched at once: others get theirs all the same.
+func TestSlowReadersOfParts(t *testing.T) {
+	t.Parallel()
+	file, other := fileOf(18, 1<<20), fileOf(19, 1<<20)
+	dir := t.TempDir()
+	blobs, err := blob.NewDisk(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { blobs.Close() })
+	k := newDeskOn(t, dbtest.SQLite(t), blobs, demand.Options{Fetches: 2, Busy: time.Second}, newUpstream(t, gives(file), gives(file), gives(other)))
+	slow := make([]*demand.Reader, 2)
+	for i := range slow {
+		slow[i] = k.Open(t.Context(), digest(file), int64(len(file)))
+		defer slow[i].Close()
+		slow[i].Only(0, small)
+		if _, err := io.ReadFull(slow[i], make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := k.read(other); err != nil || !bytes.Equal(got, other) {
+		t.Fatalf("another client: got %d bytes, %v", len(got), err)
+	}
+	k.awaitStored(other)
+	if left, err := filepath.Glob(filepath.Join(dir, "tmp", "*", "*", "*")); len(left) > 0 || err != nil {
+		t.Errorf("staged are %q, %v", left, err)
+	}
+	for _, r := range slow {
+		if got, err := io.ReadAll(io.LimitReader(r, small-1)); err != nil || !bytes.Equal(got, file[1:small]) {
+			t.Errorf("who is slow: got %d bytes, %v", len(got), err)
+		}
+	}
+}
+
+// TestPartsNeedRoom has a storage that should get nothing more: what parts of
+// files are read from lies there too.
+func TestPartsNeedRoom(t *testing.T) {
+	t.Parallel()
+	file := fileOf(18, 1<<20)
+	k := newDesk(t, dbtest.SQLite(t), demand.Options{}, newUpstream(t, gives(file)))
+	k.room = fault.New(fault.Unavailable, "the disk is full")
+	r := k.another().Open(t.Context(), digest(file), int64(len(file)))
+	defer r.Close()
+	r.Only(0, 10)
+	if n, err := r.Read(make([]byte, 10)); n > 0 || !fault.Is(err, fault.Unavailable) {
+		t.Errorf("got %d, %v", n, err)
+	}
+}
+
 // TestClose ends a fetch in the middle: whoever comes next can begin at once.
 func TestClose(t *testing.T) {
 	t.Parallel()
@@ -410,6 +464,18 @@ func TestClose(t *testing.T) {
 	})
 }
 
+// breaksPart answers with the half of a part, and breaks off. It does not say what
+// it could go on by.
+func breaksPart(file []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		part := httptest.NewRecorder()
+		gives(file)(part, r)
+		maps.Copy(w.Header(), part.Header())
+		w.WriteHeader(part.Code)
+		breaks(part.Body.Bytes(), part.Body.Len()/2)(w, r)
+	}
+}
+
 func TestParts(t *testing.T) {
 	t.Parallel()
 	d, blobs := dbtest.SQLite(t), newDisk(t)
@@ -427,6 +493,7 @@ func TestParts(t *testing.T) {
 		{"the end", []func([]byte) http.HandlerFunc{gives}, len(file), len(file) - 100, 100, []string{""}},
 		{"of a small file", []func([]byte) http.HandlerFunc{gives}, small, 1000, 500, []string{""}},
 		{"of an upstream without parts", []func([]byte) http.HandlerFunc{asWhole}, len(file), 1000, 500, []string{"bytes=1000-1499", ""}},
+		{"of an upstream that breaks off", []func([]byte) http.HandlerFunc{breaksPart, gives}, len(file), 1000, 500, []string{"bytes=1000-1499", "bytes=1000-1499"}},
 		{"of an upstream that failed", []func([]byte) http.HandlerFunc{func([]byte) http.HandlerFunc { return status(500) }, gives}, len(file), 1000, 500, []string{"bytes=1000-1499", "bytes=1000-1499"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

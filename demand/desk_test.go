@@ -30,6 +30,7 @@ type desk struct {
 	t      *testing.T
 	db     *db.DB
 	blobs  *blob.Disk
+	room   error // of the records
 	places []fetch.Place
 
 	options demand.Options
@@ -75,10 +76,18 @@ func newDeskOn(t *testing.T, d *db.DB, blobs *blob.Disk, o demand.Options, upstr
 func (k *desk) another() *desk {
 	twin, o := *k, k.options
 	o.Log, o.Small, o.Look = slog.New(slog.DiscardHandler), small, time.Millisecond
-	twin.Fetcher = demand.New(k.db, k.blobs, func(context.Context, content.Digest) ([]fetch.Place, error) { return k.places, nil }, o)
+	twin.Fetcher = demand.New(records{k.db, k.room}, k.blobs, func(context.Context, content.Digest) ([]fetch.Place, error) { return k.places, nil }, o)
 	k.t.Cleanup(twin.Close)
 	return &twin
 }
+
+// records are those of a database, with room as a test says.
+type records struct {
+	*db.DB
+	room error
+}
+
+func (r records) Room() error { return r.room }
 
 // read reads a file as a client would.
 func (k *desk) read(file []byte) ([]byte, error) {

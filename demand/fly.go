@@ -136,7 +136,7 @@ func (f *Fetcher) fetch(ctx context.Context, k key, fl *flight) error {
 		return err
 	}
 	fl.change(func() { fl.file = file })
-	s := &sink{Writer: w, flight: fl, room: f.records.Room}
+	s := &sink{roomy{Writer: w, room: f.records.Room}, fl}
 	if err := f.try(ctx, k.sha256, func(p fetch.Place) error {
 		if s.Size() > 0 {
 			if err := s.Reset(); err != nil {
@@ -237,27 +237,41 @@ func (f *Fetcher) note(s *fetch.Source) {
 // is room for more.
 const roomEvery = 1 << 20
 
+// roomy is a blob that takes bytes as long as there is room.
+type roomy struct {
+	*blob.Writer
+	room func() error
+	err  error // why it took no more
+}
+
+func (r *roomy) Write(p []byte) (int, error) {
+	before := r.Size()
+	n, err := r.Writer.Write(p)
+	if err == nil && before/roomEvery != r.Size()/roomEvery {
+		err = r.room()
+	}
+	r.err = err
+	return n, err
+}
+
+func (r *roomy) Reset() error {
+	r.err = r.Writer.Reset()
+	return r.err
+}
+
 // sink is a blob that tells its flight of what it takes.
 type sink struct {
-	*blob.Writer
+	roomy
 	flight *flight
-	room   func() error
-	err    error // why it took no more
 }
 
 func (s *sink) Write(p []byte) (int, error) {
-	before := s.Size()
-	n, err := s.Writer.Write(p)
+	n, err := s.roomy.Write(p)
 	s.flight.grow(n)
-	if err == nil && before/roomEvery != s.Size()/roomEvery {
-		err = s.room()
-	}
-	s.err = err
 	return n, err
 }
 
 func (s *sink) Reset() error {
 	s.flight.restart()
-	s.err = s.Writer.Reset()
-	return s.err
+	return s.roomy.Reset()
 }

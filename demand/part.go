@@ -3,7 +3,7 @@ package demand
 import (
 	"context"
 	"errors"
-	"io"
+	"os"
 
 	"ream/content"
 	"ream/fetch"
@@ -11,9 +11,8 @@ import (
 
 // part is a part of a file that is got by itself.
 type part struct {
-	offset, end int64 // none if they are the same
-	body        *io.PipeReader
-	drop        context.CancelFunc
+	offset, end int64    // none if they are the same
+	file        *os.File // holds the part, and has no name any more; nil before the first Read
 }
 
 func (p *part) has(offset int64) bool { return offset >= p.offset && offset < p.end }
@@ -29,80 +28,84 @@ func (r *Reader) Only(offset, length int64) {
 	}
 }
 
-// readPart reads on in the part.
+// readPart reads on in the part, once all of it is here.
 func (r *Reader) readPart(p []byte) (int, error) {
-	if r.part.body == nil {
-		if err := r.part.begin(r); err != nil {
+	if r.part.file == nil {
+		if err := r.fetchPart(); err != nil {
 			return 0, err
 		}
 	}
-	n, err := r.part.body.Read(p)
-	if n == 0 && errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
+	return r.part.file.ReadAt(p[:min(int64(len(p)), r.part.end-r.offset)], r.offset-r.part.offset)
 }
 
-// begin asks upstream for the part from where the reader is.
-func (p *part) begin(r *Reader) error {
+// fetchPart gets the part from upstream. It takes its turn among all fetches until
+// the bytes are in a file, however slowly they are read then.
+func (r *Reader) fetchPart() error {
 	ctx, drop := context.WithCancel(r.ctx)
-	stop := context.AfterFunc(r.f.ctx, drop)
-	body, to := io.Pipe()
-	p.body, p.drop = body, func() { stop(); drop() }
-	request := fetch.Request{Size: r.key.size, Offset: r.offset, Length: p.end - r.offset, Attempts: attempts, Patience: patience}
+	defer drop()
+	defer context.AfterFunc(r.f.ctx, drop)()
+	request := fetch.Request{Size: r.key.size, Offset: r.part.offset, Length: r.part.end - r.part.offset, Attempts: attempts, Patience: patience}
+	done := make(chan error, 1)
 	r.f.mu.Lock()
-	defer r.f.mu.Unlock()
-	return r.f.begin(func() { to.CloseWithError(r.f.getPart(ctx, r.key.sha256, request, to)) })
+	err := r.f.begin(func() {
+		var err error
+		r.part.file, err = r.f.getPart(ctx, r.key.sha256, request)
+		done <- err
+	})
+	r.f.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	err = <-done
+	if err != nil && r.f.ctx.Err() != nil {
+		return errStopping
+	}
+	return err
 }
 
 // getPart gets a part from one of the places. It fails with fetch.ErrNoParts if
 // one of them has the file, but gives only the whole.
-func (f *Fetcher) getPart(ctx context.Context, digest content.Digest, request fetch.Request, to io.Writer) error {
+func (f *Fetcher) getPart(ctx context.Context, digest content.Digest, request fetch.Request) (*os.File, error) {
 	leave, err := f.enter(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer leave()
-	s, whole := &partSink{to: to}, false
+	if err := f.records.Room(); err != nil {
+		return nil, err
+	}
+	w, err := f.blobs.Create()
+	if err != nil {
+		return nil, err
+	}
+	defer w.Abort() // whoever has opened the file reads it all the same
+	s, whole := &roomy{Writer: w, room: f.records.Room}, false
 	err = f.try(ctx, digest, func(p fetch.Place) error {
+		if s.Size() > 0 {
+			if err := s.Reset(); err != nil {
+				return err
+			}
+		}
 		request.URL = p.URL
 		_, err := p.Source.Get(ctx, request, s)
 		whole = whole || errors.Is(err, fetch.ErrNoParts)
 		return err
 	}, func() error { return s.err })
-	if err != nil && whole && s.n == 0 {
-		return fetch.ErrNoParts
+	if err == nil {
+		return w.Reader()
+	}
+	if whole && ctx.Err() == nil {
+		return nil, fetch.ErrNoParts
 	}
 	if _, ok := errors.AsType[*UpstreamError](err); ok {
 		f.Log.Warn("a part of a file that a client waits for was not fetched", "sha256", digest, "error", err)
 	}
-	return err
-}
-
-// partSink hands a part over. What was handed over cannot be dropped again.
-type partSink struct {
-	to  io.Writer
-	n   int
-	err error // why it took no more
-}
-
-func (s *partSink) Write(p []byte) (n int, err error) {
-	n, s.err = s.to.Write(p)
-	s.n += n
-	return n, s.err
-}
-
-func (s *partSink) Reset() error {
-	if s.n > 0 {
-		s.err = errAnew
-	}
-	return s.err
+	return nil, err
 }
 
 func (r *Reader) dropPart() {
-	if r.part.body != nil {
-		r.part.drop()
-		r.part.body.Close()
+	if r.part.file != nil {
+		r.part.file.Close()
 	}
 	r.part = part{}
 }
