@@ -163,15 +163,21 @@ func isConditional(h http.Header) bool {
 		h["If-Match"] != nil || h["If-Unmodified-Since"] != nil
 }
 
-// keepByteRange takes off a request a Range that it does not mean: RFC 9110
-// defines one for GET alone, and has units ignored that are not known. Names of
-// units are of either case, which http.ServeContent does not know.
+// maxRanges is how many ranges one request may ask for. Each may be a request of
+// its own to a storage elsewhere.
+const maxRanges = 16
+
+// keepByteRange takes off a request a Range that it does not mean, or that asks
+// for too much: RFC 9110 defines one for GET alone, has units ignored that are
+// not known, and lets many ranges be ignored. Names of units are of either case,
+// which http.ServeContent does not know; it ignores ranges that are longer
+// together than the file by itself.
 func keepByteRange(r *http.Request) {
 	if r.Header["Range"] == nil {
 		return
 	}
 	unit, ranges, _ := strings.Cut(r.Header.Get("Range"), "=")
-	if r.Method != http.MethodGet || len(r.Header["Range"]) > 1 || !strings.EqualFold(unit, "bytes") {
+	if r.Method != http.MethodGet || len(r.Header["Range"]) > 1 || !strings.EqualFold(unit, "bytes") || strings.Count(ranges, ",") >= maxRanges {
 		r.Header.Del("Range")
 		return
 	}

@@ -110,6 +110,8 @@ func testConditionsAndRanges(t *testing.T, blobs storage) {
 			{"unit in capitals", []string{"Range", "Bytes=0-3"}, 206, "0123"},
 			{"unknown unit", []string{"Range", "lines=1-2"}, 200, body},
 			{"no range", []string{"Range", "0-3"}, 200, body},
+			{"too many ranges", []string{"Range", "bytes=5-5" + strings.Repeat(",5-5", 16)}, 200, body},
+			{"ranges longer than a large file", []string{"Range", "bytes=0-" + strings.Repeat(",0-", 15)}, 200, body},
 			{"two headers", []string{"Range", "bytes=0-3", "Range", "bytes=4-5"}, 200, body},
 		}
 		for _, tt := range tests {
