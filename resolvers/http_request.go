@@ -108,9 +108,7 @@ func (o HTTPOptions) readBody(w http.ResponseWriter, r *http.Request) (in incomi
 		return in, refuse(http.StatusUnsupportedMediaType, "send the request as JSON in UTF-8, with Content-Type: %s", mediaJSON)
 	}
 	connection := http.NewResponseController(w)
-	if o.ReadTimeout > 0 { // the server has no deadline of its own, since streams go on
-		_ = connection.SetReadDeadline(time.Now().Add(o.ReadTimeout))
-	}
+	_ = connection.SetReadDeadline(o.readUntil()) // the server has no deadline of its own, since streams go on
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, o.MaxBody))
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return in, &refusal{status: http.StatusRequestTimeout,
@@ -125,6 +123,14 @@ func (o HTTPOptions) readBody(w http.ResponseWriter, r *http.Request) (in incomi
 	}
 	_ = connection.SetReadDeadline(time.Time{})
 	return o.parse(text)
+}
+
+// readUntil is the deadline of what is to come now; zero for none.
+func (o HTTPOptions) readUntil() time.Time {
+	if o.ReadTimeout <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(o.ReadTimeout)
 }
 
 // parse reads the requests of a body: an object, or a list of some.

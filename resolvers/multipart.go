@@ -96,9 +96,7 @@ type multipartRequest struct {
 }
 
 func (m *multipartRequest) Read(p []byte) (int, error) {
-	if m.o.ReadTimeout > 0 {
-		_ = m.connection.SetReadDeadline(time.Now().Add(m.o.ReadTimeout)) // not all connections have one
-	}
+	_ = m.connection.SetReadDeadline(m.o.readUntil()) // not all connections have one
 	return m.body.Read(p)
 }
 

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"ream/catalog"
@@ -40,14 +41,30 @@ func readBody(w http.ResponseWriter, r *http.Request) (*object, error) {
 	if err != nil || media != mediaJSON || charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return nil, refuse(http.StatusUnsupportedMediaType, "send the request as JSON in UTF-8, with Content-Type: %s", mediaJSON)
 	}
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyLimit))
+	connection := http.NewResponseController(w)
+	text, err := io.ReadAll(http.MaxBytesReader(w, stallingBody{r.Body, connection}, bodyLimit))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, refuse(http.StatusRequestEntityTooLarge, "the request is larger than %d bytes: send less at once", bodyLimit)
 	}
 	if err != nil {
 		return nil, fault.New(fault.BadInput, "the body could not be read to its end")
 	}
+	_ = connection.SetReadDeadline(time.Time{})
 	return parseBody(text)
+}
+
+// bodyStall is for how long a client may send nothing of a body.
+const bodyStall = 10 * time.Second
+
+// stallingBody is a body of which something has to come all the time.
+type stallingBody struct {
+	io.ReadCloser
+	connection *http.ResponseController
+}
+
+func (b stallingBody) Read(p []byte) (int, error) {
+	_ = b.connection.SetReadDeadline(time.Now().Add(bodyStall)) // not all connections have one
+	return b.ReadCloser.Read(p)
 }
 
 func parseBody(text []byte) (*object, error) {
