@@ -211,7 +211,7 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 	if !o.admission.demands(o.listen) && (onLoopback(o.listen) || len(o.admission.hosts.all) > 0) {
 		handler = guard.Hosts(o.admission.hosts.all, handler, s.api.Refuse)
 	}
-	s.handler = o.api.proxies.Handler(trail.Handler(handler, e.log, e.observer.answered))
+	s.handler = boundBodies(unreadBody, o.api.proxies.Handler(trail.Handler(handler, e.log, e.observer.answered)))
 	return s, nil
 }
 

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -168,4 +169,42 @@ func TestCrowds(t *testing.T) {
 			return err == nil && response.StatusCode == 200 && string(body) == "small"
 		})
 	})
+}
+
+// TestBodiesThatNeverArrive has clients who announce a body and send none: they are
+// answered, and their connections end, whether or not the server wants the body.
+func TestBodiesThatNeverArrive(t *testing.T) {
+	t.Parallel()
+	p := start(t, "--data", t.TempDir())
+	for _, tt := range []struct {
+		path, media string
+		status      int
+	}{
+		{"/content/r/f", "text/plain", 405}, {"/graphql", "text/plain", 415}, {"/api/v1/sync", "text/plain", 415}, {"/none", "text/plain", 404},
+		{"/api/v1/sync", "application/json", 400},
+	} {
+		t.Run(tt.path+" "+tt.media, func(t *testing.T) {
+			t.Parallel()
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(p.address, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(patience)) // for what would never come
+			if _, err := fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 100\r\n\r\n", tt.path, tt.media); err != nil {
+				t.Fatal(err)
+			}
+			in := bufio.NewReader(conn)
+			response, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != tt.status {
+				t.Errorf("got %s, %v, want %d", response.Status, err, tt.status)
+			}
+			if _, err := in.ReadByte(); !errors.Is(err, io.EOF) {
+				t.Errorf("the connection goes on: got %v", err)
+			}
+		})
+	}
 }
