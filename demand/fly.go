@@ -194,7 +194,7 @@ func (f *Fetcher) try(ctx context.Context, digest content.Digest, get func(fetch
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		away[p.Source] = fault.Is(err, fault.Unavailable) && !errors.Is(err, fetch.ErrNoParts)
+		away[p.Source] = fault.Is(err, fault.Unavailable) && !errors.Is(err, fetch.ErrNoParts) && !errors.Is(err, fetch.ErrRefused)
 		f.note(p.Source)
 		all = append(all, err)
 	}
