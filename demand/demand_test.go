@@ -490,7 +490,7 @@ func TestParts(t *testing.T) {
 		{"large", []func([]byte) http.HandlerFunc{gives}, len(file), 1000, 500, []string{"bytes=1000-1499"}},
 		{"as large as a small file", []func([]byte) http.HandlerFunc{gives}, len(file), 0, small, []string{fmt.Sprintf("bytes=0-%d", small-1)}},
 		{"larger than a small file", []func([]byte) http.HandlerFunc{gives}, len(file), 0, small + 1, []string{""}},
-		{"the end", []func([]byte) http.HandlerFunc{gives}, len(file), len(file) - 100, 100, []string{""}},
+		{"the end", []func([]byte) http.HandlerFunc{gives}, len(file), len(file) - 100, 100, []string{fmt.Sprintf("bytes=%d-%d", len(file)-100, len(file)-1)}},
 		{"of a small file", []func([]byte) http.HandlerFunc{gives}, small, 1000, 500, []string{""}},
 		{"of an upstream without parts", []func([]byte) http.HandlerFunc{asWhole}, len(file), 1000, 500, []string{"bytes=1000-1499", ""}},
 		{"of an upstream that breaks off", []func([]byte) http.HandlerFunc{breaksPart, gives}, len(file), 1000, 500, []string{"bytes=1000-1499", "bytes=1000-1499"}},

@@ -19,11 +19,10 @@ func (p *part) has(offset int64) bool { return offset >= p.offset && offset < p.
 
 // Only says that no more will be read than length bytes from offset on. Of a
 // large file, upstream is asked for such a part by itself if it is no larger
-// than a small file and not the file's end: whoever reads the end had the rest,
-// and gets it verified. The digest of a part cannot be checked; that of the
-// whole is the reader's to check.
+// than a small file. The digest of a part cannot be checked; that of the whole is
+// the reader's to check.
 func (r *Reader) Only(offset, length int64) {
-	if r.key.size > r.f.Small && length > 0 && length <= r.f.Small && offset+length < r.key.size {
+	if r.key.size > r.f.Small && length > 0 && length <= r.f.Small {
 		r.part = part{offset: offset, end: offset + length}
 	}
 }

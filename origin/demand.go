@@ -49,17 +49,27 @@ func (h *Handler) serveDemanded(w http.ResponseWriter, r *http.Request, f *file)
 // digestOfNothing is that of an empty file, which need not be fetched.
 var digestOfNothing = fmt.Sprintf("%x", sha256.Sum256(nil))
 
-// onlyRange returns the part of a file that a request wants, if it is one with
-// a beginning and an end, and whatever else the request says cannot make it
-// want the whole.
+// onlyRange returns the part of a file that a request wants, if it is one that
+// ends before the file does, or the last bytes, which is where archives have their
+// directories, and whatever else the request says cannot make it want the whole.
+// Who asks for what is left of a file from some byte on had the rest, and gets it
+// verified.
 func onlyRange(r *http.Request, f *file) (offset, length int64, ok bool) {
 	if validator := r.Header.Get("If-Range"); r.Header["Range"] == nil || validator != "" && validator != f.etag[0] {
 		return 0, 0, false
 	}
 	first, last, ok := strings.Cut(strings.TrimPrefix(r.Header.Get("Range"), "bytes="), "-")
-	from, err := strconv.ParseInt(strings.TrimSpace(first), 10, 64)
-	to, err2 := strconv.ParseInt(strings.TrimSpace(last), 10, 64)
-	if !ok || err != nil || err2 != nil || from < 0 || to < from || to >= f.size {
+	first, last = strings.TrimSpace(first), strings.TrimSpace(last)
+	to, err := strconv.ParseInt(last, 10, 64)
+	if !ok || err != nil || to < 0 {
+		return 0, 0, false
+	}
+	if first == "" {
+		length = min(to, f.size)
+		return f.size - length, length, true
+	}
+	from, err := strconv.ParseInt(first, 10, 64)
+	if err != nil || from < 0 || to < from || to >= f.size-1 {
 		return 0, 0, false
 	}
 	return from, to - from + 1, true
