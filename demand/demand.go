@@ -71,6 +71,7 @@ type Fetcher struct {
 	mu      sync.Mutex
 	closed  bool
 	flights map[key]*flight
+	parts   map[partKey]*sharedPart     // that come
 	failing map[*fetch.Source]time.Time // when they last failed
 }
 
@@ -99,7 +100,7 @@ func New(records Records, blobs Blobs, places func(context.Context, content.Dige
 		}
 	}
 	f := &Fetcher{Options: o, records: records, blobs: blobs, places: places, holder: rand.Text(), slots: semaphore.NewWeighted(int64(o.Fetches)),
-		flights: map[key]*flight{}, failing: map[*fetch.Source]time.Time{}}
+		flights: map[key]*flight{}, parts: map[partKey]*sharedPart{}, failing: map[*fetch.Source]time.Time{}}
 	f.ctx, f.end = context.WithCancel(context.Background())
 	return f
 }

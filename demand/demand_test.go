@@ -2,6 +2,7 @@ package demand_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
@@ -420,6 +422,80 @@ func TestSlowReadersOfParts(t *testing.T) {
 		if got, err := io.ReadAll(io.LimitReader(r, small-1)); err != nil || !bytes.Equal(got, file[1:small]) {
 			t.Errorf("who is slow: got %d bytes, %v", len(got), err)
 		}
+	}
+}
+
+// TestOnePartForMany has many clients ask for the same part at once, of whom some
+// leave before it is there.
+func TestOnePartForMany(t *testing.T) {
+	t.Parallel()
+	file := fileOf(18, 1<<20)
+	asked, give := make(chan struct{}, 2), make(chan struct{})
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		select {
+		case <-give:
+			gives(file)(w, r)
+		case <-r.Context().Done():
+			asked <- struct{}{}
+		}
+	})
+	k := newDesk(t, dbtest.SQLite(t), demand.Options{}, up)
+	open := func(ctx context.Context) *demand.Reader {
+		r := k.Open(ctx, digest(file), int64(len(file)))
+		r.Only(0, small)
+		return r
+	}
+	waiting := func(n int) {
+		t.Helper()
+		for k.PartReaders() != n {
+			if t.Context().Err() != nil {
+				t.Fatal(t.Context().Err())
+			}
+			runtime.Gosched()
+		}
+	}
+	leaving, leave := context.WithCancel(t.Context())
+	var left, read sync.WaitGroup
+	for range 3 {
+		left.Go(func() {
+			r := open(leaving)
+			defer r.Close()
+			if n, err := r.Read(make([]byte, 1)); n > 0 || !errors.Is(err, context.Canceled) {
+				t.Errorf("who leaves: got %d, %v", n, err)
+			}
+		})
+	}
+	waiting(3)
+	<-asked
+	leave()
+	left.Wait()
+	<-asked // it was given up, as nobody waited any more
+
+	slow := open(t.Context())
+	defer slow.Close()
+	for range 20 {
+		read.Go(func() {
+			r := open(t.Context())
+			defer r.Close()
+			if got, err := io.ReadAll(io.LimitReader(r, small)); err != nil || !bytes.Equal(got, file[:small]) {
+				t.Errorf("got %d bytes, %v", len(got), err)
+			}
+		})
+	}
+	read.Go(func() {
+		if _, err := io.ReadFull(slow, make([]byte, 1)); err != nil {
+			t.Error(err)
+		}
+	})
+	waiting(21)
+	close(give)
+	read.Wait()
+	if n := len(up.asked()); n != 2 {
+		t.Errorf("upstream was asked %d times, want twice: for those who left, and for all others", n)
+	}
+	if got, err := io.ReadAll(io.LimitReader(slow, small-1)); err != nil || !bytes.Equal(got, file[1:small]) {
+		t.Errorf("who is slow: got %d bytes, %v", len(got), err)
 	}
 }
 

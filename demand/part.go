@@ -11,8 +11,24 @@ import (
 
 // part is a part of a file that is got by itself.
 type part struct {
-	offset, end int64    // none if they are the same
-	file        *os.File // holds the part, and has no name any more; nil before the first Read
+	offset, end int64       // none if they are the same
+	shared      *sharedPart // nil before the first Read
+}
+
+// sharedPart is a part of a file for all who ask for the same one while it comes.
+type sharedPart struct {
+	over   chan struct{} // closed when the part is here, or will not come
+	file   *os.File      // holds the part, and has no name any more; nil if it did not come
+	err    error         // why not
+	giveUp context.CancelFunc
+
+	readers int // guarded by the Fetcher's mu
+}
+
+// partKey names the bytes of a part.
+type partKey struct {
+	key
+	offset, end int64
 }
 
 func (p *part) has(offset int64) bool { return offset >= p.offset && offset < p.end }
@@ -29,37 +45,83 @@ func (r *Reader) Only(offset, length int64) {
 
 // readPart reads on in the part, once all of it is here.
 func (r *Reader) readPart(p []byte) (int, error) {
-	if r.part.file == nil {
-		if err := r.fetchPart(); err != nil {
+	if r.part.shared == nil {
+		var err error
+		if r.part.shared, err = r.f.joinPart(r.partKey()); err != nil {
 			return 0, err
 		}
 	}
-	return r.part.file.ReadAt(p[:min(int64(len(p)), r.part.end-r.offset)], r.offset-r.part.offset)
+	select {
+	case <-r.ctx.Done():
+		return 0, r.ctx.Err()
+	case <-r.part.shared.over:
+	}
+	if r.part.shared.err != nil {
+		return 0, r.part.shared.err
+	}
+	return r.part.shared.file.ReadAt(p[:min(int64(len(p)), r.part.end-r.offset)], r.offset-r.part.offset)
 }
 
-// fetchPart gets the part from upstream. It takes its turn among all fetches until
-// the bytes are in a file, however slowly they are read then.
-func (r *Reader) fetchPart() error {
-	ctx, drop := context.WithCancel(r.ctx)
-	defer drop()
-	defer context.AfterFunc(r.f.ctx, drop)()
-	request := fetch.Request{Size: r.key.size, Offset: r.part.offset, Length: r.part.end - r.part.offset, Attempts: attempts, Patience: patience}
-	done := make(chan error, 1)
-	r.f.mu.Lock()
-	err := r.f.begin(func() {
-		var err error
-		r.part.file, err = r.f.getPart(ctx, r.key.sha256, request)
-		done <- err
-	})
-	r.f.mu.Unlock()
-	if err != nil {
-		return err
+func (r *Reader) partKey() partKey { return partKey{r.key, r.part.offset, r.part.end} }
+
+// joinPart returns a part that comes, which it begins to get if nobody else has.
+// The caller leaves it.
+func (f *Fetcher) joinPart(k partKey) (*sharedPart, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p, ok := f.parts[k]
+	if !ok {
+		ctx, giveUp := context.WithCancel(f.ctx)
+		p = &sharedPart{over: make(chan struct{}), giveUp: giveUp}
+		if err := f.begin(func() { f.bringPart(ctx, k, p) }); err != nil {
+			giveUp()
+			return nil, err
+		}
+		f.parts[k] = p
 	}
-	err = <-done
-	if err != nil && r.f.ctx.Err() != nil {
-		return errStopping
+	p.readers++
+	return p, nil
+}
+
+// leavePart gives a part up, or closes it, when nobody reads it any more.
+func (f *Fetcher) leavePart(k partKey, p *sharedPart) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p.readers--; p.readers > 0 {
+		return
 	}
-	return err
+	f.landPart(k, p)
+	if p.file != nil {
+		p.file.Close()
+	}
+}
+
+// landPart lets nobody join a part any more, and ends what brings it. The caller
+// holds mu.
+func (f *Fetcher) landPart(k partKey, p *sharedPart) {
+	if f.parts[k] == p {
+		delete(f.parts, k)
+	}
+	p.giveUp()
+}
+
+// bringPart gets a part from upstream for all who have joined it. It takes its turn
+// among all fetches until the bytes are in a file, however slowly they are read
+// then. Whoever comes later gets it anew: no digest proves it.
+func (f *Fetcher) bringPart(ctx context.Context, k partKey, p *sharedPart) {
+	request := fetch.Request{Size: k.size, Offset: k.offset, Length: k.end - k.offset, Attempts: attempts, Patience: patience}
+	file, err := f.getPart(ctx, k.sha256, request)
+	if err != nil && f.ctx.Err() != nil {
+		err = errStopping
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.landPart(k, p)
+	p.file, p.err = file, err
+	if p.readers == 0 && file != nil {
+		file.Close()
+	}
+	close(p.over)
 }
 
 // getPart gets a part from one of the places. It fails with fetch.ErrNoParts if
@@ -103,8 +165,8 @@ func (f *Fetcher) getPart(ctx context.Context, digest content.Digest, request fe
 }
 
 func (r *Reader) dropPart() {
-	if r.part.file != nil {
-		r.part.file.Close()
+	if r.part.shared != nil {
+		r.f.leavePart(r.partKey(), r.part.shared)
 	}
 	r.part = part{}
 }
