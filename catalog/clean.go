@@ -68,16 +68,11 @@ func (c *Catalog) clean(ctx context.Context, run *task.Run) error {
 		return err
 	}
 	w := &cleaning{c: c, run: run, grace: time.Duration(args.GraceHours) * time.Hour}
-	// What comes to the database from here on is somebody's who is at work.
-	last, err := c.DB.LastUnit(ctx)
-	if err != nil {
-		return err
-	}
 	w.report()
 	if err := w.forgetArtifacts(ctx); err != nil {
 		return err
 	}
-	if err := w.forgetUnits(ctx, last); err != nil {
+	if err := w.forgetUnits(ctx); err != nil {
 		return err
 	}
 	if err := w.removeBlobs(ctx); err != nil {
@@ -135,11 +130,12 @@ func (w *cleaning) forgetArtifacts(ctx context.Context) error {
 	}
 }
 
-// forgetUnits removes units up to one that no version has and whose bytes are
-// not here, as a sync leaves that was never finished.
-func (w *cleaning) forgetUnits(ctx context.Context, last content.UnitID) error {
+// forgetUnits removes units that no version has and whose bytes are not here, as a
+// sync leaves that was never finished.
+func (w *cleaning) forgetUnits(ctx context.Context) error {
+	before := w.c.DB.Now().Add(-w.grace)
 	for after := content.UnitID(0); ; {
-		found, err := w.c.DB.StrayUnits(ctx, after, last, cleanBatch)
+		found, err := w.c.DB.StrayUnits(ctx, after, before, cleanBatch)
 		if err != nil || len(found) == 0 {
 			return err
 		}

@@ -249,6 +249,28 @@ func (d *depot) findings(kind task.Kind) []content.Finding {
 	return all
 }
 
+// TestCleanLeavesWhatASyncRecords has units that are in no version yet and have no
+// bytes, as a sync on demand records them, and as one leaves that never ended.
+func TestCleanLeavesWhatASyncRecords(t *testing.T) {
+	eachDepot(t, func(d *depot) {
+		one := &content.Unit{Format: content.File, Path: "one", SHA256: digestOf("one"), Size: 3}
+		if err := d.DB.InTx(d.t.Context(), func(tx *db.Tx) error { return tx.AddUnits(d.t.Context(), []*content.Unit{one}, nil) }); err != nil {
+			d.t.Fatal(err)
+		}
+		left := func() bool {
+			d.t.Helper()
+			return must[[]*content.Unit](d.t)(d.DB.UnitsByID(d.t.Context(), []content.UnitID{one.ID}))[0] != nil
+		}
+		if d.clean(); !left() {
+			d.t.Error("what was just recorded is gone")
+		}
+		d.age()
+		if d.clean(); left() {
+			d.t.Error("what no sync ended with is still there")
+		}
+	})
+}
+
 func TestCleanOrphans(t *testing.T) {
 	eachDepot(t, func(d *depot) {
 		d.offer("both", "old", "kept")

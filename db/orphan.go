@@ -97,16 +97,10 @@ func (tx *Tx) RemoveOrphans(ctx context.Context, digests []content.Digest, befor
 // not here.
 const strayUnit = `NOT EXISTS (SELECT 1 FROM membership m WHERE m.unit_id = u.id) AND NOT EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = u.sha256)`
 
-// LastUnit is the unit that was recorded last; 0 if there are none.
-func (q *queries) LastUnit(ctx context.Context) (id content.UnitID, err error) {
-	err = q.get(ctx, &id, `SELECT COALESCE(max(id), 0) FROM unit`)
-	return id, err
-}
-
-// StrayUnits returns, in order, up to limit units behind after and up to last
-// that no version has and whose bytes are not here.
-func (q *queries) StrayUnits(ctx context.Context, after, last content.UnitID, limit int) (ids []content.UnitID, err error) {
-	err = q.sel(ctx, &ids, `SELECT u.id FROM unit u WHERE u.id > ? AND u.id <= ? AND `+strayUnit+` ORDER BY u.id LIMIT ?`, after, last, limit)
+// StrayUnits returns, in order, up to limit units behind after that were recorded
+// before a time, that no version has and whose bytes are not here.
+func (q *queries) StrayUnits(ctx context.Context, after content.UnitID, before time.Time, limit int) (ids []content.UnitID, err error) {
+	err = q.sel(ctx, &ids, `SELECT u.id FROM unit u WHERE u.id > ? AND u.created_at < ? AND `+strayUnit+` ORDER BY u.id LIMIT ?`, after, micros(before), limit)
 	return ids, err
 }
 

@@ -229,12 +229,14 @@ func (tx *Tx) insertNewUnits(ctx context.Context, keys []unitKey) error {
 	for i := range keys {
 		keys[i].unit.ID = ids[i]
 	}
+	now := micros(tx.now())
 	return insertAll(ctx, tx, "unit", keys,
 		column[unitKey]{name: "id", number: func(k *unitKey) int64 { return int64(k.unit.ID) }},
 		column[unitKey]{name: "format", text: func(k *unitKey) string { return string(k.Format) }},
 		column[unitKey]{name: "path", text: func(k *unitKey) string { return k.Path }},
 		column[unitKey]{name: "sha256", text: func(k *unitKey) string { return string(k.SHA256) }},
-		column[unitKey]{name: "size", number: func(k *unitKey) int64 { return k.Size }})
+		column[unitKey]{name: "size", number: func(k *unitKey) int64 { return k.Size }},
+		column[unitKey]{name: "created_at", number: func(*unitKey) int64 { return now }})
 }
 
 // unitIDs are n IDs that no unit ever had.
@@ -266,9 +268,9 @@ func (tx *Tx) insertUnits(ctx context.Context, keys []unitKey) (there []unitKey,
 		size   int64
 	}
 	var inserted []unitRow
-	if err := tx.sel(ctx, &inserted, `INSERT INTO unit(format, path, sha256, size) SELECT format, path, sha256, size
+	if err := tx.sel(ctx, &inserted, `INSERT INTO unit(format, path, sha256, size, created_at) SELECT format, path, sha256, size, CAST(? AS bigint)
 		FROM `+tx.d.rows("x", "format text", "path text", "sha256 text", "size bigint")+`
-		WHERE TRUE ORDER BY format, path, sha256, size ON CONFLICT (format, path, sha256, size) DO NOTHING RETURNING id, format, path, sha256, size`, encode(keys)); err != nil {
+		WHERE TRUE ORDER BY format, path, sha256, size ON CONFLICT (format, path, sha256, size) DO NOTHING RETURNING id, format, path, sha256, size`, micros(tx.now()), encode(keys)); err != nil {
 		return nil, err
 	}
 	ids := make(map[key]content.UnitID, len(inserted))

@@ -119,11 +119,12 @@ func orphans(l library) {
 	l.tx(func(tx *db.Tx) error {
 		return tx.AddSources(l.ctx(), remote.ID, []*content.Unit{stray, a})
 	})
-	last := must(l.LastUnit(l.ctx()))(l.t)
 	later := unit("later", 10)
 	l.store(later)
-	found := must(l.StrayUnits(l.ctx(), 0, last, 10))(l.t)
-	equal(l.t, "stray units", found, []content.UnitID{stray.ID})
+	equal(l.t, "stray units of what is new", len(must(l.StrayUnits(l.ctx(), 0, l.Now().Add(-time.Hour), 10))(l.t)), 0)
+	equal(l.t, "stray units", must(l.StrayUnits(l.ctx(), 0, future, 10))(l.t), []content.UnitID{stray.ID, later.ID})
+	equal(l.t, "one of them", must(l.StrayUnits(l.ctx(), 0, future, 1))(l.t), []content.UnitID{stray.ID})
+	equal(l.t, "those behind", must(l.StrayUnits(l.ctx(), stray.ID, future, 10))(l.t), []content.UnitID{later.ID})
 	l.tx(func(tx *db.Tx) error {
 		n, err := tx.RemoveStrayUnits(l.ctx(), []content.UnitID{a.ID, stray.ID})
 		equal(l.t, "stray units removed", n, 1)

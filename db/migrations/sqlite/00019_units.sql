@@ -12,6 +12,8 @@ CREATE TABLE unit(
   path text NOT NULL,
   sha256 text NOT NULL,
   size bigint NOT NULL,
+  -- When it was recorded: what a sync has just brought is not cleaned before it makes its version. Of what was there before, it is not known.
+  created_at bigint NOT NULL DEFAULT 0,
   UNIQUE(format, path, sha256, size)
 );
 INSERT INTO unit(id, format, path, sha256, size) SELECT id, format, path, sha256, size FROM unit_before ORDER BY id;
