@@ -298,11 +298,11 @@ func (u *uploading) lookAt(ctx context.Context, one *content.Upload) error {
 // stillStored fails if bytes that came in one part were found damaged or missing
 // since. To record them again would say that they are good.
 func stillStored(ctx context.Context, tx *db.Tx, uploads []*content.Upload) error {
-	digests := make([]content.Digest, len(uploads))
+	artifacts := make([]content.Artifact, len(uploads))
 	for i, one := range uploads {
-		digests[i] = one.SHA256
+		artifacts[i] = content.Artifact{SHA256: one.SHA256, Size: one.Size}
 	}
-	stored, err := tx.Stored(ctx, digests)
+	stored, err := tx.Stored(ctx, artifacts)
 	if err != nil {
 		return err
 	}

@@ -56,12 +56,18 @@ func artifacts(rows []artifactRow) []content.Artifact {
 	return all
 }
 
-// Stored tells of each digest whether its bytes are here.
-func (q *queries) Stored(ctx context.Context, digests []content.Digest) ([]bool, error) {
+// Stored tells of each artifact whether its bytes are here. If they have another
+// size, they are not: somebody was wrong about it.
+func (q *queries) Stored(ctx context.Context, artifacts []content.Artifact) ([]bool, error) {
+	digests := make([]content.Digest, len(artifacts))
+	for i, a := range artifacts {
+		digests[i] = a.SHA256
+	}
 	sizes, err := q.FindArtifacts(ctx, digests)
-	stored := make([]bool, len(digests))
-	for i, d := range digests {
-		_, stored[i] = sizes[d]
+	stored := make([]bool, len(artifacts))
+	for i, a := range artifacts {
+		size, found := sizes[a.SHA256]
+		stored[i] = found && size == a.Size
 	}
 	return stored, err
 }

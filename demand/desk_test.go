@@ -107,7 +107,7 @@ func (k *desk) gets(file []byte) {
 // holds reports whether a file is stored. What is recorded has to be there.
 func (k *desk) holds(file []byte) bool {
 	k.t.Helper()
-	stored, err := k.db.Stored(k.t.Context(), []content.Digest{content.Digest(digest(file))})
+	stored, err := k.db.Stored(k.t.Context(), []content.Artifact{{SHA256: content.Digest(digest(file)), Size: int64(len(file))}})
 	if err != nil {
 		k.t.Fatal(err)
 	}

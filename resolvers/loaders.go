@@ -39,7 +39,7 @@ var (
 	versionUnits            = pagesOf(ofSearches)
 	versionAdded            = pagesOf(ofVersions(Store.VersionAdded))
 	versionRemoved          = pagesOf(ofVersions(Store.VersionRemoved))
-	storedByDigest          = sourceOf(Store.Stored)
+	storedArtifacts         = sourceOf(Store.Stored)
 	publishedEntries        = pagesOf(ofDirectories)
 	distributionServed      = pagesOf(Store.Served)
 

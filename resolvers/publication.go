@@ -152,7 +152,7 @@ func (r *publishedEntryResolver) Stored(ctx context.Context, obj *content.DirEnt
 	if obj.IsDir {
 		return nil, nil
 	}
-	stored, err := storedByDigest.load(ctx, obj.SHA256)
+	stored, err := storedArtifacts.load(ctx, content.Artifact{SHA256: obj.SHA256, Size: obj.Size})
 	return &stored, err
 }
 

@@ -158,7 +158,7 @@ func (r *subscriptionResolver) Repositories(ctx context.Context, labels *string,
 }
 
 func (r *unitResolver) Stored(ctx context.Context, obj *content.Unit) (bool, error) {
-	return storedByDigest.load(ctx, obj.SHA256)
+	return storedArtifacts.load(ctx, content.Artifact{SHA256: obj.SHA256, Size: obj.Size})
 }
 
 func (r *Resolver) Repository() graph.RepositoryResolver { return &repositoryResolver{r} }

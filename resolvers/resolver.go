@@ -99,7 +99,7 @@ type Versions interface {
 	VersionUnitsWith(ctx context.Context, versions []*content.Version, path string, p page.Request) ([]*page.Of[*content.Unit], error)
 	VersionAdded(context.Context, []*content.Version, page.Request) ([]*page.Of[*content.Unit], error)
 	VersionRemoved(context.Context, []*content.Version, page.Request) ([]*page.Of[*content.Unit], error)
-	Stored(context.Context, []content.Digest) ([]bool, error) // in the order of the digests
+	Stored(context.Context, []content.Artifact) ([]bool, error) // in the order of the artifacts
 	UnitsByID(context.Context, []content.UnitID) ([]*content.Unit, error)
 	Diff(ctx context.Context, from, to *content.Version, kinds []content.ChangeKind, p page.Request) (*page.Of[*content.UnitChange], error)
 }

@@ -191,8 +191,8 @@ func (m *memory) GroupsByID(_ context.Context, ids []task.GroupID) ([]*task.Grou
 	return byID(ids, find), m.ask("GroupsByID")
 }
 
-func (m *memory) Stored(_ context.Context, digests []content.Digest) ([]bool, error) {
-	return make([]bool, len(digests)), m.ask("Stored")
+func (m *memory) Stored(_ context.Context, artifacts []content.Artifact) ([]bool, error) {
+	return make([]bool, len(artifacts)), m.ask("Stored")
 }
 
 func (m *memory) Ahead(_ context.Context, ids []task.ID) ([]int, error) {

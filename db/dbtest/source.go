@@ -31,13 +31,14 @@ func sources(l library) {
 	equal(l.t, "without the remote", must(l.Sources(l.ctx(), digest(1)))(l.t), []content.Source{first})
 	l.fails(fault.Conflict, b.ID.String()+" was deleted meanwhile", func(tx *db.Tx) error { return tx.AddSources(l.ctx(), b.ID, []*content.Unit{y}) })
 
-	equal(l.t, "stored", must(l.Stored(l.ctx(), []content.Digest{digest(1), digest(2)}))(l.t), []bool{false, false})
+	equal(l.t, "stored", must(l.Stored(l.ctx(), []content.Artifact{{SHA256: digest(1), Size: 1}, {SHA256: digest(2), Size: 2}}))(l.t), []bool{false, false})
 	r := l.repository("r")
 	p := l.publish(l.version(r, l.store(unit("dir/x", 1), unit("z", 2)), nil))
 	l.tx(func(tx *db.Tx) error {
 		return tx.AddArtifacts(l.ctx(), []content.Artifact{{SHA256: digest(2), Size: 2}})
 	})
-	equal(l.t, "stored", must(l.Stored(l.ctx(), []content.Digest{digest(1), digest(2)}))(l.t), []bool{false, true})
+	equal(l.t, "stored", must(l.Stored(l.ctx(), []content.Artifact{{SHA256: digest(1), Size: 1}, {SHA256: digest(2), Size: 2}}))(l.t), []bool{false, true})
+	equal(l.t, "stored with another size", must(l.Stored(l.ctx(), []content.Artifact{{SHA256: digest(2), Size: 3}}))(l.t), []bool{false})
 	equal(l.t, "published without its bytes", must(l.PublishedFile(l.ctx(), p.ID, "dir/x"))(l.t).Stored, false)
 	equal(l.t, "published with its bytes", must(l.PublishedFile(l.ctx(), p.ID, "z"))(l.t).Stored, true)
 	l.tx(func(tx *db.Tx) error { _, err := tx.Quarantine(l.ctx(), digest(2)); return err })
@@ -86,7 +87,7 @@ func leases(l library) {
 	if err := l.KeepFetched(l.ctx(), content.Artifact{SHA256: digest(1), Size: 1}, "a"); err != nil {
 		l.t.Fatal(err)
 	}
-	equal(l.t, "stored", must(l.Stored(l.ctx(), []content.Digest{digest(1)}))(l.t), []bool{true})
+	equal(l.t, "stored", must(l.Stored(l.ctx(), []content.Artifact{{SHA256: digest(1), Size: 1}}))(l.t), []bool{true})
 	lease("one whose fetch is over", "b", time.Hour, true)
 	equal(l.t, "of another digest", must(l.LeaseFetch(l.ctx(), digest(2), "b", time.Hour))(l.t), true)
 	if err := l.DropLeases(l.ctx()); err != nil {
