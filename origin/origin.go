@@ -199,14 +199,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rest, caching := path[len(s.Path):], rules.current
 	if at, below, ok := cutTime(rest); ok {
 		then, owner, err := h.served.findAt(r.Context(), s, at)
-		moved := owner.DistributionID != s.DistributionID
-		if err == nil && moved && h.admit != nil {
-			if !admit(owner.Access) {
+		if err == nil && owner.DistributionID != s.DistributionID {
+			if h.admit != nil && !admit(owner.Access) {
 				return
 			}
 			header["Cache-Control"] = rules.current
-		}
-		if err == nil && moved {
 			err = h.check(r.Context(), owner, path)
 		}
 		if err == nil {
