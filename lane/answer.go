@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // sniffed is how much of a body http.DetectContentType looks at.
@@ -48,13 +47,12 @@ func (a *answer) WriteHeader(status int) {
 		return
 	case status < 200:
 		if status != http.StatusSwitchingProtocols { // which nobody was asked for
-			a.startHead(status)
+			a.startHead(status, nil)
 			a.conn.out = append(a.conn.out, "\r\n"...)
 			a.flush(nil)
 		}
 		return
 	}
-	a.status = status
 	if told := a.header["Content-Length"]; len(told) > 0 {
 		n, err := strconv.ParseInt(told[0], 10, 64)
 		if err == nil && n >= 0 {
@@ -64,31 +62,75 @@ func (a *answer) WriteHeader(status int) {
 			a.header.Del("Content-Length")
 		}
 	}
+	_, a.typed = a.header["Content-Type"] // or that nothing is to be said of it
+	a.typed = a.typed || a.header.Get("Content-Encoding") != ""
+	a.settle(status, nil)
+}
+
+// WriteHead implements HeadWriter.
+func (a *answer) WriteHead(status int, head *Head) {
+	if a.status != 0 || a.over || !hasBody(status) {
+		head.addTo(a.header)
+		a.WriteHeader(status)
+		return
+	}
+	a.length, a.typed = head.length, true
+	a.settle(status, head)
+}
+
+// settle begins an answer that there will be no other of.
+func (a *answer) settle(status int, made *Head) {
+	a.status = status
 	if said := a.header["Connection"]; len(said) > 0 && said[0] == "close" {
 		a.closing = true
 	}
-	_, a.typed = a.header["Content-Type"] // or that nothing is to be said of it
-	a.typed = a.typed || a.header.Get("Content-Encoding") != ""
 	_, a.dated = a.header["Date"]
-	a.startHead(status)
+	a.startHead(status, made)
 }
 
-// startHead writes what the handler says, in the order of the names. What comes
-// with it later depends on the body.
-func (a *answer) startHead(status int) {
-	out := a.conn.out
-	out = append(out, "HTTP/1.1 "...)
-	out = strconv.AppendInt(out, int64(status), 10)
-	out = append(out, ' ')
-	if text := http.StatusText(status); text != "" {
-		out = append(out, text...)
-	} else {
-		out = strconv.AppendInt(append(out, "status code "...), int64(status), 10)
+// startHead writes what the handler says, in the order of the names, and what was
+// made behind it, unless that is nil. What comes with it later depends on the body.
+func (a *answer) startHead(status int, made *Head) {
+	line, ok := usual[status]
+	if !ok {
+		line = statusLine(status)
 	}
-	out = append(out, "\r\n"...)
+	out := append(a.conn.out, line...)
+	out = appendHeaders(out, a.header, func(name string) bool {
+		return (name != "Content-Length" || hasBody(status)) &&
+			(name != "Content-Type" || status != http.StatusNotModified) &&
+			(made == nil || !made.has(name))
+	})
+	if made != nil {
+		out = append(out, made.lines...)
+	}
+	a.conn.out = out
+}
+
+// usual are the first lines of most answers.
+var usual = func() map[int]string {
+	lines := map[int]string{}
+	for _, status := range []int{http.StatusOK, http.StatusPartialContent, http.StatusNotModified, http.StatusNotFound} {
+		lines[status] = statusLine(status)
+	}
+	return lines
+}()
+
+// statusLine is the first line of an answer.
+func statusLine(status int) string {
+	text := http.StatusText(status)
+	if text == "" {
+		text = "status code " + strconv.Itoa(status)
+	}
+	return "HTTP/1.1 " + strconv.Itoa(status) + " " + text + "\r\n"
+}
+
+// appendHeaders appends lines of headers in the order of their names, of those that
+// are wanted and that it is not for the server to say.
+func appendHeaders(out []byte, h http.Header, wanted func(name string) bool) []byte {
 	var few [16]string
 	names := few[:0]
-	for name := range a.header {
+	for name := range h {
 		i := len(names)
 		names = append(names, name)
 		for ; i > 0 && names[i-1] > name; i-- { // there are few of them
@@ -97,18 +139,14 @@ func (a *answer) startHead(status int) {
 		names[i] = name
 	}
 	for _, name := range names {
-		switch {
-		case name == "Transfer-Encoding", name == "Trailer",
-			name == "Content-Length" && !hasBody(status),
-			name == "Content-Type" && status == http.StatusNotModified,
-			name == "" || !all(name, &isToken): // among them the names of trailers
+		if name == "Transfer-Encoding" || name == "Trailer" || name == "" || !all(name, &isToken) || !wanted(name) { // among them the names of trailers
 			continue
 		}
-		for _, value := range a.header[name] {
+		for _, value := range h[name] {
 			out = appendHeader(out, name, value)
 		}
 	}
-	a.conn.out = out
+	return out
 }
 
 // appendHeader appends a line, which is one whatever the value holds.
@@ -136,7 +174,7 @@ func (a *answer) endHead(first []byte, whole bool) {
 	a.begun = true
 	out := a.conn.out
 	if !a.dated {
-		out = appendHeader(out, "Date", a.conn.server.dateAt(time.Now()))
+		out = append(out, a.conn.server.dateLine()...)
 	}
 	if hasBody(a.status) {
 		sent := !a.head

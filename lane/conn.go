@@ -34,10 +34,11 @@ type conn struct {
 	blank    *http.Request // what all requests of the connection have
 	until    time.Time     // when reading ends; zero for never
 
-	in   [inSize]byte
-	out  []byte
-	body []byte
-	both [2][]byte // what is written at once
+	in     [inSize]byte
+	header http.Header // of the answer
+	out    []byte
+	body   []byte
+	both   [2][]byte // what is written at once
 
 	early []byte // what came before the last request was answered
 }
@@ -59,6 +60,7 @@ func (s *Server) newConn(base context.Context, tcp *net.TCPConn) *conn {
 		tcp:      tcp,
 		accepted: time.Now(),
 		blank:    blank.WithContext(ctx),
+		header:   make(http.Header, fewHeaders),
 		out:      make([]byte, 0, outSize),
 	}
 }
@@ -76,7 +78,7 @@ func (c *conn) serve() net.Conn {
 		}
 	}()
 	limits := c.server.HTTP
-	c.expect(time.Now(), cmp.Or(limits.ReadHeaderTimeout, limits.ReadTimeout))
+	c.expect(cmp.Or(limits.ReadHeaderTimeout, limits.ReadTimeout))
 	for {
 		n, err := c.tcp.Read(c.in[:])
 		if err != nil || !c.begin() {
@@ -95,7 +97,7 @@ func (c *conn) serve() net.Conn {
 			return c.leftover(c.early)
 		}
 		c.state.Store(idle)
-		c.expect(time.Now(), cmp.Or(limits.IdleTimeout, limits.ReadTimeout))
+		c.expect(cmp.Or(limits.IdleTimeout, limits.ReadTimeout))
 	}
 }
 
@@ -108,7 +110,7 @@ func (c *conn) begin() bool {
 // expect bounds how long the next request may take to come, or lets it take any
 // time if that is 0. A bound that is up to a sixteenth longer serves as well: it
 // need not be set anew for each request.
-func (c *conn) expect(now time.Time, timeout time.Duration) {
+func (c *conn) expect(timeout time.Duration) {
 	if timeout <= 0 {
 		if !c.until.IsZero() {
 			c.readUntil(time.Time{})
@@ -116,8 +118,8 @@ func (c *conn) expect(now time.Time, timeout time.Duration) {
 		return
 	}
 	longer := timeout + timeout/16
-	if rest := c.until.Sub(now); rest < timeout || rest > longer {
-		c.readUntil(now.Add(longer))
+	if rest := time.Until(c.until); rest < timeout || rest > longer {
+		c.readUntil(time.Now().Add(longer))
 	}
 }
 
@@ -140,7 +142,12 @@ func (c *conn) answer(x *exchange) bool {
 	}
 	c.out, c.body = c.out[:0], c.body[:0]
 	c.handle(x)
-	return x.answer.finish()
+	kept := x.answer.finish()
+	if len(c.header) > maxHeaders { // which clearing does not make smaller
+		c.header = http.Header{}
+	}
+	clear(c.header) // now, as its values may hold whatever the request took
+	return kept
 }
 
 // handle calls the handler. The request's context has ended before the client can

@@ -30,7 +30,7 @@ type Server struct {
 	// Prefix is where plain requests begin, such as "/content/". Handlers of what
 	// lies there cannot hijack connections or set deadlines, flush by an
 	// http.ResponseController alone, send no trailers, and leave Transfer-Encoding to
-	// the server.
+	// the server. The header of an answer is the next one's once they have returned.
 	Prefix string
 
 	ending atomic.Bool // no connection is kept
@@ -175,18 +175,19 @@ func (s *Server) logf(format string, args ...any) {
 	}
 }
 
-// date is the text of a second.
+// date is the header of a second.
 type date struct {
-	second int64
-	text   string
+	line  string
+	until time.Time // the second's end
 }
 
-// dateAt is a time as a Date header has it.
-func (s *Server) dateAt(now time.Time) string {
-	d, second := s.date.Load(), now.Unix()
-	if d == nil || d.second != second {
-		d = &date{second, now.UTC().Format(http.TimeFormat)}
+// dateLine is the line of the Date header.
+func (s *Server) dateLine() string {
+	d := s.date.Load()
+	if d == nil || time.Until(d.until) <= 0 { // which reads one clock, where time.Now reads two
+		now := time.Now()
+		d = &date{"Date: " + now.UTC().Format(http.TimeFormat) + "\r\n", now.Add(time.Second - time.Duration(now.Nanosecond()))}
 		s.date.Store(d)
 	}
-	return d.text
+	return d.line
 }

@@ -14,11 +14,12 @@ type exchange struct {
 	answer  answer
 	watch   watch
 	url     url.URL
-	values  [maxHeaders]string
+	values  [fewHeaders]string
 }
 
-// maxHeaders is how many a plain request may have, besides Host.
-const maxHeaders = 12
+// maxHeaders is how many a plain request may have, besides Host, and fewHeaders
+// how many most have.
+const maxHeaders, fewHeaders = 12, 4
 
 const (
 	pathBytes  = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-._~+@:=,&$"    // that no URL writes in another way
@@ -92,7 +93,7 @@ func (c *conn) parse(raw []byte) *exchange {
 			continue
 		case name == "Connection" && value != "keep-alive" && value != "Keep-Alive",
 			header[name] != nil,
-			len(values) == cap(values):
+			len(values) == maxHeaders:
 			return nil
 		}
 		n := len(values)
@@ -106,7 +107,7 @@ func (c *conn) parse(raw []byte) *exchange {
 	x.request = c.blank.WithContext(&x.watch)
 	x.request.Method, x.request.URL, x.request.RequestURI = method, &x.url, target
 	x.request.Header, x.request.Host = header, host
-	x.answer = answer{conn: c, header: make(http.Header, 8), head: method == http.MethodHead, length: -1}
+	x.answer = answer{conn: c, header: c.header, head: method == http.MethodHead, length: -1}
 	return x
 }
 
