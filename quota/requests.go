@@ -2,6 +2,8 @@ package quota
 
 import (
 	"encoding/binary"
+	"hash/maphash"
+	"math"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -17,23 +19,47 @@ type Requests struct {
 	open    atomic.Int64
 	refused [2]atomic.Int64 // for a client's bound, and for that of all
 	parts   [parts]part
+
+	// recent are clients by the addresses with ports that they came from last, at the
+	// places that these hash to: connections bring many requests, and reading an
+	// address takes longer than all else.
+	recent [recents]atomic.Pointer[recent]
+	seed   maphash.Seed
 }
 
-// parts is among how many locks the clients are divided.
-const parts = 64
+// parts is among how many locks the clients are divided, and recents how many
+// addresses are remembered at most.
+const (
+	parts   = 64
+	recents = 4096
+)
 
 type part struct {
-	mu   sync.Mutex
-	open map[Network]int // of those who have any
-	_    [48]byte        // so that no two parts share a cache line
+	mu      sync.Mutex
+	clients map[network]*Client
+	enough  int      // how many there may be before those without requests are forgotten
+	_       [40]byte // so that no two parts share a cache line
 }
 
-// Network is whom Requests takes for one client: the part of an address that
+type recent struct {
+	remote string
+	client *Client
+}
+
+// Client is who has requests open, until it is forgotten.
+type Client struct {
+	open atomic.Int64 // requests; below 0 once it is forgotten
+}
+
+// forgotten is so far below 0 that no number of requests leads back.
+const forgotten = math.MinInt64 / 2
+
+// network is whom Requests takes for one client: the part of an address that
 // cannot be chosen. 0 is who has no address, such as the system's own users.
-type Network uint64
+type network uint64
 
 // networkOf tells a client by its address, with a port.
-func networkOf(remote string) Network {
+func networkOf(remote string) network {
 	at, err := netip.ParseAddrPort(remote)
 	if err != nil {
 		return 0
@@ -41,51 +67,59 @@ func networkOf(remote string) Network {
 	addr := at.Addr().Unmap()
 	if addr.Is4() {
 		bytes := addr.As4()
-		return Network(binary.BigEndian.Uint32(bytes[:])) // which no IPv6 network is
+		return network(binary.BigEndian.Uint32(bytes[:])) // which no IPv6 network is
 	}
 	bytes := addr.As16()
-	return max(Network(binary.BigEndian.Uint64(bytes[:shared/8])), 1) // that of ::1 is 0
+	return max(network(binary.BigEndian.Uint64(bytes[:shared/8])), 1) // that of ::1 is 0
 }
 
 // NewRequests returns bounds for each client, and for all together. 0 stands for
 // none.
 func NewRequests(perClient, all int) *Requests {
-	q := &Requests{perClient: perClient, all: all}
+	q := &Requests{perClient: perClient, all: all, seed: maphash.MakeSeed()}
 	for i := range q.parts {
-		q.parts[i].open = map[Network]int{}
+		q.parts[i].clients, q.parts[i].enough = map[network]*Client{}, leastEnough
 	}
 	return q
 }
 
 // Begin counts a request from an address with a port until End is called for the
 // client. If there are too many already refused is not nil and says of whom, and
-// the request does not count. Who has no address is not bounded.
-func (q *Requests) Begin(remote string) (client Network, refused *Refused) {
-	client = networkOf(remote)
-	if client == 0 {
-		return 0, nil
+// the request does not count. Who has no address is not bounded, and no client.
+func (q *Requests) Begin(remote string) (client *Client, refused *Refused) {
+	var open int64
+	place := &q.recent[maphash.String(q.seed, remote)%recents]
+	if known := place.Load(); known != nil && known.remote == remote {
+		client = known.client
+		open = client.open.Add(1)
 	}
-	if open := q.open.Add(1); q.all > 0 && open > int64(q.all) {
-		q.open.Add(-1)
+	if open <= 0 { // not known, or forgotten
+		n := networkOf(remote)
+		if n == 0 {
+			return nil, nil
+		}
+		client, open = q.part(n).begin(n)
+		place.Store(&recent{remote, client})
+	}
+	switch {
+	case q.open.Add(1) > int64(q.all) && q.all > 0:
+		refused = &Refused{Max: q.all, All: true}
 		q.refused[1].Add(1)
-		return client, &Refused{Max: q.all, All: true}
-	}
-	if q.perClient <= 0 || q.part(client).add(client, q.perClient) {
+	case open > int64(q.perClient) && q.perClient > 0:
+		refused = &Refused{Max: q.perClient}
+		q.refused[0].Add(1)
+	default:
 		return client, nil
 	}
-	q.open.Add(-1)
-	q.refused[0].Add(1)
-	return client, &Refused{Max: q.perClient}
+	q.End(client)
+	return nil, refused
 }
 
 // End says that a request of a client has ended that was not refused.
-func (q *Requests) End(client Network) {
-	if client == 0 {
-		return
-	}
-	q.open.Add(-1)
-	if q.perClient > 0 {
-		q.part(client).remove(client)
+func (q *Requests) End(client *Client) {
+	if client != nil {
+		q.open.Add(-1)
+		client.open.Add(-1)
 	}
 }
 
@@ -101,23 +135,34 @@ func (q *Requests) Load() Load {
 	return Load{Open: int(q.open.Load()), RefusedClient: q.refused[0].Load(), RefusedAll: q.refused[1].Load()}
 }
 
-// part is where a client is counted. Neighbours are in different parts.
-func (q *Requests) part(n Network) *part { return &q.parts[(n^n>>32)%parts] }
+// part is where a client is found. Neighbours are in different parts.
+func (q *Requests) part(n network) *part { return &q.parts[(n^n>>32)%parts] }
 
-func (p *part) add(n Network, most int) bool {
+// leastEnough is how many clients a part remembers at least.
+const leastEnough = 64
+
+// begin counts a request of a client, which has so many then.
+func (p *part) begin(n network) (c *Client, open int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.open[n] >= most {
-		return false
+	c, ok := p.clients[n]
+	if !ok {
+		p.forget()
+		c = &Client{}
+		p.clients[n] = c
 	}
-	p.open[n]++
-	return true
+	return c, c.open.Add(1)
 }
 
-func (p *part) remove(n Network) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.open[n]--; p.open[n] <= 0 {
-		delete(p.open, n)
+// forget forgets the clients without requests if there are enough of them.
+func (p *part) forget() {
+	if len(p.clients) < p.enough {
+		return
 	}
+	for n, c := range p.clients {
+		if c.open.CompareAndSwap(0, forgotten) {
+			delete(p.clients, n)
+		}
+	}
+	p.enough = max(leastEnough, 2*len(p.clients))
 }
