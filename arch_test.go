@@ -26,7 +26,7 @@ var rooms = map[string][]string{
 	"secret":  {},
 	"fetch":   {"fault", "secret", "plainhttp"},
 	"media":   {},
-	"trail":   {},
+	"trail":   {"lane"},
 	"trace":   {"task", "fault", "trail"},
 	"metric":  {"content", "task", "event", "worker", "db", "resolvers", "quota"},
 
@@ -48,7 +48,7 @@ var rooms = map[string][]string{
 	"guard":     {"access", "fault", "quota"},
 	"rest":      {"access", "catalog", "content", "task", "event", "fault", "page", "media", "trail", "quota"},
 	"demand":    {"blob", "content", "fault", "fetch"},
-	"origin":    {"content", "blob", "demand", "fault", "media"},
+	"origin":    {"content", "blob", "demand", "fault", "lane", "media"},
 	"cli":       {},
 
 	// For tests alone.

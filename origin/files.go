@@ -15,6 +15,7 @@ import (
 
 	"ream/content"
 	"ream/fault"
+	"ream/lane"
 	"ream/media"
 )
 
@@ -44,13 +45,15 @@ type file struct {
 	saved    bool        // browsers save what is of its type, and never show it
 	stored   atomic.Bool // whether the bytes are here; until they are missed
 
+	head *lane.Head // of an answer with all of it, but for what depends on the request
+
 	// Each a slice of one, which is what a http.Header holds.
-	contentType, length, etag, digest, lastModified []string
+	contentType, etag, digest, lastModified []string
 }
 
 // The memory that a file, a directory and a miss take besides their paths.
 const (
-	fileCost = 656
+	fileCost = 816
 	dirCost  = 336
 	missCost = 112
 )
@@ -168,26 +171,39 @@ func newFile(p *content.PublishedFile) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("digest of %s: %w", p.Path, err)
 	}
-	// One text and one array for all values: each by itself would be many small
-	// pieces of memory.
-	digest, length := base64.StdEncoding.EncodeToString(raw), strconv.FormatInt(p.Size, 10)
-	text := `"` + string(p.SHA256) + `"` + "sha-256=:" + digest + ":" + length
-	etag, rest := text[:len(p.SHA256)+2], text[len(p.SHA256)+2:]
-	values := [5]string{media.TypeOf(p.Path), rest[len(rest)-len(length):], etag, rest[:len(rest)-len(length)]}
+	contentType := media.TypeOf(p.Path)
+	header := http.Header{
+		"Accept-Ranges":          acceptRanges,
+		"Content-Length":         {strconv.FormatInt(p.Size, 10)},
+		"Content-Type":           {contentType},
+		"Etag":                   {`"` + string(p.SHA256) + `"`},
+		"Repr-Digest":            {"sha-256=:" + base64.StdEncoding.EncodeToString(raw) + ":"},
+		"X-Content-Type-Options": noSniff,
+	}
+	saved := isSaved(contentType)
+	if !saved {
+		header["Content-Security-Policy"], header["Referrer-Policy"] = sandbox, noReferrer
+	}
+	if !p.ModifiedAt.IsZero() {
+		header["Last-Modified"] = []string{p.ModifiedAt.UTC().Format(http.TimeFormat)}
+	}
+	head := lane.NewHead(header)
+	// All values are parts of the head, in one array: each by itself would be many
+	// small pieces of memory.
+	values := [4]string{contentType, head.Get("Etag"), head.Get("Repr-Digest"), head.Get("Last-Modified")}
 	f := &file{
-		sha256:      etag[1 : len(etag)-1],
+		sha256:      values[1][1 : len(values[1])-1],
 		size:        p.Size,
-		saved:       isSaved(values[0]),
+		modified:    p.ModifiedAt,
+		saved:       saved,
+		head:        head,
 		contentType: values[0:1:1],
-		length:      values[1:2:2],
-		etag:        values[2:3:3],
-		digest:      values[3:4:4],
+		etag:        values[1:2:2],
+		digest:      values[2:3:3],
+	}
+	if values[3] != "" {
+		f.lastModified = values[3:4:4]
 	}
 	f.stored.Store(p.Stored)
-	if !p.ModifiedAt.IsZero() {
-		f.modified = p.ModifiedAt
-		values[4] = p.ModifiedAt.UTC().Format(http.TimeFormat)
-		f.lastModified = values[4:5:5]
-	}
 	return f, nil
 }

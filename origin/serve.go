@@ -9,11 +9,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 
 	"ream/demand"
 	"ream/fault"
+	"ream/lane"
 )
 
 // smallFile is the size up to which a file is read into memory as a whole,
@@ -22,10 +24,6 @@ const smallFile = 64 << 10
 
 var buffers = sync.Pool{New: func() any { return new([smallFile]byte) }}
 
-// tellsLength is below which size net/http itself says how long a body is. Up to
-// eight headers fit in a map as it is made, and this would be the ninth.
-const tellsLength = 2 << 10
-
 // The values of headers that are the same for every file. Content is foreign:
 // a browser that shows it may neither guess its type nor run anything in it.
 var (
@@ -33,7 +31,6 @@ var (
 	noSniff      = []string{"nosniff"}
 	sandbox      = []string{"sandbox; default-src 'none'; frame-ancestors 'none'"}
 	noReferrer   = []string{"no-referrer"}
-	plainText    = []string{"text/plain; charset=utf-8"}
 )
 
 // caching is what caches are told.
@@ -64,6 +61,12 @@ func mayChange(h http.Header) {
 func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file, caching []string) {
 	header := w.Header()
 	header["Cache-Control"] = caching
+	keepByteRange(r)
+	small := f.size <= smallFile && !isConditional(r.Header)
+	if small && (h.demand == nil || f.stored.Load()) { // as most are asked for: all headers are made
+		h.serveSmall(w, r, f)
+		return
+	}
 	header["Etag"] = f.etag
 	if f.lastModified != nil {
 		header["Last-Modified"] = f.lastModified
@@ -73,7 +76,6 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file, cac
 		header["Content-Security-Policy"] = sandbox
 		header["Referrer-Policy"] = noReferrer
 	}
-	keepByteRange(r)
 	if match := r.Header["If-None-Match"]; len(match) == 1 && match[0] == f.etag[0] && r.Header["If-Match"] == nil && r.Header["If-Unmodified-Since"] == nil {
 		w.WriteHeader(http.StatusNotModified)
 		return
@@ -86,12 +88,12 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file, cac
 	if elsewhere && h.serveElsewhere(w, r, f) {
 		return
 	}
-	header["Content-Type"] = f.contentType
-	header["Repr-Digest"] = f.digest
-	if f.size <= smallFile && !isConditional(r.Header) {
+	if small {
 		h.serveSmall(w, r, f)
 		return
 	}
+	header["Content-Type"] = f.contentType
+	header["Repr-Digest"] = f.digest
 	b, err := h.blobs.Open(r.Context(), f.sha256, f.size)
 	if err != nil {
 		h.fail(w, r, notToBlame(f, err))
@@ -118,12 +120,7 @@ func (h *Handler) serveSmall(w http.ResponseWriter, r *http.Request, f *file) {
 		}
 		h.bodies.keep(f.sha256, body)
 	}
-	header := w.Header()
-	header["Accept-Ranges"] = acceptRanges
-	if r.Method != http.MethodGet || f.size == 0 || f.size >= tellsLength {
-		header["Content-Length"] = f.length
-	}
-	w.WriteHeader(http.StatusOK)
+	lane.WriteHead(w, http.StatusOK, f.head)
 	if r.Method == http.MethodGet {
 		// An error means that the client went away: there is nobody to tell.
 		_, _ = w.Write(body)
@@ -207,14 +204,26 @@ func (p partWriter) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(p.ResponseWriter, r)
 }
 
+// nothing is what most are told who ask for a path at which nothing lies, and
+// nothingHead how, as by http.Error.
+var (
+	nothing     = []byte(fault.Message(errNotFound) + "\n")
+	nothingHead = lane.NewHead(http.Header{
+		"Content-Type":           {"text/plain; charset=utf-8"},
+		"Content-Length":         {strconv.Itoa(len(nothing))},
+		"X-Content-Type-Options": noSniff,
+	})
+)
+
 // serveNothing is fail for a path at which nothing lies, as many clients ask for
 // on purpose, before anything was said of a file.
 func serveNothing(w http.ResponseWriter, err error) {
-	header := w.Header()
-	header["Content-Type"] = plainText
-	header["X-Content-Type-Options"] = noSniff
-	w.WriteHeader(http.StatusNotFound)
-	_, _ = io.WriteString(w, fault.Message(err)+"\n") // as with http.Error
+	if err != errNotFound {
+		http.Error(w, fault.Message(err), http.StatusNotFound)
+		return
+	}
+	lane.WriteHead(w, http.StatusNotFound, nothingHead)
+	_, _ = w.Write(nothing)
 }
 
 // statusClientGone counts requests whose clients went away, as nginx does. No

@@ -10,7 +10,6 @@ import (
 type Answer struct {
 	Status int
 	Bytes  int64 // of the body
-	Took   time.Duration
 }
 
 // exchange is what each request and its answer need, as one piece of memory.
@@ -25,7 +24,11 @@ type exchange struct {
 // without its query, which may hold secrets, and calls answered.
 func Handler(next http.Handler, log *slog.Logger, answered func(*http.Request, Answer)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := time.Now()
+		var began time.Time
+		logged := log.Enabled(r.Context(), slog.LevelDebug)
+		if logged {
+			began = time.Now()
+		}
 		id := NewID()
 		if sent := r.Header[Header]; len(sent) > 0 && isSane(sent[0]) {
 			id = sent[0]
@@ -35,12 +38,12 @@ func Handler(next http.Handler, log *slog.Logger, answered func(*http.Request, A
 		r = r.WithContext(&x.identified)
 		recorder, panics := &x.Recorder, true
 		defer func() {
-			a := Answer{recorder.Status(), recorder.Bytes(), time.Since(began)}
+			a := Answer{recorder.Status(), recorder.Bytes()}
 			if panics && recorder.status == 0 {
 				a.Status = http.StatusInternalServerError
 			}
-			if log.Enabled(r.Context(), slog.LevelDebug) {
-				log.DebugContext(r.Context(), "answered", "method", r.Method, "path", r.URL.Path, "status", a.Status, "bytes", a.Bytes, "took", a.Took, "from", r.RemoteAddr)
+			if logged {
+				log.DebugContext(r.Context(), "answered", "method", r.Method, "path", r.URL.Path, "status", a.Status, "bytes", a.Bytes, "took", time.Since(began), "from", r.RemoteAddr)
 			}
 			answered(r, a)
 		}()

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+
+	"ream/lane"
 )
 
 // Recorder remembers what was answered, and hands it on. It is used as the
@@ -35,6 +37,14 @@ func (r *Recorder) WriteHeader(status int) {
 		r.status = status
 	}
 	r.ResponseWriter.WriteHeader(status)
+}
+
+// WriteHead implements lane.HeadWriter.
+func (r *Recorder) WriteHead(status int, head *lane.Head) {
+	if r.status == 0 {
+		r.status = status
+	}
+	lane.WriteHead(r.ResponseWriter, status, head)
 }
 
 // Write counts bytes of the body.
