@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"ream/fault"
 )
@@ -79,7 +78,7 @@ func (d *Disk) moveAside(sha256 string, damaged os.FileInfo) (moved bool, err er
 	if !os.SameFile(now, damaged) {
 		return false, nil
 	}
-	to := filepath.Join(d.dir, filepath.FromSlash(aside(sha256, time.Now())))
+	to := filepath.Join(d.dir, filepath.FromSlash(asideNow(sha256).key()))
 	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
 		return false, full(err)
 	}

@@ -2,7 +2,6 @@ package blob
 
 import (
 	"context"
-	"time"
 
 	"github.com/minio/minio-go/v7"
 
@@ -68,7 +67,7 @@ func (s *S3) moveAside(ctx context.Context, sha256 string, damaged minio.ObjectI
 		return false, nil
 	}
 	// Not the Core's CopyObject, which does not copy what has more than 5 GiB.
-	if _, err := s.store.ComposeObject(ctx, minio.CopyDestOptions{Bucket: s.bucket, Object: s.prefix + aside(sha256, time.Now())},
+	if _, err := s.store.ComposeObject(ctx, minio.CopyDestOptions{Bucket: s.bucket, Object: s.prefix + asideNow(sha256).key()},
 		minio.CopySrcOptions{Bucket: s.bucket, Object: s.key(sha256), VersionID: now.VersionID}); err != nil {
 		return false, refused(ctx, "move a damaged blob aside", err)
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
-	"time"
 )
 
 // Condition is what became of a blob.
@@ -18,12 +16,6 @@ const (
 	Damaged                  // it was not: it has been moved aside
 	Missing                  // it is not there
 )
-
-// aside is where a damaged blob is moved: away from those that are served, and
-// kept for whoever wants to find out what happened to it.
-func aside(sha256 string, now time.Time) string {
-	return fmt.Sprintf("quarantine/%s.%d", sha256, now.UnixMicro())
-}
 
 // hashed is the digest of what r gives, in hex.
 func hashed(ctx context.Context, r io.Reader) (string, error) {

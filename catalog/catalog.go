@@ -46,6 +46,9 @@ type Blobs interface {
 	Clean(ctx context.Context, olderThan time.Duration) error
 	// Verify compares a blob with its digest, and moves it aside if it is damaged.
 	Verify(ctx context.Context, sha256 string, size int64) (blob.Condition, error)
+	// Aside tells what was moved aside, and RemoveAside removes some of it for good.
+	Aside(ctx context.Context) iter.Seq2[blob.Aside, error]
+	RemoveAside(ctx context.Context, a blob.Aside) error
 }
 
 // BegunAgo is how long ago a blob was begun that nobody is storing any more: even

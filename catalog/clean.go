@@ -56,7 +56,7 @@ type cleaning struct {
 	run   *task.Run
 	grace time.Duration
 	// What was removed.
-	artifacts, blobs, units, bytes int64
+	artifacts, blobs, units, damaged, bytes int64
 }
 
 // clean removes what nothing names, in small steps, so that it may be stopped
@@ -78,10 +78,13 @@ func (c *Catalog) clean(ctx context.Context, run *task.Run) error {
 	if err := w.removeBlobs(ctx); err != nil {
 		return err
 	}
+	if err := w.removeDamaged(ctx); err != nil {
+		return err
+	}
 	if err := c.Blobs.Clean(ctx, max(w.grace, BegunAgo)); err != nil {
 		return err
 	}
-	c.Log.Info("orphans cleaned", "task", run.Task.ID, "artifacts", w.artifacts, "blobs", w.blobs, "units", w.units, "bytes", w.bytes)
+	c.Log.Info("orphans cleaned", "task", run.Task.ID, "artifacts", w.artifacts, "blobs", w.blobs, "units", w.units, "damaged", w.damaged, "bytes", w.bytes)
 	return nil
 }
 
@@ -95,6 +98,7 @@ func (w *cleaning) report() {
 	}{
 		{"clean.artifacts", "Artifacts removed that nothing names", task.Items, w.artifacts},
 		{"clean.blobs", "Blobs removed that no artifact names", task.Items, w.blobs},
+		{"clean.damaged", "Damaged blobs removed that were moved aside", task.Items, w.damaged},
 		{"clean.bytes", "Bytes freed", task.Bytes, w.bytes},
 	} {
 		w.run.Progress.Report(r.code, r.message, r.unit, r.n, r.n)
@@ -204,6 +208,55 @@ func (w *cleaning) removeUnnamed(ctx context.Context, batch []blob.Stored) error
 	w.blobs += int64(n)
 	w.report()
 	return err
+}
+
+// asideFor is for how long damaged blobs are kept at least, for whoever wants to
+// find out what happened to them.
+const asideFor = 7 * 24 * time.Hour
+
+// removeDamaged removes damaged blobs that were moved aside, unless they are all
+// that is left of an artifact: something of it may be saved yet.
+func (w *cleaning) removeDamaged(ctx context.Context) error {
+	batch := make([]blob.Aside, 0, cleanBatch)
+	for a, err := range w.c.Blobs.Aside(ctx) {
+		if err != nil {
+			return err
+		}
+		if time.Since(a.At) < max(w.grace, asideFor) {
+			continue
+		}
+		if batch = append(batch, a); len(batch) < cleanBatch {
+			continue
+		}
+		if err := w.removeAside(ctx, batch); err != nil {
+			return err
+		}
+		batch = batch[:0]
+	}
+	return w.removeAside(ctx, batch)
+}
+
+func (w *cleaning) removeAside(ctx context.Context, batch []blob.Aside) error {
+	digests := make([]content.Digest, len(batch))
+	for i, a := range batch {
+		digests[i] = content.Digest(a.SHA256)
+	}
+	missed, err := w.c.DB.Quarantined(ctx, digests)
+	if err != nil {
+		return err
+	}
+	for i, a := range batch {
+		if missed[digests[i]] {
+			continue
+		}
+		if err := w.c.Blobs.RemoveAside(ctx, a); err != nil {
+			return err
+		}
+		w.damaged++
+		w.bytes += a.Size
+	}
+	w.report()
+	return nil
 }
 
 // remove removes blobs that nothing names. A store that cannot remove on a

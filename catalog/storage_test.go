@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -458,6 +459,62 @@ func TestVerifyContent(t *testing.T) {
 }
 
 // TestVerifyBatches says of which parts the verification of much is made.
+// TestCleanLeavesWhatMayBeSaved expects damaged blobs to stay for a week, and for as
+// long as nothing else is left of an artifact.
+func TestCleanLeavesWhatMayBeSaved(t *testing.T) {
+	eachDepot(t, func(d *depot) {
+		d.offer("mended", "lost")
+		d.stocked("a")
+		d.mustSync("a")
+		for _, body := range []string{"mended", "lost"} {
+			if err := os.WriteFile(d.path(digestOf(body)), []byte("other"), 0o600); err != nil {
+				d.t.Fatal(err)
+			}
+		}
+		d.offer("mended")
+		_, err := d.verify()
+		wantFault(d.t, err, fault.NotFound, "of 2 artifacts that are damaged or missing, 1 could not be got again: the findings tell which")
+		check := func(when string, removed, bytes int64, left ...string) {
+			d.t.Helper()
+			if told := d.clean(); told["clean.damaged"] != removed || told["clean.bytes"] != bytes {
+				d.t.Errorf("%s: got %v, want %d of %d bytes", when, told, removed, bytes)
+			}
+			var found []content.Digest
+			for a, err := range d.disk.Aside(d.t.Context()) {
+				if err != nil {
+					d.t.Fatal(err)
+				}
+				found = append(found, content.Digest(a.SHA256))
+			}
+			want := make([]content.Digest, len(left))
+			for i, body := range left {
+				want[i] = digestOf(body)
+			}
+			slices.Sort(want)
+			if !slices.Equal(found, want) {
+				d.t.Errorf("%s: %v are left, want %v", when, found, left)
+			}
+		}
+		check("at once", 0, 0, "mended", "lost")
+		dir := filepath.Join(d.dir, "quarantine")
+		for _, name := range must[[]os.DirEntry](d.t)(os.ReadDir(dir)) {
+			digest, _, _ := strings.Cut(name.Name(), ".")
+			if err := os.Rename(filepath.Join(dir, name.Name()), filepath.Join(dir, fmt.Sprint(digest, ".", time.Now().Add(-8*24*time.Hour).UnixMicro()))); err != nil {
+				d.t.Fatal(err)
+			}
+		}
+		check("a week later", 1, 5, "lost")
+		d.offer("mended", "lost")
+		d.mustSync("a")
+		check("once it was got again", 1, 5)
+		for _, body := range []string{"mended", "lost"} {
+			if named, stored := d.has(body); !named || !stored {
+				d.t.Errorf("%s: named %t, stored %t", body, named, stored)
+			}
+		}
+	})
+}
+
 func TestVerifyBatches(t *testing.T) {
 	eachDepot(t, func(d *depot) {
 		var artifacts []content.Artifact

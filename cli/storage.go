@@ -12,7 +12,9 @@ func cleanOrphans(ctx context.Context, args []string, env Env) error {
 	f := newFlags("clean", `clean
 
 Removes artifacts that no version and no publication names, and what lies in the
-storage and no artifact names, such as what a process that was killed left.`)
+storage and no artifact names, such as what a process that was killed left. What
+was moved aside as it was damaged goes after a week, unless nothing else is left
+of an artifact.`)
 	server, wait, priority := f.server(env), f.wait(), f.priority()
 	grace := f.Uint("grace-hours", 24, "spare what is younger than `N` hours, 1 at least: more than a sync may take")
 	rest, err := f.parse(args)

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"slices"
 
 	"ream/content"
 )
@@ -43,6 +44,22 @@ func (tx *Tx) Quarantine(ctx context.Context, digest content.Digest) (bool, erro
 	_, err = tx.exec(ctx, `UPDATE repository SET synced_fingerprint = NULL WHERE id IN (
 		SELECT m.repository_id FROM unit u JOIN membership m ON m.unit_id = u.id WHERE u.sha256 = ? AND m.removed IS NULL)`, digest)
 	return true, err
+}
+
+// Quarantined returns those of some artifacts whose bytes were not there, and were
+// not got again yet.
+func (q *queries) Quarantined(ctx context.Context, digests []content.Digest) (map[content.Digest]bool, error) {
+	quarantined := map[content.Digest]bool{}
+	for chunk := range slices.Chunk(digests, bulk) {
+		var found []content.Digest
+		if err := q.sel(ctx, &found, `SELECT sha256 FROM artifact WHERE quarantined_at IS NOT NULL AND `+q.d.in("sha256"), list(q.d, chunk)); err != nil {
+			return nil, err
+		}
+		for _, digest := range found {
+			quarantined[digest] = true
+		}
+	}
+	return quarantined, nil
 }
 
 // Named returns a path at which an artifact lies, and a version whose

@@ -34,6 +34,8 @@ type Storage interface {
 	Stored(ctx context.Context, after string) iter.Seq2[blob.Stored, error]
 	Remove(ctx context.Context, digests []string, olderThan time.Duration) ([]string, error)
 	Verify(ctx context.Context, sha256 string, size int64) (blob.Condition, error)
+	Aside(ctx context.Context) iter.Seq2[blob.Aside, error]
+	RemoveAside(ctx context.Context, a blob.Aside) error
 	Clean(ctx context.Context, olderThan time.Duration) error
 	Close() error
 }
@@ -74,6 +76,7 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 		"Stored":       testStored,
 		"Remove":       testRemove,
 		"Verify":       testVerify,
+		"Aside":        testAside,
 		"Clean":        testClean,
 		"Vanished":     testVanished,
 	} {
@@ -485,6 +488,62 @@ func testVerify(t *testing.T, o Opened) {
 	cancel()
 	if _, err := o.Verify(canceled, Digest("intact"), 6); !errors.Is(err, context.Canceled) {
 		t.Errorf("Verify, canceled: got %v", err)
+	}
+}
+
+// testAside removes one of the blobs that were moved aside.
+func testAside(t *testing.T, o Opened) {
+	aside := func() (all []blob.Aside) {
+		t.Helper()
+		for a, err := range o.Aside(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, a)
+		}
+		return all
+	}
+	if got := aside(); len(got) > 0 {
+		t.Errorf("of nothing: got %v", got)
+	}
+	began := time.Now().Truncate(time.Microsecond)
+	want := map[string]int64{Digest("gone"): 4, Digest("kept"): 6}
+	for body, other := range map[string]string{"gone": "g0ne", "kept": "longer", "intact": "intact"} {
+		Store(t, o, body)
+		o.Spoil(t, Digest(body), other)
+		if _, err := o.Verify(t.Context(), Digest(body), int64(len(body))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := aside()
+	for i, a := range found {
+		if size, ok := want[a.SHA256]; !ok || a.Size != size || a.At.Before(began) || a.At.After(time.Now()) || i > 0 && a.SHA256 <= found[i-1].SHA256 {
+			t.Errorf("got %+v of %v", a, found)
+		}
+	}
+	if len(found) != len(want) {
+		t.Fatalf("got %v, want two", found)
+	}
+	for _, a := range found {
+		if a.SHA256 != Digest("gone") {
+			continue
+		}
+		for range 2 { // the second time it is gone
+			if err := o.RemoveAside(t.Context(), a); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if left := aside(); len(left) != 1 || left[0].SHA256 != Digest("kept") || len(o.Quarantined(t)) != 1 {
+		t.Errorf("left: got %v", left)
+	}
+	Check(t, o, "intact")
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range o.Aside(canceled) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("canceled: got %v", err)
+		}
 	}
 }
 

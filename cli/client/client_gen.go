@@ -708,7 +708,7 @@ func (v *CleanOrphansInput) GetIdempotencyKey() string { return v.IdempotencyKey
 
 // CleanOrphansResponse is returned by CleanOrphans on success.
 type CleanOrphansResponse struct {
-	// Removes artifacts that no version and no publication names, and what lies in the storage and no artifact names, such as what a process that was killed left. What was begun in the storage and never finished goes after a day at the earliest. It may run beside anything. The task's `reports` tell how much it removed. A waiting task for the same is answered instead of queueing another.
+	// Removes artifacts that no version and no publication names, and what lies in the storage and no artifact names, such as what a process that was killed left. What was begun in the storage and never finished goes after a day at the earliest, and what `verifyContent` moved aside after a week, unless nothing else is left of the artifact. It may run beside anything. The task's `reports` tell how much it removed. A waiting task for the same is answered instead of queueing another.
 	CleanOrphans CleanOrphansCleanOrphansTaskOrGroup `json:"-"`
 }
 

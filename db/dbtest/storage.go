@@ -170,6 +170,7 @@ func quarantine(l library) {
 		equal(l.t, "a known artifact", known, true)
 		return err
 	})
+	equal(l.t, "quarantined", must(l.Quarantined(l.ctx(), []content.Digest{digest(1), digest(4), digest(9)}))(l.t), map[content.Digest]bool{digest(1): true})
 	equal(l.t, "found in quarantine", len(must(l.FindArtifacts(l.ctx(), []content.Digest{digest(1)}))(l.t)), 0)
 	fingerprint, _, err := l.Synced(l.ctx(), r.ID)
 	if err != nil || fingerprint != "" {
