@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
+	"slices"
 	"time"
 
 	"ream/blob"
@@ -168,23 +170,30 @@ func (w *cleaning) step(ctx context.Context, f func(*db.Tx) error) error {
 // removeBlobs removes what is stored and no artifact names, such as what a
 // process that was killed had committed.
 func (w *cleaning) removeBlobs(ctx context.Context) error {
-	batch := make([]blob.Stored, 0, cleanBatch)
 	var looked int64
-	for stored, err := range w.c.Blobs.Stored(ctx, "") {
+	return inBatches(w.c.Blobs.Stored(ctx, ""), func(batch []blob.Stored) error {
+		looked += int64(len(batch))
+		w.run.Progress.Report("clean.storage", "Blobs looked at", task.Items, looked, -1)
+		return w.removeUnnamed(ctx, batch)
+	})
+}
+
+// inBatches calls do with all of what is told, few at a time.
+func inBatches[T any](all iter.Seq2[T, error], do func([]T) error) error {
+	batch := make([]T, 0, cleanBatch)
+	for one, err := range all {
 		if err != nil {
 			return err
 		}
-		if batch = append(batch, stored); len(batch) < cleanBatch {
+		if batch = append(batch, one); len(batch) < cleanBatch {
 			continue
 		}
-		looked += int64(len(batch))
-		w.run.Progress.Report("clean.storage", "Blobs looked at", task.Items, looked, -1)
-		if err := w.removeUnnamed(ctx, batch); err != nil {
+		if err := do(batch); err != nil {
 			return err
 		}
 		batch = batch[:0]
 	}
-	return w.removeUnnamed(ctx, batch)
+	return do(batch)
 }
 
 func (w *cleaning) removeUnnamed(ctx context.Context, batch []blob.Stored) error {
@@ -217,46 +226,29 @@ const asideFor = 7 * 24 * time.Hour
 // removeDamaged removes damaged blobs that were moved aside, unless they are all
 // that is left of an artifact: something of it may be saved yet.
 func (w *cleaning) removeDamaged(ctx context.Context) error {
-	batch := make([]blob.Aside, 0, cleanBatch)
-	for a, err := range w.c.Blobs.Aside(ctx) {
+	return inBatches(w.c.Blobs.Aside(ctx), func(batch []blob.Aside) error {
+		batch = slices.DeleteFunc(batch, func(a blob.Aside) bool { return time.Since(a.At) < max(w.grace, asideFor) })
+		digests := make([]content.Digest, len(batch))
+		for i, a := range batch {
+			digests[i] = content.Digest(a.SHA256)
+		}
+		missed, err := w.c.DB.Quarantined(ctx, digests)
 		if err != nil {
 			return err
 		}
-		if time.Since(a.At) < max(w.grace, asideFor) {
-			continue
+		for i, a := range batch {
+			if missed[digests[i]] {
+				continue
+			}
+			if err := w.c.Blobs.RemoveAside(ctx, a); err != nil {
+				return err
+			}
+			w.damaged++
+			w.bytes += a.Size
 		}
-		if batch = append(batch, a); len(batch) < cleanBatch {
-			continue
-		}
-		if err := w.removeAside(ctx, batch); err != nil {
-			return err
-		}
-		batch = batch[:0]
-	}
-	return w.removeAside(ctx, batch)
-}
-
-func (w *cleaning) removeAside(ctx context.Context, batch []blob.Aside) error {
-	digests := make([]content.Digest, len(batch))
-	for i, a := range batch {
-		digests[i] = content.Digest(a.SHA256)
-	}
-	missed, err := w.c.DB.Quarantined(ctx, digests)
-	if err != nil {
-		return err
-	}
-	for i, a := range batch {
-		if missed[digests[i]] {
-			continue
-		}
-		if err := w.c.Blobs.RemoveAside(ctx, a); err != nil {
-			return err
-		}
-		w.damaged++
-		w.bytes += a.Size
-	}
-	w.report()
-	return nil
+		w.report()
+		return nil
+	})
 }
 
 // remove removes blobs that nothing names. A store that cannot remove on a
