@@ -29,7 +29,7 @@ type Config struct {
 
 	Backoff func(attempt int) time.Duration            // before the next attempt; doubles from 500 ms to 30 s, with jitter
 	Wait    func(context.Context, time.Duration) error // lets the time between attempts pass; ends early with the context
-	Now     func() time.Time                           // that a Retry-After date is compared with
+	Now     func() time.Time                           // that a Retry-After is counted from
 
 	// Observe is told of each attempt at a download, by the URL as it may be
 	// shown. The context that it returns is the attempt's; the function that it
@@ -141,7 +141,14 @@ type Request struct {
 	Offset, Length int64
 
 	Attempts int           // in all, if that is fewer than the source's; 0 for those
-	Patience time.Duration // if upstream asks to wait for longer, nothing is tried again; any time if 0
+	Patience time.Duration // if upstream wants to be left alone for longer, it is not waited for; two minutes, which is the most, if 0
+}
+
+func (r Request) patience() time.Duration {
+	if r.Patience > 0 {
+		return min(r.Patience, maxRetryAfter)
+	}
+	return maxRetryAfter
 }
 
 // want is the size of what is asked for; -1 if unknown.

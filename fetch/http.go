@@ -14,9 +14,6 @@ import (
 	"ream/fault"
 )
 
-// maxRetryAfter bounds how long an upstream may ask us to wait.
-const maxRetryAfter = 2 * time.Minute
-
 // openHTTP asks for what is still missing, wherever upstream redirects to.
 func (d *download) openHTTP(ctx context.Context, w *watch) (io.ReadCloser, int64, error) {
 	at := hop{url: d.u, own: d.s.isOwn(d.u)}
@@ -236,11 +233,11 @@ func contentRange(value string) (start, total int64, ok bool) {
 
 // retryAfter reads the header: seconds or a date. It is 0 if there is none.
 func retryAfter(value string, now time.Time) time.Duration {
-	if seconds, err := strconv.Atoi(value); err == nil {
-		return time.Duration(min(max(seconds, 0), 3600)) * time.Second
+	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil {
+		return time.Duration(min(max(seconds, 0), int64(maxRest/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now), 0)
+		return min(max(at.Sub(now), 0), maxRest)
 	}
 	return 0
 }

@@ -30,6 +30,7 @@ type Source struct {
 	attempts  int
 	stall     time.Duration
 	slots     *semaphore.Weighted
+	rest      rest
 	rate      *rate.Limiter // nil without a limit
 	scrub     *strings.Replacer
 }
@@ -102,7 +103,8 @@ const progress = 1 << 20
 
 // Get downloads into sink. Network faults, 408, 429 and 5xx are tried again,
 // from where the bytes broke off if upstream allows it; what is wrong after
-// that is Unavailable. What upstream does not have is NotFound; what the
+// that is Unavailable. No file is asked for before the time that the source's
+// upstream said by Retry-After: if that is not soon, it fails with a LaterError. What upstream does not have is NotFound; what the
 // operator does not allow is Forbidden. A size or digest that is not as asked
 // is tried once more, from the start, and is then BadInput. Errors of the sink
 // and of ctx are returned as they are. No error holds a secret of the settings
@@ -134,7 +136,14 @@ func (s *Source) Get(ctx context.Context, req Request, sink Sink) (Result, error
 			attempt = 1
 		}
 		furthest = max(furthest, d.got)
-		last := attempt >= attempts || req.Patience > 0 && passing.after > req.Patience
+		if passing.after > 0 {
+			until := s.c.config.Now().Add(passing.after)
+			s.rest.extend(until, passing.reason)
+			if passing.after > req.patience() {
+				return Result{}, d.later(until, passing.reason)
+			}
+		}
+		last := attempt >= attempts
 		switch {
 		case passing.lie != nil && (d.lied || last):
 			return Result{}, passing.lie
@@ -147,11 +156,10 @@ func (s *Source) Get(ctx context.Context, req Request, sink Sink) (Result, error
 				return Result{}, err
 			}
 		}
-		pause := s.c.config.Backoff(attempt)
 		if passing.after > 0 {
-			pause = min(passing.after, maxRetryAfter)
+			continue // the next attempt awaits that
 		}
-		if err := s.c.config.Wait(ctx, pause); err != nil {
+		if err := s.c.config.Wait(ctx, s.c.config.Backoff(attempt)); err != nil {
 			return Result{}, err
 		}
 	}
