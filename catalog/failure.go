@@ -94,11 +94,14 @@ func (f *failures) recordNext(ctx context.Context) error {
 
 // fail remembers why a unit is missing. That says nothing about others, which
 // are fetched all the same, so that the next sync need not, unless upstream
-// seems to be away altogether.
+// seems to be away altogether, or says that it wants to be left alone.
 func (s *syncing) fail(ctx context.Context, w wanted, err error) error {
 	s.mu.Lock()
 	if s.failed == nil || w.line < s.failedLine {
 		s.failed, s.failedLine = err, w.line
+	}
+	if _, ok := errors.AsType[*fetch.LaterError](err); ok && s.over == nil {
+		s.over = err
 	}
 	if kind := fault.KindOf(err); kind == fault.NotFound || kind == fault.BadInput || errors.Is(err, fetch.ErrRefused) {
 		s.unanswered = 0

@@ -270,6 +270,51 @@ func TestSyncOfAnUpstreamThatIsAway(t *testing.T) {
 	})
 }
 
+// TestSyncOfAnUpstreamThatIsToBeLeftAlone asks nothing more once upstream said
+// so, whatever is to be done about files. What is on its way by then still comes.
+func TestSyncOfAnUpstreamThatIsToBeLeftAlone(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		for _, skips := range []bool{false, true} {
+			m := newMirroring(t, d)
+			m.skips = skips
+			var asked sync.WaitGroup // for the first two
+			asked.Add(2)
+			over := make(chan struct{})
+			refused := sync.OnceFunc(func() { close(over) })
+			first, slow := fmt.Sprintf("%t-first", skips), fmt.Sprintf("%t-slow", skips)
+			m.before = func(w http.ResponseWriter, r *http.Request) bool {
+				switch filepath.Base(r.URL.Path) {
+				case first:
+					asked.Done()
+				case slow:
+					asked.Done()
+					<-over
+				default:
+					asked.Wait()
+					w.Header().Set("Retry-After", "3600")
+					w.WriteHeader(http.StatusTooManyRequests)
+					refused()
+					return true
+				}
+				return false
+			}
+			paths := []string{first, slow}
+			for i := range 10_000 {
+				paths = append(paths, fmt.Sprintf("%t-%d", skips, i))
+			}
+			err := m.fetchPaths(t.Context(), t, paths)
+			if later, ok := errors.AsType[*fetch.LaterError](err); !ok || !fault.Is(err, fault.Unavailable) {
+				t.Errorf("skips %t: got %v, want when to try again: %v", skips, err, later)
+			}
+			if n := len(m.asked); n > 2+m.connections || len(m.told) == 0 || len(m.told) > m.connections {
+				t.Errorf("skips %t: %d files were asked for, and %d told of", skips, n, len(m.told))
+			}
+			m.checkStored(t, first, slow)
+		}
+	})
+}
+
 // TestSyncOfNeighboursThatAreRefused gets what lies behind more files in a row
 // than would tell that upstream is away, for it answers about each of them.
 func TestSyncOfNeighboursThatAreRefused(t *testing.T) {
