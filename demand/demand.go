@@ -183,5 +183,9 @@ func (f *Fetcher) land(k key, failed bool) {
 	remove()
 }
 
-// RetryAfter is after how many seconds a client may try again what failed.
-func (f *Fetcher) RetryAfter() int { return int((f.Forget + time.Second - 1) / time.Second) }
+// RetryAfter is after how many seconds a client may try again what failed: not
+// before an upstream may be asked for it.
+func (f *Fetcher) RetryAfter(err *UpstreamError) int {
+	wait := max(f.Forget, time.Until(err.until))
+	return int((wait + time.Second - 1) / time.Second)
+}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -306,6 +307,50 @@ func TestRecovery(t *testing.T) {
 			break
 		}
 	}
+}
+
+// TestUpstreamThatIsToBeLeftAlone is asked once, whatever clients want of it,
+// who are told when it may be asked again.
+func TestUpstreamThatIsToBeLeftAlone(t *testing.T) {
+	t.Parallel()
+	d, blobs := dbtest.SQLite(t), newDisk(t)
+	away := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}
+	file, other := fileOf(21, 100), fileOf(22, 1<<20)
+	up := newUpstream(t, away)
+	k := newDeskOn(t, d, blobs, demand.Options{Forget: time.Millisecond}, up)
+	for range 3 {
+		for _, f := range [][]byte{file, other} {
+			_, err := k.read(f)
+			failed, ok := errors.AsType[*demand.UpstreamError](err)
+			if !ok || !strings.Contains(failed.Error(), "it wants to be left alone until ") {
+				t.Fatalf("got %v", err)
+			}
+			if after := k.RetryAfter(failed); after < 3000 || after > 3600 {
+				t.Errorf("the client may try again after %d s", after)
+			}
+		}
+		r := k.Open(t.Context(), digest(other), int64(len(other)))
+		r.Only(0, 10)
+		if _, err := r.Read(make([]byte, 10)); !isUpstream(err) {
+			t.Errorf("of a part: got %v", err)
+		}
+		r.Close()
+	}
+	if n := len(up.asked()); n != 1 {
+		t.Errorf("upstream was asked %d times", n)
+	}
+
+	// Another one that is away as well may be back at any time.
+	k = newDeskOn(t, d, blobs, demand.Options{}, newUpstream(t, away), newUpstream(t, status(404)))
+	_, err := k.read(file)
+	if failed, ok := errors.AsType[*demand.UpstreamError](err); !ok || k.RetryAfter(failed) != 2 {
+		t.Errorf("of two upstreams: got %v", err)
+	}
+	k = newDeskOn(t, d, blobs, demand.Options{}, newUpstream(t, away), newUpstream(t, gives(file)))
+	k.gets(file)
 }
 
 // TestSeveralProcesses has two fetchers of one database and storage that are

@@ -198,7 +198,7 @@ func (f *Fetcher) try(ctx context.Context, digest content.Digest, get func(fetch
 		f.note(p.Source)
 		all = append(all, err)
 	}
-	return upstreamError(errors.Join(all...))
+	return upstreamError(all...)
 }
 
 // Sources that failed are tried after others for a while. So many are

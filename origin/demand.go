@@ -75,13 +75,13 @@ func onlyRange(r *http.Request, f *file) (offset, length int64, ok bool) {
 	return from, to - from + 1, true
 }
 
-// failUpstream tells a client that it may try again soon. What upstream did
+// failUpstream tells a client when it may try again. What upstream did
 // wrong is in the log already, once for all who wait.
 func (h *Handler) failUpstream(w http.ResponseWriter, err *demand.UpstreamError) {
 	header, status := w.Header(), http.StatusBadGateway
 	if err.Late {
 		status = http.StatusGatewayTimeout
 	}
-	header.Set("Retry-After", strconv.Itoa(h.demand.RetryAfter()))
+	header.Set("Retry-After", strconv.Itoa(h.demand.RetryAfter(err)))
 	http.Error(w, "the upstream that this file comes from does not give it, or not as it should be: try again later", status)
 }
