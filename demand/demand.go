@@ -14,8 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"ream/blob"
 	"ream/content"
 	"ream/fetch"
@@ -48,7 +46,7 @@ type Blobs interface {
 type Options struct {
 	Log     *slog.Logger  // slog.Default() if nil
 	Small   int64         // bytes up to which a file is verified and stored before it is served; 4 MiB if 0
-	Fetches int           // how many files are fetched at once; 32 if 0
+	Fetches int           // how many files are fetched at once; 32 if 0. Three quarters of them from one host
 	Busy    time.Duration // how long a file waits for its turn; 30 s if 0
 	Forget  time.Duration // how long a failure is remembered; 2 s if 0
 	Lease   time.Duration // after which another process may fetch what a killed one did; 15 s if 0
@@ -62,7 +60,7 @@ type Fetcher struct {
 	blobs   Blobs
 	places  func(context.Context, content.Digest) ([]fetch.Place, error)
 	holder  string // of this process's leases
-	slots   *semaphore.Weighted
+	turns   *turns
 
 	ctx     context.Context // of all fetches
 	end     context.CancelFunc
@@ -99,7 +97,7 @@ func New(records Records, blobs Blobs, places func(context.Context, content.Dige
 			*d = otherwise
 		}
 	}
-	f := &Fetcher{Options: o, records: records, blobs: blobs, places: places, holder: rand.Text(), slots: semaphore.NewWeighted(int64(o.Fetches)),
+	f := &Fetcher{Options: o, records: records, blobs: blobs, places: places, holder: rand.Text(), turns: newTurns(o.Fetches),
 		flights: map[key]*flight{}, parts: map[partKey]*sharedPart{}, failing: map[*fetch.Source]time.Time{}}
 	f.ctx, f.end = context.WithCancel(context.Background())
 	return f

@@ -23,11 +23,23 @@ import (
 	"ream/db/dbtest"
 	"ream/demand"
 	"ream/fault"
+	"ream/fetch"
 )
 
 func isUpstream(err error) bool {
 	_, ok := errors.AsType[*demand.UpstreamError](err)
 	return ok
+}
+
+// until waits for something that happens soon.
+func until(t *testing.T, is func() bool) {
+	t.Helper()
+	for !is() {
+		if t.Context().Err() != nil {
+			t.Fatal(t.Context().Err())
+		}
+		runtime.Gosched()
+	}
 }
 
 // TestManyAtOnce has many clients who ask for one file at once.
@@ -435,6 +447,85 @@ func TestTooMany(t *testing.T) {
 	}
 }
 
+// TestUpstreamThatStalls has an upstream that does not answer, of which more
+// files, and parts of files, are wanted than may be fetched at once: others' files
+// come all the same, also those that it has as well.
+func TestUpstreamThatStalls(t *testing.T) {
+	t.Parallel()
+	const wanted, share = 40, 24
+	asked, over := make(chan struct{}, wanted), make(chan struct{})
+	release := sync.OnceFunc(func() { close(over) })
+	stalled := newUpstream(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked <- struct{}{}
+		<-over
+		w.WriteHeader(http.StatusNotFound)
+	})
+	t.Cleanup(release)
+	file, both := fileOf(100, 100), fileOf(101, 1<<20)
+	well := newUpstream(t, gives(file), gives(both), status(http.StatusNotFound))
+	k := newDesk(t, dbtest.SQLite(t), demand.Options{Busy: time.Hour}, stalled, well)
+	k.of = map[string][]fetch.Place{digest(file): k.places[1:]} // the others are at both
+	var files [wanted][]byte
+	for i := range files {
+		files[i] = fileOf(byte(i), []int{100, 1 << 20}[i%2])
+		k.of[digest(files[i])] = k.places[:1]
+	}
+	k = k.another()
+	var all sync.WaitGroup
+	for _, f := range files {
+		all.Go(func() {
+			r := k.Open(t.Context(), digest(f), int64(len(f)))
+			defer r.Close()
+			r.Only(0, 10) // which is no part of a small one
+			if _, err := r.Read(make([]byte, 10)); !isUpstream(err) {
+				t.Errorf("of the upstream that stalled: got %v", err)
+			}
+		})
+	}
+	for range share {
+		<-asked
+	}
+	until(t, func() bool { return k.Waiting() == wanted-share })
+	k.gets(file)
+	k.gets(both)
+	if n := len(stalled.asked()); n != share {
+		t.Errorf("the upstream that stalls was asked for %d files at once, want %d", n, share)
+	}
+	release()
+	all.Wait()
+	if n := len(stalled.asked()); n != wanted {
+		t.Errorf("the upstream that stalled was asked for %d files, want %d", n, wanted)
+	}
+	until(t, func() bool { return k.Taken() == 0 })
+}
+
+// TestTooManyOfOne has more files of an upstream that are asked for than it may
+// have of the turns: those who wait for too long are told, and others are not.
+func TestTooManyOfOne(t *testing.T) {
+	t.Parallel()
+	first, second, other := fileOf(14, 100), fileOf(15, 100), fileOf(16, 100)
+	g := newGate(t, first, 50)
+	k := newDesk(t, dbtest.SQLite(t), demand.Options{Fetches: 2, Busy: time.Millisecond, Forget: time.Millisecond},
+		newUpstream(t, g.ServeHTTP, gives(second)), newUpstream(t, gives(other)), newUpstream(t, status(http.StatusNotFound)))
+	k.of = map[string][]fetch.Place{digest(first): k.places[:1], digest(second): {k.places[2], k.places[0]}, digest(other): k.places[1:]}
+	k = k.another()
+	done := make(chan struct{})
+	go func() { defer close(done); k.gets(first) }()
+	<-g.reached
+	// The one that has turns left does not give it, and the other has none.
+	if _, err := k.read(second); !fault.Is(err, fault.Unavailable) || isUpstream(err) {
+		t.Errorf("got %v", err)
+	}
+	k.gets(other)
+	g.release()
+	<-done
+	for t.Context().Err() == nil {
+		if _, err := k.read(second); err == nil {
+			return
+		}
+	}
+}
+
 // TestSlowReadersOfParts has as many clients who read parts slowly as files may
 // be fetched at once: others get theirs all the same.
 func TestSlowReadersOfParts(t *testing.T) {
@@ -493,12 +584,7 @@ func TestOnePartForMany(t *testing.T) {
 	}
 	waiting := func(n int) {
 		t.Helper()
-		for k.PartReaders() != n {
-			if t.Context().Err() != nil {
-				t.Fatal(t.Context().Err())
-			}
-			runtime.Gosched()
-		}
+		until(t, func() bool { return k.PartReaders() == n })
 	}
 	leaving, leave := context.WithCancel(t.Context())
 	var left, read sync.WaitGroup

@@ -32,6 +32,7 @@ type desk struct {
 	blobs  *blob.Disk
 	room   error // of the records
 	places []fetch.Place
+	of     map[string][]fetch.Place // by digest, of files that are not at all of the places
 
 	options demand.Options
 }
@@ -76,7 +77,12 @@ func newDeskOn(t *testing.T, d *db.DB, blobs *blob.Disk, o demand.Options, upstr
 func (k *desk) another() *desk {
 	twin, o := *k, k.options
 	o.Log, o.Small, o.Look = slog.New(slog.DiscardHandler), small, time.Millisecond
-	twin.Fetcher = demand.New(records{k.db, k.room}, k.blobs, func(context.Context, content.Digest) ([]fetch.Place, error) { return k.places, nil }, o)
+	twin.Fetcher = demand.New(records{k.db, k.room}, k.blobs, func(_ context.Context, digest content.Digest) ([]fetch.Place, error) {
+		if places, ok := k.of[string(digest)]; ok {
+			return places, nil
+		}
+		return k.places, nil
+	}, o)
 	k.t.Cleanup(twin.Close)
 	return &twin
 }

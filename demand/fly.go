@@ -38,12 +38,21 @@ func (f *Fetcher) fly(k key, fl *flight) {
 
 // get returns once the bytes are stored, by whichever process.
 func (f *Fetcher) get(ctx context.Context, k key, fl *flight) error {
+	var places []fetch.Place
 	for {
-		if done, err := f.stored(ctx, k); done || err != nil {
+		done, err := f.stored(ctx, k)
+		if done || err != nil {
 			return err
 		}
-		done, err := f.turn(ctx, k, fl)
-		if done || err != nil {
+		if places == nil {
+			if places, err = f.find(ctx, k.sha256); err != nil {
+				if done, _ := f.stored(ctx, k); done { // just now, so that they need not be known any more
+					return nil
+				}
+				return err
+			}
+		}
+		if done, err = f.turn(ctx, k, fl, places); done || err != nil {
 			return err
 		}
 		// Another process fetches the same. It will have stored it, or given up.
@@ -56,12 +65,12 @@ func (f *Fetcher) get(ctx context.Context, k key, fl *flight) error {
 }
 
 // turn fetches the bytes, unless another process does.
-func (f *Fetcher) turn(ctx context.Context, k key, fl *flight) (done bool, err error) {
-	leave, err := f.enter(ctx)
-	if err != nil {
+func (f *Fetcher) turn(ctx context.Context, k key, fl *flight, places []fetch.Place) (done bool, err error) {
+	places, t := f.sorted(places), &turn{of: f.turns}
+	if err := f.next(ctx, t, places); err != nil {
 		return false, err
 	}
-	defer leave()
+	defer t.leave()
 	leased, err := f.records.LeaseFetch(ctx, k.sha256, f.holder, f.Lease)
 	if err != nil || !leased {
 		return false, err
@@ -84,24 +93,29 @@ func (f *Fetcher) turn(ctx context.Context, k key, fl *flight) (done bool, err e
 	renewing, end := context.WithCancel(ctx)
 	defer end()
 	f.running.Go(func() { f.renew(renewing, k) })
-	if err := f.fetch(ctx, k, fl); err != nil {
+	if err := f.fetch(ctx, k, fl, t, places); err != nil {
 		return false, err
 	}
 	kept = true
 	return true, nil
 }
 
-// enter waits until one more fetch may go on, but not for long.
-func (f *Fetcher) enter(ctx context.Context) (leave func(), err error) {
+// next waits until one more fetch may go on, from the host of one of the places,
+// but not for long.
+func (f *Fetcher) next(ctx context.Context, t *turn, places []fetch.Place) error {
+	hosts := make([]string, len(places))
+	for i, p := range places {
+		hosts[i] = p.Host()
+	}
 	waiting, cancel := context.WithTimeout(ctx, f.Busy)
 	defer cancel()
-	if err := f.slots.Acquire(waiting, 1); err != nil {
+	if err := t.next(waiting, hosts); err != nil {
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
-		return nil, errBusy
+		return errBusy
 	}
-	return func() { f.slots.Release(1) }, nil
+	return nil
 }
 
 // renew keeps the lease for as long as the fetch takes. If it is lost, because
@@ -121,8 +135,8 @@ func (f *Fetcher) renew(ctx context.Context, k key) {
 	}
 }
 
-// fetch tries the places one after the other, and stores what it got.
-func (f *Fetcher) fetch(ctx context.Context, k key, fl *flight) error {
+// fetch tries the places, and stores what it got.
+func (f *Fetcher) fetch(ctx context.Context, k key, fl *flight, t *turn, places []fetch.Place) error {
 	if err := f.records.Room(); err != nil {
 		return err
 	}
@@ -137,7 +151,7 @@ func (f *Fetcher) fetch(ctx context.Context, k key, fl *flight) error {
 	}
 	fl.change(func() { fl.file = file })
 	s := &sink{roomy{Writer: w, room: f.records.Room}, fl}
-	if err := f.try(ctx, k.sha256, func(p fetch.Place) error {
+	if err := f.try(ctx, t, places, func(p fetch.Place) error {
 		if s.Size() > 0 {
 			if err := s.Reset(); err != nil {
 				return err
@@ -165,25 +179,26 @@ func (f *Fetcher) keep(ctx context.Context, k key, w *blob.Writer) error {
 	return f.records.KeepFetched(ctx, content.Artifact{SHA256: k.sha256, Size: k.size}, f.holder)
 }
 
-// try gets something from one place after the other until one gives it. It
-// fails with an *UpstreamError, or with an error of this side, as ours tells.
-func (f *Fetcher) try(ctx context.Context, digest content.Digest, get func(fetch.Place) error, ours func() error) error {
+// find returns where bytes can be got, which is somewhere.
+func (f *Fetcher) find(ctx context.Context, digest content.Digest) ([]fetch.Place, error) {
 	places, err := f.places(ctx, digest)
 	if kind := fault.KindOf(err); err != nil && kind != fault.Internal && kind != fault.Unavailable {
-		return upstreamError(err) // of how a remote is set, which is not the reader's to know
+		return nil, upstreamError(err) // of how a remote is set, which is not the reader's to know
 	}
-	if err != nil {
-		return err
+	if err == nil && len(places) == 0 {
+		return nil, &UpstreamError{reason: "nobody knows where to get it: the remote that it came from is gone"}
 	}
-	if len(places) == 0 {
-		return &UpstreamError{reason: "nobody knows where to get it: the remote that it came from is gone"}
-	}
+	return places, err
+}
+
+// try gets something from one place after the other until one gives it: first
+// from one of the host whose turn it is, and then from the first of the others
+// whose host may have one more. It fails with an *UpstreamError, or with an error
+// of this side, as ours tells.
+func (f *Fetcher) try(ctx context.Context, t *turn, places []fetch.Place, get func(fetch.Place) error, ours func() error) error {
 	var all []error
-	away := map[*fetch.Source]bool{}
-	for _, p := range f.sorted(places) {
-		if away[p.Source] {
-			continue // other paths of the same upstream
-		}
+	for {
+		p := places[slices.IndexFunc(places, func(p fetch.Place) bool { return p.Host() == t.host })]
 		err := get(p)
 		if err == nil {
 			return nil
@@ -194,11 +209,19 @@ func (f *Fetcher) try(ctx context.Context, digest content.Digest, get func(fetch
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		away[p.Source] = fault.Is(err, fault.Unavailable) && !errors.Is(err, fetch.ErrNoParts) && !errors.Is(err, fetch.ErrRefused)
 		f.note(p.Source)
 		all = append(all, err)
+		away := fault.Is(err, fault.Unavailable) && !errors.Is(err, fetch.ErrNoParts) && !errors.Is(err, fetch.ErrRefused)
+		places = slices.DeleteFunc(slices.Clone(places), func(other fetch.Place) bool {
+			return other == p || away && other.Source == p.Source // which has other paths
+		})
+		if len(places) == 0 {
+			return upstreamError(all...)
+		}
+		if err := f.next(ctx, t, places); err != nil {
+			return errors.Join(append([]error{err}, all...)...)
+		}
 	}
-	return upstreamError(all...)
 }
 
 // Sources that failed are tried after others for a while. So many are

@@ -114,6 +114,9 @@ func (f *Fetcher) bringPart(ctx context.Context, k partKey, p *sharedPart) {
 	if err != nil && f.ctx.Err() != nil {
 		err = errStopping
 	}
+	if _, ok := errors.AsType[*UpstreamError](err); ok {
+		f.Log.Warn("a part of a file that a client waits for was not fetched", "sha256", k.sha256, "error", err)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.landPart(k, p)
@@ -127,11 +130,15 @@ func (f *Fetcher) bringPart(ctx context.Context, k partKey, p *sharedPart) {
 // getPart gets a part from one of the places. It fails with fetch.ErrNoParts if
 // one of them has the file, but gives only the whole.
 func (f *Fetcher) getPart(ctx context.Context, digest content.Digest, request fetch.Request) (*os.File, error) {
-	leave, err := f.enter(ctx)
+	places, err := f.find(ctx, digest)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	places, t := f.sorted(places), &turn{of: f.turns}
+	if err := f.next(ctx, t, places); err != nil {
+		return nil, err
+	}
+	defer t.leave()
 	if err := f.records.Room(); err != nil {
 		return nil, err
 	}
@@ -141,7 +148,7 @@ func (f *Fetcher) getPart(ctx context.Context, digest content.Digest, request fe
 	}
 	defer w.Abort() // whoever has opened the file reads it all the same
 	s, whole := &roomy{Writer: w, room: f.records.Room}, false
-	err = f.try(ctx, digest, func(p fetch.Place) error {
+	err = f.try(ctx, t, places, func(p fetch.Place) error {
 		if s.Size() > 0 {
 			if err := s.Reset(); err != nil {
 				return err
@@ -157,9 +164,6 @@ func (f *Fetcher) getPart(ctx context.Context, digest content.Digest, request fe
 	}
 	if whole && ctx.Err() == nil {
 		return nil, fetch.ErrNoParts
-	}
-	if _, ok := errors.AsType[*UpstreamError](err); ok {
-		f.Log.Warn("a part of a file that a client waits for was not fetched", "sha256", digest, "error", err)
 	}
 	return nil, err
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -171,6 +172,16 @@ var ErrRefused = errors.New("it does not give this file")
 type Place struct {
 	Source *Source
 	URL    string
+}
+
+// Host is the host, with its port, that is asked first for what is at the place;
+// empty for local files.
+func (p Place) Host() string {
+	u, err := parse(p.URL)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Host)
 }
 
 // Result is what was downloaded.
