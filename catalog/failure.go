@@ -100,7 +100,7 @@ func (s *syncing) fail(ctx context.Context, w wanted, err error) error {
 	if s.failed == nil || w.line < s.failedLine {
 		s.failed, s.failedLine = err, w.line
 	}
-	if _, ok := errors.AsType[*fetch.LaterError](err); ok && s.over == nil {
+	if later, ok := errors.AsType[*fetch.LaterError](err); ok && !later.File && s.over == nil {
 		s.over = err
 	}
 	if kind := fault.KindOf(err); kind == fault.NotFound || kind == fault.BadInput || errors.Is(err, fetch.ErrRefused) {

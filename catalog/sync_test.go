@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"ream/blob"
@@ -350,6 +351,36 @@ func TestSyncOfNeighboursThatAreRefused(t *testing.T) {
 				}
 				m.checkStored(t, first, last)
 			}
+		}
+	})
+}
+
+// TestSyncOfAFileToBeAskedForLater gets all others, and asks for it once.
+func TestSyncOfAFileToBeAskedForLater(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		for _, skips := range []bool{false, true} {
+			m := newMirroring(t, d)
+			m.skips = skips
+			var asked atomic.Int64
+			m.before = func(w http.ResponseWriter, r *http.Request) bool {
+				later := strings.HasPrefix(r.URL.Path, "/later/")
+				if later {
+					asked.Add(1)
+					w.Header().Set("Retry-After", "3600")
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+				return later
+			}
+			first, last := fmt.Sprintf("%t-first", skips), fmt.Sprintf("%t-last", skips)
+			err := m.fetchPaths(t.Context(), t, []string{first, fmt.Sprintf("later/%t", skips), last})
+			if skips && err != nil || !skips && (!fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "it wants to be left alone until ")) {
+				t.Errorf("skips %t: got %v", skips, err)
+			}
+			if asked.Load() != 1 || len(m.told) != 1 || len(m.keeper.units) != 2 {
+				t.Errorf("skips %t: asked %d times; got %d failures and %d units", skips, asked.Load(), len(m.told), len(m.keeper.units))
+			}
+			m.checkStored(t, first, last)
 		}
 	})
 }

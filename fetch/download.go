@@ -33,6 +33,7 @@ type download struct {
 	encoded   bool   // upstream says that the bytes are not the file itself
 	lied      bool   // the bytes were not those asked for, once
 	clock     *clock // of the attempts
+	rest      rest   // of this file alone
 
 	host      *host // that the present attempt's bytes come from; nil for files
 	receiving bool  // whether its bytes come
@@ -50,6 +51,7 @@ func newDownload(s *Source, u *url.URL, req Request, sink Sink) *download {
 type passingError struct {
 	reason string
 	after  time.Duration // that upstream asked us to wait; 0 if it did not
+	ofAll  bool          // it asked for that whatever the file
 	err    error         // the cause, free of secrets; may be nil
 	lie    *fault.Error  // what to say in the end if the bytes are not those asked for
 }
@@ -66,8 +68,8 @@ func (d *download) lie(format string, args ...any) error {
 }
 
 // attempt goes on with the download where it stands, once the source may have
-// one more and may be asked, before the observer's eyes. It returns a *passingError for what may
-// pass.
+// one more and may be asked, before the observer's eyes. It returns a *passingError
+// for what may pass.
 func (d *download) attempt(ctx context.Context) error {
 	if err := d.await(ctx); err != nil {
 		return err

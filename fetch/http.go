@@ -148,7 +148,7 @@ func (d *download) accept(response *http.Response) (total int64, err error) {
 		d.validator = ""
 		return 0, &passingError{reason: statusLine(s)}
 	case s == http.StatusRequestTimeout, s == http.StatusTooManyRequests, s >= 500:
-		return 0, &passingError{reason: statusLine(s), after: retryAfter(response.Header.Get("Retry-After"), d.s.c.config.Now())}
+		return 0, &passingError{reason: statusLine(s), after: retryAfter(response.Header.Get("Retry-After"), d.s.c.config.Now()), ofAll: s == http.StatusTooManyRequests}
 	case s == http.StatusNotFound, s == http.StatusGone:
 		return 0, fault.New(fault.NotFound, "%s: %s", d.name, statusLine(s))
 	case s == http.StatusUnauthorized, s == http.StatusProxyAuthRequired: // of whoever asks, whatever the file

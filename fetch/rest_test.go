@@ -52,7 +52,7 @@ func TestRetryMuchLater(t *testing.T) {
 				if want := up.URL + path + ": 429 Too Many Requests: it wants to be left alone until " + until.Format(time.RFC3339); !fault.Is(err, fault.Unavailable) || fault.Message(err) != want {
 					t.Errorf("got %v, want Unavailable %q", err, want)
 				}
-				if later, ok := errors.AsType[*fetch.LaterError](err); !ok || !later.Until.Equal(until) || errors.Is(err, fetch.ErrRefused) {
+				if later, ok := errors.AsType[*fetch.LaterError](err); !ok || !later.Until.Equal(until) || later.File || errors.Is(err, fetch.ErrRefused) {
 					t.Errorf("got %#v, want one that tells %s", err, until)
 				}
 			}
@@ -66,6 +66,25 @@ func TestRetryMuchLater(t *testing.T) {
 			into, got, err := get("/a")
 			check(t, got, err, into, "hello")
 		})
+	}
+}
+
+// TestRetryOneFileLater has an upstream that has not one of its files for a while:
+// others are asked for at once.
+func TestRetryOneFileLater(t *testing.T) {
+	t.Parallel()
+	up := newUpstream(t, status(http.StatusServiceUnavailable, "Retry-After", "90"), status(http.StatusServiceUnavailable, "Retry-After", "3600"), body("hello"))
+	s, w := newSource(t, fetch.Settings{})
+	_, err := s.Get(t.Context(), exactly(up.URL+"/a", "hello"), &sink{})
+	until := now.Add(90*time.Second + time.Hour)
+	if later, ok := errors.AsType[*fetch.LaterError](err); !ok || !later.File || !later.Until.Equal(until) || !fault.Is(err, fault.Unavailable) {
+		t.Errorf("got %v, want that it is to be left alone until %s", err, until)
+	}
+	var into sink
+	got, err := s.Get(t.Context(), exactly(up.URL+"/b", "hello"), &into)
+	check(t, got, err, &into, "hello")
+	if want := []time.Duration{90 * time.Second}; !slices.Equal(w.took, want) {
+		t.Errorf("pauses: got %v, want %v", w.took, want)
 	}
 }
 
@@ -90,7 +109,7 @@ func TestRetryLaterIsForAll(t *testing.T) {
 // an upstream that then wants to be left alone.
 func TestRetryLaterReachesThoseWhoWait(t *testing.T) {
 	t.Parallel()
-	up := newUpstream(t, status(http.StatusServiceUnavailable, "Retry-After", "3600"))
+	up := newUpstream(t, status(http.StatusTooManyRequests, "Retry-After", "3600"))
 	s, _ := newSource(t, fetch.Settings{Connections: 1})
 	var group errgroup.Group
 	for range 50 {

@@ -103,12 +103,12 @@ const progress = 1 << 20
 
 // Get downloads into sink. Network faults, 408, 429 and 5xx are tried again,
 // from where the bytes broke off if upstream allows it; what is wrong after
-// that is Unavailable. No file is asked for before the time that the source's
-// upstream said by Retry-After: if that is not soon, it fails with a LaterError. What upstream does not have is NotFound; what the
-// operator does not allow is Forbidden. A size or digest that is not as asked
-// is tried once more, from the start, and is then BadInput. Errors of the sink
-// and of ctx are returned as they are. No error holds a secret of the settings
-// or the query of a URL.
+// that is Unavailable. No file is asked for before the time that upstream said by
+// Retry-After: if that is not soon, it fails with a LaterError. What upstream does
+// not have is NotFound; what the operator does not allow is Forbidden. A size or
+// digest that is not as asked is tried once more, from the start, and is then
+// BadInput. Errors of the sink and of ctx are returned as they are. No error holds
+// a secret of the settings or the query of a URL.
 func (s *Source) Get(ctx context.Context, req Request, sink Sink) (Result, error) {
 	u, err := parse(req.URL)
 	if err != nil {
@@ -137,13 +137,9 @@ func (s *Source) Get(ctx context.Context, req Request, sink Sink) (Result, error
 		}
 		furthest = max(furthest, d.got)
 		if passing.after > 0 {
-			until := s.c.config.Now().Add(passing.after)
-			s.rest.extend(until, passing.reason)
-			if passing.after > req.patience() {
-				return Result{}, d.later(until, passing.reason)
-			}
+			d.restOf(passing).extend(s.c.config.Now().Add(passing.after), passing.reason)
 		}
-		last := attempt >= attempts
+		last := attempt >= attempts && passing.after <= req.patience() // else the next one tells when to try again
 		switch {
 		case passing.lie != nil && (d.lied || last):
 			return Result{}, passing.lie
