@@ -272,6 +272,9 @@ func (w *cleaning) remove(ctx context.Context, digests []string, sizes map[strin
 		if err != nil {
 			return len(removed), err
 		}
+		if condition == blob.Intact {
+			continue
+		}
 		if err := v.mend(ctx, content.Artifact{SHA256: digest, Size: size}, condition); err != nil {
 			return len(removed), err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -458,7 +459,6 @@ func TestVerifyContent(t *testing.T) {
 	})
 }
 
-// TestVerifyBatches says of which parts the verification of much is made.
 // TestCleanLeavesWhatMayBeSaved expects damaged blobs to stay for a week, and for as
 // long as nothing else is left of an artifact.
 func TestCleanLeavesWhatMayBeSaved(t *testing.T) {
@@ -515,6 +515,49 @@ func TestCleanLeavesWhatMayBeSaved(t *testing.T) {
 	})
 }
 
+// cut ends a context with the first line of a log.
+type cut struct {
+	slog.Handler
+	end context.CancelFunc
+}
+
+func (c cut) Enabled(context.Context, slog.Level) bool { return true }
+
+func (c cut) Handle(context.Context, slog.Record) error {
+	c.end()
+	return nil
+}
+
+// TestVerifyTellsOfWhatItMended ends a verification once it has fetched an artifact
+// again. When it begins anew, that counts as stored, and is among the findings.
+func TestVerifyTellsOfWhatItMended(t *testing.T) {
+	eachDepot(t, func(d *depot) {
+		d.offer("damaged")
+		d.stocked("a")
+		d.mustSync("a")
+		if err := os.WriteFile(d.path(digestOf("damaged")), []byte("dAmaged"), 0o600); err != nil {
+			d.t.Fatal(err)
+		}
+		if _, err := d.VerifyContent(d.t.Context(), catalog.VerifyContentRequest{Priority: task.Normal}); err != nil {
+			d.t.Fatal(err)
+		}
+		run := &task.Run{Task: d.claim()[0], Progress: &lastReports{done: map[string]int64{}}}
+		ctx, cancel := context.WithCancel(d.t.Context())
+		defer cancel()
+		d.Log = slog.New(cut{slog.DiscardHandler, cancel})
+		first := d.Handlers()[catalog.VerifyKind](ctx, run)
+		d.offer() // it is not needed any more
+		if err := d.Handlers()[catalog.VerifyKind](d.t.Context(), run); err != nil {
+			d.t.Fatalf("after %v: got %v", first, err)
+		}
+		found := d.findings(catalog.VerifyKind)
+		if named, _ := d.has("damaged"); !named || len(found) != 1 || found[0].Path != "damaged" || found[0].Remedy != content.Fetched {
+			d.t.Errorf("after %v: got %+v, named %t", first, found, named)
+		}
+	})
+}
+
+// TestVerifyBatches says of which parts the verification of much is made.
 func TestVerifyBatches(t *testing.T) {
 	eachDepot(t, func(d *depot) {
 		var artifacts []content.Artifact

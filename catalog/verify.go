@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"io"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -134,8 +135,13 @@ func (c *Catalog) verify(ctx context.Context, run *task.Run) error {
 			return err
 		}
 	}
-	for _, a := range artifacts {
+	digests := make([]content.Digest, len(artifacts))
+	for i, a := range artifacts {
 		v.bytes += a.Size
+		digests[i] = a.SHA256
+	}
+	if v.good, err = c.DB.FindArtifacts(ctx, digests); err != nil {
+		return err
 	}
 	v.report()
 	group, working := errgroup.WithContext(ctx)
@@ -162,7 +168,8 @@ func (c *Catalog) verify(ctx context.Context, run *task.Run) error {
 type verification struct {
 	c                *Catalog
 	run              *task.Run
-	artifacts, bytes int64 // in all
+	artifacts, bytes int64                    // in all
+	good             map[content.Digest]int64 // that were not found to be wrong before
 
 	mu              sync.Mutex
 	done, doneBytes int64
@@ -180,8 +187,11 @@ func (v *verification) check(ctx context.Context, a content.Artifact) error {
 	if err != nil {
 		return err
 	}
-	if err := v.mend(ctx, a, condition); err != nil {
-		return err
+	// What was wrong may be there again, by somebody who was lost before saying so.
+	if _, good := v.good[a.SHA256]; condition != blob.Intact || !good {
+		if err := v.mend(ctx, a, condition); err != nil {
+			return err
+		}
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -191,11 +201,9 @@ func (v *verification) check(ctx context.Context, a content.Artifact) error {
 	return nil
 }
 
-// mend quarantines an artifact that is not intact, and gets its bytes again.
+// mend quarantines an artifact that is not intact, or counts as such, and gets
+// its bytes again.
 func (v *verification) mend(ctx context.Context, a content.Artifact, condition blob.Condition) error {
-	if condition == blob.Intact {
-		return nil
-	}
 	var known bool
 	if err := v.change(ctx, func(tx *db.Tx) (err error) {
 		known, err = tx.Quarantine(ctx, a.SHA256)
@@ -221,6 +229,11 @@ func (v *verification) mend(ctx context.Context, a content.Artifact, condition b
 			return err
 		}
 	}
+	if f.Remedy == content.Unsolved && condition == blob.Intact {
+		if err := v.storeAgain(ctx, a, &f); err != nil {
+			return err
+		}
+	}
 	if f.Remedy == content.Unsolved {
 		if err := v.fetchAgain(ctx, a, &f); err != nil {
 			return err
@@ -233,7 +246,15 @@ func (v *verification) mend(ctx context.Context, a content.Artifact, condition b
 		v.unsolved++
 	}
 	v.mu.Unlock()
-	return v.change(ctx, func(tx *db.Tx) error { return tx.AddFindings(ctx, v.run.Task.ID, []content.Finding{f}) })
+	// What is good again is not found again: it is told of now or never.
+	return v.change(ctx, func(tx *db.Tx) error {
+		if f.Remedy != content.Unsolved {
+			if err := tx.AddArtifacts(ctx, []content.Artifact{a}); err != nil {
+				return err
+			}
+		}
+		return tx.AddFindings(ctx, v.run.Task.ID, []content.Finding{f})
+	})
 }
 
 // change carries out a transaction, unless the task was given to another worker.
@@ -246,7 +267,7 @@ func (v *verification) change(ctx context.Context, f func(*db.Tx) error) error {
 	})
 }
 
-// rewrite writes anew what describes the publication of a version.
+// rewrite writes and stores anew what describes the publication of a version.
 func (v *verification) rewrite(ctx context.Context, a content.Artifact, id content.VersionID, f *content.Finding) error {
 	version, err := one(v.c.DB.VersionsByID(ctx, []content.VersionID{id}))
 	if err == error(errMissing) {
@@ -265,10 +286,50 @@ func (v *verification) rewrite(ctx context.Context, a content.Artifact, id conte
 		return nil
 	}
 	f.Remedy, f.Message = content.Rewritten, fmt.Sprintf("written again for %s", id)
-	return v.change(ctx, func(tx *db.Tx) error { return tx.AddArtifacts(ctx, []content.Artifact{a}) })
+	return nil
 }
 
-// fetchAgain gets an artifact from a remote that should have it.
+// storeAgain stores what is there: whoever stored it may have been lost before it
+// was durable. It does nothing if that is gone, or something else, by now.
+func (v *verification) storeAgain(ctx context.Context, a content.Artifact, f *content.Finding) error {
+	stored, err := v.c.Blobs.Open(ctx, string(a.SHA256), a.Size)
+	if err != nil {
+		return gone(err)
+	}
+	defer stored.Close()
+	w, err := v.c.Blobs.Create()
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, stored); err != nil {
+		w.Abort()
+		return gone(err)
+	}
+	staged, err := w.Finish()
+	if err != nil {
+		return err
+	}
+	if staged.SHA256 != string(a.SHA256) {
+		v.c.Blobs.Discard(staged)
+		return nil
+	}
+	if err := v.c.Blobs.Commit(ctx, []blob.Staged{staged}); err != nil {
+		v.c.Blobs.Discard(staged)
+		return err
+	}
+	f.Remedy, f.Message = content.Fetched, "it had been fetched again before"
+	return nil
+}
+
+// gone passes over that there is no such blob.
+func gone(err error) error {
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
+	return err
+}
+
+// fetchAgain gets and stores an artifact from a remote that should have it.
 func (v *verification) fetchAgain(ctx context.Context, a content.Artifact, f *content.Finding) error {
 	sources, err := v.c.DB.Sources(ctx, a.SHA256)
 	if err != nil {
@@ -293,7 +354,7 @@ func (v *verification) fetchAgain(ctx context.Context, a content.Artifact, f *co
 			return err
 		}
 		f.Remedy, f.Message = content.Fetched, "fetched again from "+from.URL
-		return v.change(ctx, func(tx *db.Tx) error { return tx.AddArtifacts(ctx, []content.Artifact{a}) })
+		return nil
 	}
 	return nil
 }
