@@ -18,7 +18,8 @@ import (
 	"ream/db/dbtest"
 )
 
-// roundsVariable is how many rounds TestKilledProcesses takes, instead of one.
+// roundsVariable is how many rounds the tests take that kill processes at any
+// moment, instead of one.
 const roundsVariable = "REAM_TEST_ROUNDS"
 
 // journalOfRuns makes a PostgreSQL write down who gets a task and who has to
