@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -80,10 +79,10 @@ func (c *Catalog) clean(ctx context.Context, run *task.Run) error {
 	if err := w.removeBlobs(ctx); err != nil {
 		return err
 	}
-	if err := w.removeDamaged(ctx); err != nil {
+	if err := c.Blobs.Clean(ctx, max(w.grace, BegunAgo)); err != nil {
 		return err
 	}
-	if err := c.Blobs.Clean(ctx, max(w.grace, BegunAgo)); err != nil {
+	if err := w.removeDamaged(ctx); err != nil {
 		return err
 	}
 	c.Log.Info("orphans cleaned", "task", run.Task.ID, "artifacts", w.artifacts, "blobs", w.blobs, "units", w.units, "damaged", w.damaged, "bytes", w.bytes)
@@ -232,6 +231,10 @@ func (w *cleaning) removeDamaged(ctx context.Context) error {
 		for i, a := range batch {
 			digests[i] = content.Digest(a.SHA256)
 		}
+		// Nobody may know yet that something is missing, if the verification ended that moved it aside.
+		if err := w.mend(ctx, digests); err != nil {
+			return err
+		}
 		missed, err := w.c.DB.Quarantined(ctx, digests)
 		if err != nil {
 			return err
@@ -262,22 +265,31 @@ func (w *cleaning) remove(ctx context.Context, digests []string, sizes map[strin
 		again[i] = content.Digest(digest)
 	}
 	w.report()
-	named, failed := w.c.DB.FindArtifacts(ctx, again)
-	if err = cmp.Or(err, failed); err != nil {
+	if err != nil {
 		return len(removed), err
+	}
+	return len(removed), w.mend(ctx, again)
+}
+
+// mend looks at those blobs that artifacts name which count as stored, and gets
+// again what is not there.
+func (w *cleaning) mend(ctx context.Context, digests []content.Digest) error {
+	named, err := w.c.DB.FindArtifacts(ctx, digests)
+	if err != nil {
+		return err
 	}
 	v := &verification{c: w.c, run: w.run}
 	for digest, size := range named {
 		condition, err := w.c.Blobs.Verify(ctx, string(digest), size)
 		if err != nil {
-			return len(removed), err
+			return err
 		}
 		if condition == blob.Intact {
 			continue
 		}
 		if err := v.mend(ctx, content.Artifact{SHA256: digest, Size: size}, condition); err != nil {
-			return len(removed), err
+			return err
 		}
 	}
-	return len(removed), nil
+	return nil
 }

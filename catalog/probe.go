@@ -106,7 +106,7 @@ func (c *Catalog) probe(ctx context.Context, in ProbeRequest, address string) (*
 		return nil, err
 	}
 	head := &headSink{}
-	_, err = source.Get(ctx, fetch.Request{URL: address, Size: -1}, head)
+	_, err = source.Get(ctx, fetch.Request{URL: address, Size: -1, Patience: 5 * time.Second}, head)
 	whole := err == nil
 	if err != nil && !errors.Is(err, errProbed) {
 		return nil, err

@@ -496,17 +496,33 @@ func TestCleanLeavesWhatMayBeSaved(t *testing.T) {
 			}
 		}
 		check("at once", 0, 0, "mended", "lost")
-		dir := filepath.Join(d.dir, "quarantine")
-		for _, name := range must[[]os.DirEntry](d.t)(os.ReadDir(dir)) {
-			digest, _, _ := strings.Cut(name.Name(), ".")
-			if err := os.Rename(filepath.Join(dir, name.Name()), filepath.Join(dir, fmt.Sprint(digest, ".", time.Now().Add(-8*24*time.Hour).UnixMicro()))); err != nil {
-				d.t.Fatal(err)
+		old := func() {
+			dir := filepath.Join(d.dir, "quarantine")
+			for _, name := range must[[]os.DirEntry](d.t)(os.ReadDir(dir)) {
+				digest, _, _ := strings.Cut(name.Name(), ".")
+				if err := os.Rename(filepath.Join(dir, name.Name()), filepath.Join(dir, fmt.Sprint(digest, ".", time.Now().Add(-8*24*time.Hour).UnixMicro()))); err != nil {
+					d.t.Fatal(err)
+				}
 			}
 		}
+		old()
 		check("a week later", 1, 5, "lost")
 		d.offer("mended", "lost")
 		d.mustSync("a")
 		check("once it was got again", 1, 5)
+
+		// Nobody knows that it was moved aside, as who did so was killed then.
+		if err := os.WriteFile(d.path(digestOf("lost")), []byte("other"), 0o600); err != nil {
+			d.t.Fatal(err)
+		}
+		if _, err := d.disk.Verify(d.t.Context(), string(digestOf("lost")), 4); err != nil {
+			d.t.Fatal(err)
+		}
+		d.offer("mended")
+		old()
+		check("as nobody knows of it", 0, 0, "lost")
+		d.offer("mended", "lost")
+		d.mustSync("a")
 		for _, body := range []string{"mended", "lost"} {
 			if named, stored := d.has(body); !named || !stored {
 				d.t.Errorf("%s: named %t, stored %t", body, named, stored)

@@ -68,22 +68,19 @@ func (d *download) lie(format string, args ...any) error {
 }
 
 // attempt goes on with the download where it stands, once the source may have
-// one more and may be asked, before the observer's eyes. It returns a *passingError
-// for what may pass.
+// one more, before the observer's eyes. It returns a *passingError for what may
+// pass.
 func (d *download) attempt(ctx context.Context) error {
-	if err := d.await(ctx); err != nil {
-		return err
-	}
-	if err := d.s.slots.Acquire(ctx, 1); err != nil {
+	if err := d.enter(ctx); err != nil {
 		return err
 	}
 	defer d.s.slots.Release(1)
-	if err := d.await(ctx); err != nil { // it may have said so meanwhile
-		return err
-	}
 	observed, ended := d.s.c.config.Observe(ctx, d.name)
 	err := d.try(observed)
 	ended(outcome(ctx, err))
+	if passing, ok := errors.AsType[*passingError](err); ok && passing.after > 0 { // before another download gets the connection
+		d.restOf(passing).extend(d.s.c.config.Now().Add(passing.after), passing.reason)
+	}
 	return err
 }
 

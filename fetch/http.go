@@ -31,7 +31,7 @@ func (d *download) openHTTP(ctx context.Context, w *watch) (io.ReadCloser, int64
 			return nil, 0, d.refused(err.Error())
 		}
 		if to.url == nil {
-			total, err := d.accept(response)
+			total, err := d.accept(at.url.Host, response)
 			if err != nil {
 				w.discard(response.Body)
 				return nil, 0, err
@@ -116,9 +116,9 @@ func (b *slotBody) Close() error {
 	return err
 }
 
-// accept decides by a response's head whether its body goes on, begins anew or
-// is not wanted.
-func (d *download) accept(response *http.Response) (total int64, err error) {
+// accept decides by the head of a host's response whether its body goes on, begins
+// anew or is not wanted.
+func (d *download) accept(host string, response *http.Response) (total int64, err error) {
 	switch s := response.StatusCode; {
 	case s == http.StatusOK && d.req.Length > 0:
 		return 0, fault.Wrap(ErrNoParts, fault.Unavailable, "%s: %v", d.name, ErrNoParts)
@@ -148,7 +148,7 @@ func (d *download) accept(response *http.Response) (total int64, err error) {
 		d.validator = ""
 		return 0, &passingError{reason: statusLine(s)}
 	case s == http.StatusRequestTimeout, s == http.StatusTooManyRequests, s >= 500:
-		return 0, &passingError{reason: statusLine(s), after: retryAfter(response.Header.Get("Retry-After"), d.s.c.config.Now()), ofAll: s == http.StatusTooManyRequests}
+		return 0, &passingError{reason: statusLine(s), after: retryAfter(response.Header.Get("Retry-After"), d.s.c.config.Now()), ofAll: s == http.StatusTooManyRequests && host == d.u.Host}
 	case s == http.StatusNotFound, s == http.StatusGone:
 		return 0, fault.New(fault.NotFound, "%s: %s", d.name, statusLine(s))
 	case s == http.StatusUnauthorized, s == http.StatusProxyAuthRequired: // of whoever asks, whatever the file

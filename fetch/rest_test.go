@@ -1,9 +1,11 @@
 package fetch_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +27,7 @@ func TestRetryMuchLater(t *testing.T) {
 		attempts   int
 		want       time.Duration
 	}{
-		{"seconds", "121", 0, 0, 121 * time.Second},
+		{"seconds", "601", 0, 0, 601 * time.Second},
 		{"an hour", "3600", 0, 0, time.Hour},
 		{"at the only attempt", "3600", 0, 1, time.Hour},
 		{"more than an hour", "20000", 0, 0, 20000 * time.Second},
@@ -85,6 +87,94 @@ func TestRetryOneFileLater(t *testing.T) {
 	check(t, got, err, &into, "hello")
 	if want := []time.Duration{90 * time.Second}; !slices.Equal(w.took, want) {
 		t.Errorf("pauses: got %v, want %v", w.took, want)
+	}
+}
+
+// TestRetryLaterOfAnotherHost has an upstream whose files are elsewhere: what that
+// asks for says nothing of upstream itself.
+func TestRetryLaterOfAnotherHost(t *testing.T) {
+	t.Parallel()
+	elsewhere := newUpstream(t, status(http.StatusTooManyRequests, "Retry-After", "3600"))
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, body("hello"))
+	s, _ := newSource(t, fetch.Settings{})
+	_, err := s.Get(t.Context(), exactly(up.URL+"/a", "hello"), &sink{})
+	if later, ok := errors.AsType[*fetch.LaterError](err); !ok || !later.File {
+		t.Errorf("got %v, want that it is about the file", err)
+	}
+	var into sink
+	got, err := s.Get(t.Context(), exactly(up.URL+"/b", "hello"), &into)
+	check(t, got, err, &into, "hello")
+}
+
+// TestRetryLaterWaitsInNobodysWay has an upstream that wants to be left alone while
+// others wait for its only connection: who waits for that to pass does not keep
+// those from learning of it who would not wait.
+func TestRetryLaterWaitsInNobodysWay(t *testing.T) {
+	t.Parallel()
+	answer, queued := make(chan struct{}), make(chan struct{})
+	up := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		close(queued)
+		<-answer
+		status(http.StatusTooManyRequests, "Retry-After", "100")(w, r)
+	}, body("hello"))
+	waiting, passed := make(chan struct{}), make(chan struct{})
+	var waits waits
+	config := loopback(&waits)
+	var once sync.Once
+	config.Wait = func(ctx context.Context, d time.Duration) error {
+		once.Do(func() { close(waiting) })
+		<-passed
+		return waits.wait(ctx, d)
+	}
+	c := fetch.New(config)
+	defer c.Close()
+	s := sourceOf(t, c, fetch.Settings{Connections: 1, Attempts: 1})
+	get := func(patience time.Duration) <-chan error {
+		ended := make(chan error, 1)
+		go func() {
+			request := exactly(up.URL, "hello")
+			request.Patience = patience
+			_, err := s.Get(t.Context(), request, &sink{})
+			ended <- err
+		}()
+		return ended
+	}
+	first := get(0)
+	<-queued
+	patient := get(0)
+	impatient := get(5 * time.Second)
+	close(answer)
+	<-first
+	if _, ok := errors.AsType[*fetch.LaterError](<-impatient); !ok {
+		t.Error("who would not wait was not told so")
+	}
+	<-waiting
+	close(passed)
+	if err := <-patient; err != nil {
+		t.Errorf("who waited got %v", err)
+	}
+}
+
+// TestRetryLaterAgainAndAgain has an upstream that never answers otherwise: nobody
+// waits for longer than they would for one such answer.
+func TestRetryLaterAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	up := newUpstream(t, status(http.StatusTooManyRequests, "Retry-After", "4"))
+	var waits waits
+	config := loopback(&waits)
+	c := fetch.New(config)
+	defer c.Close()
+	s := sourceOf(t, c, fetch.Settings{Connections: 1, Attempts: 3})
+	for range 20 {
+		before := waits.now()
+		request := exactly(up.URL, "hello")
+		request.Patience = 5 * time.Second
+		if _, err := s.Get(t.Context(), request, &sink{}); !fault.Is(err, fault.Unavailable) {
+			t.Fatalf("got %v", err)
+		}
+		if took := waits.now().Sub(before); took > 15*time.Second {
+			t.Fatalf("it took %s", took)
+		}
 	}
 }
 

@@ -103,9 +103,10 @@ const progress = 1 << 20
 
 // Get downloads into sink. Network faults, 408, 429 and 5xx are tried again,
 // from where the bytes broke off if upstream allows it; what is wrong after
-// that is Unavailable. No file is asked for before the time that upstream said by
-// Retry-After: if that is not soon, it fails with a LaterError. What upstream does
-// not have is NotFound; what the operator does not allow is Forbidden. A size or
+// that is Unavailable. It is not asked again before the time that upstream said by
+// Retry-After, nor for anything if it said so with 429: if that is not soon, Get
+// fails with a LaterError. What upstream does not have is NotFound; what the
+// operator does not allow is Forbidden. A size or
 // digest that is not as asked is tried once more, from the start, and is then
 // BadInput. Errors of the sink and of ctx are returned as they are. No error holds
 // a secret of the settings or the query of a URL.
@@ -136,9 +137,6 @@ func (s *Source) Get(ctx context.Context, req Request, sink Sink) (Result, error
 			attempt = 1
 		}
 		furthest = max(furthest, d.got)
-		if passing.after > 0 {
-			d.restOf(passing).extend(s.c.config.Now().Add(passing.after), passing.reason)
-		}
 		last := attempt >= attempts && passing.after <= req.patience() // else the next one tells when to try again
 		switch {
 		case passing.lie != nil && (d.lied || last):

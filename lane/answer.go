@@ -68,7 +68,7 @@ func (a *answer) WriteHeader(status int) {
 
 // WriteHead implements HeadWriter.
 func (a *answer) WriteHead(status int, head *Head) {
-	if a.status != 0 || a.over || !hasBody(status) {
+	if a.status != 0 || a.over || !hasBody(status) || status > 999 {
 		head.addTo(a.header)
 		a.WriteHeader(status)
 		return
