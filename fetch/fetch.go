@@ -142,7 +142,7 @@ type Request struct {
 	Offset, Length int64
 
 	Attempts int           // in all, if that is fewer than the source's; 0 for those
-	Patience time.Duration // if upstream wants to be left alone for longer, it is not waited for; ten minutes, which is the most, if 0
+	Patience time.Duration // if upstream wants to be left alone for longer, it is not waited for; five minutes, which is the most, if 0
 }
 
 func (r Request) patience() time.Duration {

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	maxRetryAfter = 10 * time.Minute // how long an attempt waits at most for an upstream that wants to be left alone
-	maxRest       = 24 * time.Hour   // how long one is left alone at most: what says more is likely wrong
+	maxRetryAfter = 5 * time.Minute // how long an attempt waits at most for an upstream that wants to be left alone
+	maxRest       = 24 * time.Hour  // how long one is left alone at most: what says more is likely wrong
 )
 
 // LaterError is in the error, an Unavailable one that tells all of it, of a file
