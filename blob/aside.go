@@ -54,8 +54,12 @@ func (d *Disk) Aside(ctx context.Context) iter.Seq2[Aside, error] {
 				return
 			}
 			info, err := e.Info()
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
 			if err != nil {
-				continue // it is gone
+				yield(Aside{}, fmt.Errorf("list what was moved aside: %w", err))
+				return
 			}
 			if a, ok := asideAt(e.Name(), info.Size()); ok && info.Mode().IsRegular() && !yield(a, nil) {
 				return
