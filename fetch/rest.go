@@ -55,9 +55,9 @@ func (d *download) restOf(passing *passingError) *rest {
 	return &d.rest
 }
 
-// left is until when the file may not be asked for, if that has not passed, and
+// resting is until when the file may not be asked for, if that has not passed, and
 // whether that is about this file alone.
-func (d *download) left() (until time.Time, why string, file bool) {
+func (d *download) resting() (until time.Time, why string, file bool) {
 	until, why = d.s.rest.get()
 	if its, reason := d.rest.get(); its.After(until) {
 		until, why, file = its, reason, true
@@ -72,7 +72,7 @@ func (d *download) left() (until time.Time, why string, file bool) {
 // is not before a time.
 func (d *download) await(ctx context.Context, patient time.Time) error {
 	for {
-		until, why, file := d.left()
+		until, why, file := d.resting()
 		if until.IsZero() {
 			return nil
 		}
@@ -96,7 +96,7 @@ func (d *download) enter(ctx context.Context) error {
 		if err := d.s.slots.Acquire(ctx, 1); err != nil {
 			return err
 		}
-		if until, _, _ := d.left(); until.IsZero() {
+		if until, _, _ := d.resting(); until.IsZero() {
 			return nil
 		}
 		d.s.slots.Release(1)

@@ -71,6 +71,17 @@ func TestRetryMuchLater(t *testing.T) {
 	}
 }
 
+// getAfter gets a file, before which the source's client made these pauses in all.
+func getAfter(t *testing.T, s *fetch.Source, w *waits, url string, want ...time.Duration) {
+	t.Helper()
+	var into sink
+	got, err := s.Get(t.Context(), exactly(url, "hello"), &into)
+	check(t, got, err, &into, "hello")
+	if !slices.Equal(w.took, want) {
+		t.Errorf("pauses: got %v, want %v", w.took, want)
+	}
+}
+
 // TestRetryOneFileLater has an upstream that has not one of its files for a while:
 // others are asked for at once.
 func TestRetryOneFileLater(t *testing.T) {
@@ -82,12 +93,7 @@ func TestRetryOneFileLater(t *testing.T) {
 	if later, ok := errors.AsType[*fetch.LaterError](err); !ok || !later.File || !later.Until.Equal(until) || !fault.Is(err, fault.Unavailable) {
 		t.Errorf("got %v, want that it is to be left alone until %s", err, until)
 	}
-	var into sink
-	got, err := s.Get(t.Context(), exactly(up.URL+"/b", "hello"), &into)
-	check(t, got, err, &into, "hello")
-	if want := []time.Duration{90 * time.Second}; !slices.Equal(w.took, want) {
-		t.Errorf("pauses: got %v, want %v", w.took, want)
-	}
+	getAfter(t, s, w, up.URL+"/b", 90*time.Second)
 }
 
 // TestRetryLaterOfAnotherHost has an upstream whose files are elsewhere: what that
@@ -187,12 +193,7 @@ func TestRetryLaterIsForAll(t *testing.T) {
 	if _, err := s.Get(t.Context(), exactly(up.URL+"/a", "hello"), &sink{}); !fault.Is(err, fault.Unavailable) {
 		t.Fatalf("the first: got %v", err)
 	}
-	var into sink
-	got, err := s.Get(t.Context(), exactly(up.URL+"/b", "hello"), &into)
-	check(t, got, err, &into, "hello")
-	if want := []time.Duration{90 * time.Second}; !slices.Equal(w.took, want) {
-		t.Errorf("pauses: got %v, want %v", w.took, want)
-	}
+	getAfter(t, s, w, up.URL+"/b", 90*time.Second)
 }
 
 // TestRetryLaterReachesThoseWhoWait has many files that wait for a connection of
