@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ream/fault"
@@ -243,7 +244,7 @@ func TestGetStalls(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			c, _ := newSource(t, fetch.Settings{Stall: 100 * time.Millisecond, Attempts: 2})
+			c, _ := newSource(t, fetch.Settings{Stall: 2 * time.Second, Attempts: 2})
 			up := newUpstream(t, stall("0123456789", test.sent))
 			_, err := c.Get(t.Context(), exactly(up.URL+"/a", "0123456789"), &sink{})
 			if got, want := fault.Message(err), up.URL+"/a: "+test.message+" (tried 2 times)"; got != want || !fault.Is(err, fault.Unavailable) {
@@ -259,13 +260,10 @@ func TestGetStalls(t *testing.T) {
 }
 
 // slowSink takes longer for a write than a download may stall.
-type slowSink struct {
-	sink
-	pause time.Duration
-}
+type slowSink struct{ sink }
 
 func (s *slowSink) Write(p []byte) (int, error) {
-	<-time.After(s.pause)
+	<-time.After(time.Hour)
 	return s.sink.Write(p)
 }
 
@@ -273,10 +271,13 @@ func TestSlowSinkIsNoStall(t *testing.T) {
 	t.Parallel()
 	whole := strings.Repeat("0123456789", 10_000) // several reads
 	up := newUpstream(t, body(whole))
-	c, _ := newSource(t, fetch.Settings{Stall: 200 * time.Millisecond, Attempts: 1})
-	s := &slowSink{pause: 300 * time.Millisecond}
-	got, err := c.Get(t.Context(), exactly(up.URL+"/a", whole), s)
-	check(t, got, err, &s.sink, whole)
+	synctest.Test(t, func(t *testing.T) {
+		c := fetch.New(loopback(&waits{}))
+		defer c.Close()
+		var s slowSink
+		got, err := sourceOf(t, c, fetch.Settings{Attempts: 1}).Get(t.Context(), exactly(up.URL+"/a", whole), &s)
+		check(t, got, err, &s.sink, whole)
+	})
 }
 
 func TestGetCanceled(t *testing.T) {
