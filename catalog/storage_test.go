@@ -459,6 +459,42 @@ func TestVerifyContent(t *testing.T) {
 	})
 }
 
+// TestVerifyOfWhatNothingNames has no remote that could give an artifact again, and
+// nobody who misses it.
+func TestVerifyOfWhatNothingNames(t *testing.T) {
+	eachDepot(t, func(d *depot) {
+		d.offer("old")
+		d.stocked("a")
+		d.mustSync("a")
+		d.offer("new")
+		d.mustSync("a") // its first version goes, as it keeps one
+		if err := os.WriteFile(d.path(digestOf("old")), []byte("other"), 0o600); err != nil {
+			d.t.Fatal(err)
+		}
+		for range 2 {
+			if told, err := d.verify(); err != nil || told["verify.artifacts"] != 2 {
+				d.t.Fatalf("verify: got %v, %v", told, err)
+			}
+		}
+		found := d.findings(catalog.VerifyKind)
+		if len(found) != 2 || found[0].Problem != content.Damaged || found[1].Problem != content.Missing {
+			d.t.Errorf("got %+v, want that it is damaged, and missing then", found)
+		}
+		for _, f := range found {
+			if f.Path != "old" || f.SHA256 != digestOf("old") || f.Remedy != content.Unneeded || f.Message != "nothing names it any more: a cleaning will remove it" {
+				d.t.Errorf("finding: got %+v", f)
+			}
+		}
+		d.age()
+		if told := d.clean(); told["clean.artifacts"] != 1 {
+			d.t.Errorf("clean: got %v, want one artifact", told)
+		}
+		if told, err := d.verify(); err != nil || told["verify.artifacts"] != 1 {
+			d.t.Errorf("once it was cleaned: got %v, %v", told, err)
+		}
+	})
+}
+
 // TestCleanLeavesWhatMayBeSaved expects damaged blobs to stay for a week, and for as
 // long as nothing else is left of an artifact.
 func TestCleanLeavesWhatMayBeSaved(t *testing.T) {

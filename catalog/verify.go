@@ -239,6 +239,15 @@ func (v *verification) mend(ctx context.Context, a content.Artifact, condition b
 			return err
 		}
 	}
+	if f.Remedy == content.Unsolved {
+		unneeded, err := v.c.DB.Unneeded(ctx, a.SHA256)
+		if err != nil {
+			return err
+		}
+		if unneeded {
+			f.Remedy, f.Message = content.Unneeded, "nothing names it any more: a cleaning will remove it"
+		}
+	}
 	v.c.Log.Warn("artifact quarantined", "task", v.run.Task.ID, "sha256", f.SHA256, "path", f.Path, "problem", f.Problem, "remedy", f.Remedy)
 	v.mu.Lock()
 	v.found++
@@ -248,7 +257,7 @@ func (v *verification) mend(ctx context.Context, a content.Artifact, condition b
 	v.mu.Unlock()
 	// What is good again is not found again: it is told of now or never.
 	return v.change(ctx, func(tx *db.Tx) error {
-		if f.Remedy != content.Unsolved {
+		if f.Remedy.Stored() {
 			if err := tx.AddArtifacts(ctx, []content.Artifact{a}); err != nil {
 				return err
 			}

@@ -16,8 +16,12 @@ type Remedy string
 const (
 	Fetched   Remedy = "FETCHED"   // they were fetched from a remote again
 	Rewritten Remedy = "REWRITTEN" // they describe a publication, and were written again
+	Unneeded  Remedy = "UNNEEDED"  // nothing names them any more, so nobody misses them
 	Unsolved  Remedy = "NONE"      // nobody who was asked has them
 )
+
+// Stored reports whether the bytes are there again.
+func (r Remedy) Stored() bool { return r == Fetched || r == Rewritten }
 
 // Finding is an artifact whose bytes were found to be wrong, and what was done.
 type Finding struct {

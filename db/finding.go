@@ -50,11 +50,11 @@ func (tx *Tx) AddFindings(ctx context.Context, id task.ID, findings []content.Fi
 	return nil
 }
 
-// DropUnsolved forgets what a task found and could do nothing about, for another
+// DropUnsolved forgets what a task found that is still as it was, for another
 // attempt at it.
 func (tx *Tx) DropUnsolved(ctx context.Context, id task.ID) error {
 	tx.touched.task(id, false)
-	_, err := tx.exec(ctx, `DELETE FROM task_finding WHERE task_id = ? AND remedy = ?`, id, content.Unsolved)
+	_, err := tx.exec(ctx, `DELETE FROM task_finding WHERE task_id = ? AND remedy IN (?, ?)`, id, content.Unsolved, content.Unneeded)
 	return err
 }
 

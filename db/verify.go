@@ -75,3 +75,10 @@ func (q *queries) Named(ctx context.Context, digest content.Digest) (path string
 		digest, below, digest, digest)
 	return row.Path, row.Version, err
 }
+
+// Unneeded reports whether no version, no publication and no upload names an
+// artifact.
+func (q *queries) Unneeded(ctx context.Context, digest content.Digest) (unneeded bool, err error) {
+	err = q.get(ctx, &unneeded, `SELECT EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = ? AND `+unnamed+`)`, digest)
+	return unneeded, err
+}

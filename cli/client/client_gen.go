@@ -803,6 +803,8 @@ const (
 	ContentRemedyFetched ContentRemedy = "FETCHED"
 	// They describe a publication, and were written again.
 	ContentRemedyRewritten ContentRemedy = "REWRITTEN"
+	// Nothing: no version, publication or upload names them any more, so nobody misses them. `cleanOrphans` removes what is left.
+	ContentRemedyUnneeded ContentRemedy = "UNNEEDED"
 	// Nothing: nobody who was asked has them. Clients are answered with an error.
 	ContentRemedyNone ContentRemedy = "NONE"
 )
@@ -810,6 +812,7 @@ const (
 var AllContentRemedy = []ContentRemedy{
 	ContentRemedyFetched,
 	ContentRemedyRewritten,
+	ContentRemedyUnneeded,
 	ContentRemedyNone,
 }
 
@@ -6211,7 +6214,7 @@ func (v *VerifyContentInput) GetIdempotencyKey() string { return v.IdempotencyKe
 
 // VerifyContentResponse is returned by VerifyContent on success.
 type VerifyContentResponse struct {
-	// Reads what is stored, and compares it with its digests. What is wrong is moved aside, is not served any more, and is fetched again from a remote that has it, or written again. The `findings` of each task list it; a task fails if it could not get everything again. One task if it is little, a TaskGroup with a task for each batch otherwise.
+	// Reads what is stored, and compares it with its digests. What is wrong is moved aside, is not served any more, and is fetched again from a remote that has it, or written again. The `findings` of each task list it; a task fails if it could not get something again that is still needed. One task if it is little, a TaskGroup with a task for each batch otherwise.
 	VerifyContent VerifyContentVerifyContentTaskOrGroup `json:"-"`
 }
 
