@@ -16,7 +16,7 @@ type onDemand struct {
 
 func (o *onDemand) add(flags *flag.FlagSet) {
 	flags.Int64Var(&o.small, "on-demand-small", 4<<20, "of files that are fetched on demand, verify and store those of up to so many bytes before they are served; larger ones are served as they arrive, and their end once they are verified")
-	flags.IntVar(&o.fetches, "on-demand-fetches", 32, "how many files to fetch on demand at once; from one host, three quarters of them")
+	flags.IntVar(&o.fetches, "on-demand-fetches", 32, "how many files to fetch on demand at once; from one host, at most three quarters of them")
 }
 
 func (o onDemand) check() error {

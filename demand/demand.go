@@ -46,7 +46,7 @@ type Blobs interface {
 type Options struct {
 	Log     *slog.Logger  // slog.Default() if nil
 	Small   int64         // bytes up to which a file is verified and stored before it is served; 4 MiB if 0
-	Fetches int           // how many files are fetched at once; 32 if 0. Three quarters of them from one host
+	Fetches int           // how many files are fetched at once; 32 if 0. At most three quarters of them from one host
 	Busy    time.Duration // how long a file waits for its turn; 30 s if 0
 	Forget  time.Duration // how long a failure is remembered; 2 s if 0
 	Lease   time.Duration // after which another process may fetch what a killed one did; 15 s if 0

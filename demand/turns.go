@@ -6,11 +6,11 @@ import (
 	"sync"
 )
 
-// turns are how many fetches go on at once, in all and from one host. A host
-// that stalls has some of them for long, and leaves the others to other hosts.
+// turns are how many fetches go on at once. A host has at most three times as
+// many of them as are left free, but may have one in any case: however many it
+// keeps for long because it stalls, it leaves some to other hosts, and they to
+// others again.
 type turns struct {
-	ofHost int
-
 	mu      sync.Mutex
 	free    int
 	held    map[string]int // by host
@@ -23,10 +23,8 @@ type waiter struct {
 	given chan string // one of hosts
 }
 
-// newTurns returns so many turns, of which a host may have three quarters, and
-// not the last one unless it is the only one.
 func newTurns(n int) *turns {
-	return &turns{ofHost: max(n-max(n/4, 1), 1), free: n, held: map[string]int{}, waiting: list.New()}
+	return &turns{free: n, held: map[string]int{}, waiting: list.New()}
 }
 
 // turn is one that is taken, or not yet.
@@ -94,7 +92,7 @@ func (t *turns) take(hosts []string) (host string, ok bool) {
 		return "", false
 	}
 	for _, host := range hosts {
-		if t.held[host] < t.ofHost {
+		if t.held[host] < max(1, 3*(t.free-1)) {
 			t.free--
 			t.held[host]++
 			return host, true
@@ -110,14 +108,16 @@ func (t *turns) putBack(host string) {
 	}
 }
 
-// give gives a turn that was put back to the first who may have it.
+// give gives what is free to the first who may have it. One turn that is put back
+// may serve two: it is free, and its host has fewer than it might.
 func (t *turns) give() {
-	for e := t.waiting.Front(); e != nil && t.free > 0; e = e.Next() {
+	var next *list.Element
+	for e := t.waiting.Front(); e != nil && t.free > 0; e = next {
+		next = e.Next()
 		w := e.Value.(*waiter)
 		if host, ok := t.take(w.hosts); ok {
 			t.waiting.Remove(e)
 			w.given <- host
-			return
 		}
 	}
 }

@@ -2,17 +2,29 @@ package demand
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
 	"testing"
 )
 
+// TestShareOfAHost has hosts that stall, one after the other: each takes all the
+// turns that it may have, and keeps them.
 func TestShareOfAHost(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[int]int{1: 1, 2: 1, 3: 2, 4: 3, 5: 4, 8: 6, 32: 24, 100: 75} {
-		if got := newTurns(n).ofHost; got != want {
-			t.Errorf("of %d turns: got %d, want %d", n, got, want)
+	for n, want := range map[int][]int{1: {1}, 2: {1, 1}, 3: {2, 1}, 4: {3, 1}, 5: {3, 1, 1}, 8: {6, 1, 1}, 32: {24, 6, 1, 1}, 100: {75, 18, 5, 1, 1}} {
+		all := newTurns(n)
+		var got []int
+		for all.free > 0 {
+			host := fmt.Sprint(len(got))
+			for ok := true; ok; {
+				_, ok = all.take([]string{host})
+			}
+			got = append(got, all.held[host])
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("of %d turns: got %v, want %v", n, got, want)
 		}
 	}
 }
@@ -28,12 +40,18 @@ func TestTurnsComeBack(t *testing.T) {
 		defer all.mu.Unlock()
 		held := 0
 		for host, n := range all.held {
-			if held += n; n < 1 || n > all.ofHost {
+			if held += n; n < 1 || n > 6 {
 				t.Errorf("%s has %d turns", host, n)
 			}
 		}
 		if all.free < 0 || all.free+held != 8 {
 			t.Errorf("%d turns are free and %d held", all.free, held)
+		}
+		for e := all.waiting.Front(); e != nil; e = e.Next() {
+			if host, ok := all.take(e.Value.(*waiter).hosts); ok {
+				t.Errorf("who waits could have a turn of %s", host)
+				all.putBack(host)
+			}
 		}
 	}
 	var group sync.WaitGroup
