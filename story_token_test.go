@@ -376,7 +376,7 @@ func TestTokensExpire(t *testing.T) {
 	t.Parallel()
 	p := start(t, "--data", t.TempDir(), "--require-tokens")
 	admin := p.by(p.tokenCommand("create", "boss", "--role", "admin"))
-	_, secret := admin.newToken(`name: "short", role: READER, expiresAt: "` + time.Now().Add(3*time.Second).Format(time.RFC3339Nano) + `"`)
+	_, secret := admin.newToken(`name: "short", role: READER, expiresAt: "` + time.Now().Add(8*time.Second).Format(time.RFC3339Nano) + `"`)
 	short := p.by(secret)
 	s := short.subscribe(t.Context(), currentProtocol, `subscription { queue { counts { total } } }`, "")
 	next[any](t, s)

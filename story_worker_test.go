@@ -123,8 +123,8 @@ func TestWorkersTakeOverFromEachOther(t *testing.T) {
 			}
 		}
 	}](p, `query($id: ID!) { taskGroup(id: $id) { tasks { nodes { attempt startedAt } } } }`, map[string]any{"id": id}).TaskGroup.Tasks.Nodes[0]
-	if took := sync.StartedAt.Sub(died); sync.Attempt != 2 || took > 15*time.Second {
-		t.Errorf("the sync was taken over after %s at attempt %d, want within 15 s at 2", took, sync.Attempt)
+	if took := sync.StartedAt.Sub(died); sync.Attempt != 2 || took > 30*time.Second {
+		t.Errorf("the sync was taken over after %s at attempt %d, want within 30 s at 2", took, sync.Attempt)
 	}
 	if versions, units := p.versions("files"); versions != 1 || units != 30 {
 		t.Errorf("got %d versions and %d units", versions, units)

@@ -411,7 +411,7 @@ func TestLongFetchKeepsItsLease(t *testing.T) {
 	d := dbtest.SQLite(t)
 	file := fileOf(13, 100)
 	g := newGate(t, file, 50)
-	o := demand.Options{Lease: 300 * time.Millisecond}
+	o := demand.Options{Lease: 2 * time.Second} // in which a busy machine must find the time to renew it
 	a := newDesk(t, d, o, newUpstream(t, g.ServeHTTP))
 	done := make(chan struct{})
 	go func() { defer close(done); a.gets(file) }()

@@ -20,9 +20,10 @@ func TestWebsocketInitTimeout(t *testing.T) {
 		s := newStubServer(t, NewWebsocket(WebsocketOptions{InitTimeout: 50 * time.Millisecond}))
 		dial(t, s, protocol).expect(4408)
 	}
-	s := newStubServer(t, NewWebsocket(WebsocketOptions{InitTimeout: 50 * time.Millisecond}))
+	const patient = 1500 * time.Millisecond // a busy machine must find the time to say hello
+	s := newStubServer(t, NewWebsocket(WebsocketOptions{InitTimeout: patient}))
 	p := dial(t, s, currentProtocol).say(sayInit).expect(hearAck)
-	<-time.After(100 * time.Millisecond) // the timeout is over, and ends nothing
+	<-time.After(patient) // the timeout is over, and ends nothing
 	p.say(count("1", 0)).expect(complete1)
 }
 

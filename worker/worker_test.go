@@ -357,12 +357,12 @@ func TestTasksThatDoNotEndAreEnded(t *testing.T) {
 		{"makes no progress", untilCanceled, task.Limits{Stall: 30 * time.Millisecond}, task.Failed, task.CodeStalled},
 		{"does not return", func(context.Context, *task.Run) error { select {} }, task.Limits{Deadline: 30 * time.Millisecond}, task.Failed, task.CodeTimedOut},
 		{"makes progress", func(ctx context.Context, r *task.Run) error {
-			for i := range int64(10) {
+			for i := range int64(30) {
 				r.Progress.Report("a", "A", task.Items, i, -1)
-				time.Sleep(30 * time.Millisecond)
+				time.Sleep(100 * time.Millisecond)
 			}
 			return ctx.Err()
-		}, task.Limits{Stall: 200 * time.Millisecond}, task.Completed, ""},
+		}, task.Limits{Stall: 2 * time.Second}, task.Completed, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
