@@ -158,7 +158,7 @@ func TestUpstreamThatDoesNotRecover(t *testing.T) {
 		for i, tt := range tests {
 			up := newUpstream(t, map[string][]byte{"bad": append(body[:len(body)-1:len(body)-1], byte(i)), "good": {byte(i)}})
 			name := fmt.Sprintf("r%d", i)
-			p.remote(name, map[string]any{"url": up.URL + "/PULP_MANIFEST", "stallTimeout": 1, "retries": 0})
+			p.remote(name, map[string]any{"url": up.URL + "/PULP_MANIFEST", "stallTimeout": 3, "retries": 0})
 			up.before = func(w http.ResponseWriter, path string) bool {
 				if path == tt.path {
 					tt.misbehave(w, up)
