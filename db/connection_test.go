@@ -105,8 +105,8 @@ func TestCopyEndsWithItsContext(t *testing.T) {
 func TestProcessThatStandsStillBlocksNobody(t *testing.T) {
 	t.Parallel()
 	address := dbtest.PostgresAddress(t)
-	stops := dbtest.Open(t, address+"&idle_in_transaction_session_timeout=200", db.Options{})
-	goesOn := engine{DB: dbtest.Open(t, address, db.Options{}), t: t}
+	goesOn := engine{DB: dbtest.Open(t, address, db.Options{}), t: t} // which makes the tables, in as long as that takes
+	stops := dbtest.Open(t, address+"&idle_in_transaction_session_timeout=1000", db.Options{})
 	reserved := task.New{Kind: "a", Reservations: exclusive("r")}
 	goesOn.enqueue(reserved)
 	locked, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
