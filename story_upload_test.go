@@ -89,7 +89,7 @@ func directory(t *testing.T, files map[string][]byte) string {
 
 // TestUploadADirectory is what somebody does who has packages of their own.
 func TestUploadADirectory(t *testing.T) {
-	eachServer(t, func(t *testing.T, p *program) { uploadADirectory(t, p, 1000) })
+	eachServer(t, func(t *testing.T, p *program) { uploadADirectory(t, p, 300) })
 }
 
 func uploadADirectory(t *testing.T, p *program, small int) {
