@@ -105,8 +105,8 @@ func (s *syncing) fail(ctx context.Context, w wanted, err error) error {
 	}
 	if kind := fault.KindOf(err); kind == fault.NotFound || kind == fault.BadInput || errors.Is(err, fetch.ErrRefused) {
 		s.unanswered = 0
-	} else if s.unanswered++; s.unanswered >= awayAfter && s.over == nil {
-		s.over = err
+	} else if s.unanswered++; s.unanswered >= awayAfter && s.away == nil {
+		s.away = err
 	}
 	s.mu.Unlock()
 	return s.failures.add(ctx, task.FailureOf(w.Path, s.address(w.Path), err))
@@ -129,9 +129,30 @@ func (s *syncing) end(err error) {
 	}
 }
 
-// isOver returns why no more files are begun; nil if they are.
-func (s *syncing) isOver() error {
+// stopsBefore returns why a file is not begun; nil if it is. The last ones of the
+// manifest are, though upstream seems to be away: that does not take long.
+func (s *syncing) stopsBefore(w wanted) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.over == nil && s.total-int64(w.line) >= awayAfter {
+		return s.away
+	}
 	return s.over
+}
+
+// leaveOut notes that so many files are not begun.
+func (s *syncing) leaveOut(files int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.untried += files
+}
+
+// isAway returns that files were not begun as upstream is away; nil if all were.
+func (s *syncing) isAway() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.untried == 0 || s.away == nil {
+		return nil
+	}
+	return fault.Wrap(s.away, fault.Unavailable, "%d files in a row could not be got, so %d of %d were not asked for: %s", awayAfter, s.untried, s.total, fault.Message(s.away))
 }

@@ -213,7 +213,9 @@ type syncing struct {
 	failed       error // the first failure of a file, in the order of the manifest
 	failedLine   int
 	unanswered   int   // failures of files, one after the other, by which upstream may be away
-	over         error // why no more files are begun
+	away         error // the last of them, once there are so many that it is
+	untried      int64 // files that were not begun as it is away
+	over         error // why no more files are begun, whatever becomes of those that fail
 }
 
 // lookAt is how many units are looked up at once.
@@ -257,7 +259,7 @@ func (s *syncing) fetchAll(ctx context.Context, m fetchedManifest) error {
 	s.keeper.end()
 	kept := keeping.Wait()
 	told := s.failures.flush(context.WithoutCancel(ctx))
-	if ended := cmp.Or(ctx.Err(), s.over, err, kept, told); ended != nil || s.skips {
+	if ended := cmp.Or(ctx.Err(), s.over, s.isAway(), err, kept, told); ended != nil || s.skips {
 		return ended
 	}
 	return s.failed
@@ -307,10 +309,11 @@ func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted)
 		if !ok {
 			var first bool
 			if first, size = s.keeper.expect(w); first {
-				missing <- w
-				if err := s.isOver(); err != nil {
+				if err := s.stopsBefore(w); err != nil {
+					s.leaveOut(s.total - int64(w.line) + 1)
 					return err
 				}
+				missing <- w
 				continue
 			}
 		}
@@ -341,7 +344,11 @@ func (s *syncing) want(ctx context.Context, all []wanted, missing chan<- wanted)
 // the artifact is not where the unit says, it is sought where those do. An error
 // is not of a file, and ends the sync.
 func (s *syncing) fetch(ctx context.Context, w wanted) error {
-	for s.isOver() == nil {
+	for {
+		if s.stopsBefore(w) != nil {
+			s.leaveOut(1)
+			return nil
+		}
 		staged, err := s.download(ctx, w.Unit)
 		if err == nil {
 			return s.land(ctx, w, staged)
@@ -360,7 +367,6 @@ func (s *syncing) fetch(ctx context.Context, w wanted) error {
 		w = next
 		s.add(-1, -w.Size) // it was counted as done
 	}
-	return nil
 }
 
 // land keeps the units that wait for an artifact that was fetched.
@@ -420,11 +426,15 @@ func (s *syncing) download(ctx context.Context, u *content.Unit) (blob.Staged, e
 
 func (s *syncing) address(path string) string { return address(s.base, path) }
 
-// address is where a file lies upstream: beside the manifest.
+// address is where a file lies upstream: beside the manifest, whose directory
+// stays as it is escaped, since %2F is no slash to some servers.
 func address(manifest *url.URL, path string) string {
 	u := *manifest
-	u.RawQuery, u.Fragment, u.RawPath = "", "", ""
-	u.Path = u.Path[:strings.LastIndex(u.Path, "/")+1] + path
+	u.RawQuery, u.Fragment, u.RawFragment = "", "", ""
+	escaped := u.EscapedPath()
+	escaped = escaped[:strings.LastIndex(escaped, "/")+1]
+	dir, _ := url.PathUnescape(escaped) // which was parsed before
+	u.Path, u.RawPath = dir+path, escaped+(&url.URL{Path: path}).EscapedPath()
 	return u.String()
 }
 

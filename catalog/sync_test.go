@@ -151,6 +151,30 @@ func (m *mirroring) checkStored(t *testing.T, want ...string) {
 	}
 }
 
+// TestAddress has files beside a manifest whose own address is escaped in its way.
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ manifest, path, want string }{
+		{"http://h/a/PULP_MANIFEST", "b/c", "http://h/a/b/c"},
+		{"http://h/PULP_MANIFEST?token=1#top", "b c%2F?#é", "http://h/b%20c%252F%3F%23%C3%A9"},
+		{"http://h/projects/group%2Fproject/PULP_MANIFEST", "b+c~1:2.deb", "http://h/projects/group%2Fproject/b+c~1:2.deb"},
+		{"http://h/group%2Fproject", "a b", "http://h/a%20b"},
+		{"file:///srv/a%20b/PULP_MANIFEST", "c d", "file:///srv/a%20b/c%20d"},
+	} {
+		manifest, err := url.Parse(test.manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := address(manifest, test.path)
+		if got != test.want {
+			t.Errorf("%s beside %s: got %s, want %s", test.path, test.manifest, got, test.want)
+		}
+		if u, err := url.Parse(got); err != nil || u.String() != got || !strings.HasSuffix(u.Path, test.path) {
+			t.Errorf("%s is read as %+v, %v", got, u, err)
+		}
+	}
+}
+
 func TestSyncFetchesSharedBytesOnce(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -260,12 +284,48 @@ func TestSyncOfAnUpstreamThatIsAway(t *testing.T) {
 				for i := range 10 * awayAfter {
 					paths = append(paths, fmt.Sprintf("%d-%t-%d", status, skips, i))
 				}
-				if err := m.fetchPaths(t.Context(), t, paths); !fault.Is(err, fault.Unavailable) {
-					t.Errorf("%d, skips %t: got %v", status, skips, err)
+				err := m.fetchPaths(t.Context(), t, paths)
+				n := len(m.told)
+				if want := fmt.Sprintf("20 files in a row could not be got, so %d of %d were not asked for: %s/", len(paths)-n, len(paths), m.URL); !fault.Is(err, fault.Unavailable) || !strings.HasPrefix(fault.Message(err), want) {
+					t.Errorf("%d, skips %t: got %v, want %s", status, skips, err, want)
 				}
-				if n := len(m.told); n < awayAfter || n > 2*awayAfter || len(m.asked) != n {
+				if n < awayAfter || n > 2*awayAfter || len(m.asked) != n {
 					t.Errorf("%d, skips %t: %d files were asked for, and %d told of", status, skips, len(m.asked), n)
 				}
+			}
+		}
+	})
+}
+
+// TestSyncOfTheLastFilesOfAnUpstreamThatIsAway has nothing left that could be
+// asked for once upstream seems to be away.
+func TestSyncOfTheLastFilesOfAnUpstreamThatIsAway(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		for _, skips := range []bool{false, true} {
+			for _, bad := range []int{awayAfter, 2*awayAfter - 1} {
+				m := newMirroring(t, d)
+				m.skips = skips
+				m.before = func(w http.ResponseWriter, r *http.Request) bool {
+					away := strings.HasPrefix(r.URL.Path, "/bad/")
+					if away {
+						w.WriteHeader(http.StatusServiceUnavailable)
+					}
+					return away
+				}
+				good := fmt.Sprintf("%t-%d-good", skips, bad)
+				paths := []string{good}
+				for i := range bad {
+					paths = append(paths, fmt.Sprintf("bad/%t-%d-%d", skips, bad, i))
+				}
+				err := m.fetchPaths(t.Context(), t, paths)
+				if skips && err != nil || !skips && (!fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), paths[1]+": 503")) {
+					t.Errorf("%d, skips %t: got %v", bad, skips, err)
+				}
+				if len(m.told) != bad || len(m.asked) != bad+1 {
+					t.Errorf("%d, skips %t: %d files were asked for, and %d told of", bad, skips, len(m.asked), len(m.told))
+				}
+				m.checkStored(t, good)
 			}
 		}
 	})

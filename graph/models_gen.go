@@ -199,7 +199,7 @@ type MirrorInput struct {
 	Path *string `json:"path,omitempty"`
 	// True removes what upstream dropped; false only adds.
 	Mirror bool `json:"mirror"`
-	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other.
+	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other, if more than 20 are left.
 	OnError content.OnError `json:"onError"`
 	// Before or after other work.
 	Priority task.Priority `json:"priority"`
@@ -435,7 +435,7 @@ type SyncInput struct {
 	Repositories *RepositorySelector `json:"repositories"`
 	// True removes what upstream dropped; false only adds.
 	Mirror bool `json:"mirror"`
-	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other.
+	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other, if more than 20 are left.
 	OnError content.OnError `json:"onError"`
 	// True only finds out what would change: the task fetches the metadata and no files, makes no version, and tells the rest as its `preview`. It fails as the sync would if there would be a file at a path and another below it.
 	DryRun bool `json:"dryRun"`

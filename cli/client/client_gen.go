@@ -1733,7 +1733,7 @@ func (v *FindDistributionResponse) GetDistribution() *FindDistributionDistributi
 type FindRemoteRemote struct {
 	// remote-1.
 	Id string `json:"id"`
-	// Where the metadata is: for files, the URL of a PULP_MANIFEST (lines of path,sha256,size). http, https or file.
+	// Where the metadata is: for files, the URL of a PULP_MANIFEST (lines of path,sha256,size). http, https or file. Files are asked for beside it, without its query.
 	Url string `json:"url"`
 }
 
@@ -1776,7 +1776,7 @@ func (v *FindRepositoryRepository) GetRemote() FindRepositoryRepositoryRemote { 
 type FindRepositoryRepositoryRemote struct {
 	// remote-1.
 	Id string `json:"id"`
-	// Where the metadata is: for files, the URL of a PULP_MANIFEST (lines of path,sha256,size). http, https or file.
+	// Where the metadata is: for files, the URL of a PULP_MANIFEST (lines of path,sha256,size). http, https or file. Files are asked for beside it, without its query.
 	Url string `json:"url"`
 }
 
@@ -3267,7 +3267,7 @@ type MirrorInput struct {
 	Path string `json:"path,omitempty"`
 	// True removes what upstream dropped; false only adds.
 	Mirror bool `json:"mirror"`
-	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other.
+	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other, if more than 20 are left.
 	OnError OnError `json:"onError,omitempty"`
 	// Before or after other work.
 	Priority Priority `json:"priority"`
@@ -5362,7 +5362,7 @@ type SyncInput struct {
 	Repositories RepositorySelector `json:"repositories"`
 	// True removes what upstream dropped; false only adds.
 	Mirror bool `json:"mirror"`
-	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other.
+	// What to do about files that cannot be got. What is metadata, the manifest, fails the task either way; so does an upstream that does not answer for 20 files one after the other, if more than 20 are left.
 	OnError OnError `json:"onError,omitempty"`
 	// True only finds out what would change: the task fetches the metadata and no files, makes no version, and tells the rest as its `preview`. It fails as the sync would if there would be a file at a path and another below it.
 	DryRun bool `json:"dryRun,omitempty"`
