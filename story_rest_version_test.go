@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -98,8 +99,16 @@ func TestVersionsOverREST(t *testing.T) {
 		if got := p.fetched("/content/prod/a"); got != "ONE" {
 			t.Errorf("promoted: got %q", got)
 		}
-		if got := c.send("POST", "/api/v1/rollback", map[string]any{"id": "distribution-2"}); got.status != http.StatusOK {
-			t.Errorf("rollback: got %+v", got)
+		for _, operation := range []string{`promote {"from": "distribution-1", "to": "distribution-2"}`, `rollback {"id": "distribution-2"}`} {
+			name, body, _ := strings.Cut(operation, " ")
+			if got := c.send("POST", "/api/v1/"+name, json.RawMessage(body), "Idempotency-Key", "same"); got.status != http.StatusBadRequest {
+				t.Errorf("%s with a key: got %+v", name, got)
+			}
+		}
+		for range 2 { // as somebody does who lost the first answer
+			if got := c.send("POST", "/api/v1/rollback", map[string]any{"id": "distribution-2", "publication": "publication-1"}); got.status != http.StatusOK {
+				t.Errorf("rollback: got %+v", got)
+			}
 		}
 		if got := p.fetched("/content/prod/a"); got != "one" {
 			t.Errorf("rolled back: got %q", got)

@@ -45,16 +45,30 @@ func (c *Catalog) Promote(ctx context.Context, from, to content.DistributionID, 
 }
 
 // Rollback makes a distribution serve what it served before, and returns it. It
-// fails with fault.Conflict if nothing of that is kept.
-func (c *Catalog) Rollback(ctx context.Context, id content.DistributionID) (*content.Distribution, error) {
+// fails with fault.Conflict if nothing of that is kept. With an expected
+// publication, which is not 0, it changes nothing if that is served already, so
+// that it may be repeated, and fails with fault.Conflict if it leads to another.
+func (c *Catalog) Rollback(ctx context.Context, id content.DistributionID, expected content.PublicationID) (*content.Distribution, error) {
 	return change(ctx, c, func(tx *db.Tx) (*content.Distribution, error) {
 		d, err := tx.LockDistribution(ctx, id)
 		if err != nil {
 			return nil, err
 		}
+		if expected != 0 {
+			if _, err := one(tx.PublicationsByID(ctx, []content.PublicationID{expected})); err != nil {
+				return nil, named(err, "publication", expected)
+			}
+			serving, err := tx.Serving(ctx, []string{d.Path})
+			if err != nil || serving.PublicationID == expected {
+				return d, err
+			}
+		}
 		before, err := tx.StepBack(ctx, d)
 		if err != nil {
 			return nil, err
+		}
+		if expected != 0 && before != expected {
+			return nil, fault.New(fault.Conflict, "a rollback makes the distribution at %q serve %s, not %s", d.Path, before, expected)
 		}
 		return d, pin(ctx, tx, d, before)
 	})

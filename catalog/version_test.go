@@ -365,7 +365,7 @@ func TestPromoteAndRollBack(t *testing.T) {
 		prod := must[*content.Distribution](t)(h.CreateDistribution(t.Context(), catalog.DistributionInput{Path: "prod", Repository: r.ID, Access: content.WithToken}))
 		_, err := h.Promote(t.Context(), dev.ID, prod.ID, 0)
 		wantFault(t, err, fault.Conflict, `the distribution at "dev" serves nothing yet: publish first`)
-		_, err = h.Rollback(t.Context(), prod.ID)
+		_, err = h.Rollback(t.Context(), prod.ID, 0)
 		wantFault(t, err, fault.Conflict, `nothing is kept of what the distribution at "prod" served before`)
 
 		var ps []*content.Publication
@@ -389,15 +389,28 @@ func TestPromoteAndRollBack(t *testing.T) {
 		_, err = h.Promote(t.Context(), dev.ID, prod.ID, ps[1].ID)
 		wantFault(t, err, fault.Conflict, fmt.Sprintf(`the distribution at "dev" serves %s, not %s`, ps[2].ID, ps[1].ID))
 		promote := func() { must[*content.Distribution](t)(h.Promote(t.Context(), dev.ID, prod.ID, 0)) }
-		back := func() { must[*content.Distribution](t)(h.Rollback(t.Context(), prod.ID)) }
+		back := func() { must[*content.Distribution](t)(h.Rollback(t.Context(), prod.ID, 0)) }
 		h.clock.advance(time.Hour)
 		promote()
 		serves("promoted", prod, ps[2])
-		back()
-		serves("rolled back", prod, ps[1])
+		leadsTo := func(want content.PublicationID) {
+			t.Helper()
+			if got := must[[]content.PublicationID](t)(h.DB.RollbackTargets(t.Context(), []content.DistributionID{prod.ID, 99, dev.ID})); !slices.Equal(got, []content.PublicationID{want, 0, ps[1].ID}) {
+				t.Errorf("rollbacks lead to %v, want %s", got, want)
+			}
+		}
+		leadsTo(ps[1].ID)
+		_, err = h.Rollback(t.Context(), prod.ID, ps[0].ID)
+		wantFault(t, err, fault.Conflict, fmt.Sprintf(`a rollback makes the distribution at "prod" serve %s, not %s`, ps[1].ID, ps[0].ID))
+		for range 2 {
+			must[*content.Distribution](t)(h.Rollback(t.Context(), prod.ID, ps[1].ID))
+			serves("rolled back", prod, ps[1])
+			leadsTo(ps[0].ID)
+		}
 		back()
 		serves("rolled back twice", prod, ps[0])
-		_, err = h.Rollback(t.Context(), prod.ID)
+		leadsTo(0)
+		_, err = h.Rollback(t.Context(), prod.ID, 0)
 		wantFault(t, err, fault.Conflict, `nothing is kept of what the distribution at "prod" served before`)
 		promote()
 		back()
@@ -420,7 +433,8 @@ func TestPromoteAndRollBack(t *testing.T) {
 			{second(h.Promote(t.Context(), 99, dev.ID, 0)), fault.BadInput, "from: there is no distribution-99"},
 			{second(h.Promote(t.Context(), dev.ID, 99, 0)), fault.BadInput, "to: there is no distribution-99"},
 			{second(h.Promote(t.Context(), dev.ID, prod.ID, 99)), fault.BadInput, "publication: there is no publication-99"},
-			{second(h.Rollback(t.Context(), 99)), fault.NotFound, "there is no distribution-99"},
+			{second(h.Rollback(t.Context(), 99, 0)), fault.NotFound, "there is no distribution-99"},
+			{second(h.Rollback(t.Context(), prod.ID, 99)), fault.BadInput, "publication: there is no publication-99"},
 		} {
 			wantFault(t, tt.err, tt.kind, tt.message)
 		}
@@ -478,7 +492,7 @@ func TestThePastStaysAtItsPath(t *testing.T) {
 				}
 			}
 		}
-		_, err := h.Rollback(t.Context(), blue.ID)
+		_, err := h.Rollback(t.Context(), blue.ID, 0)
 		wantFault(t, err, fault.Conflict, `nothing is kept of what the distribution at "prod" served before`)
 
 		// What a deleted distribution served is kept no longer.

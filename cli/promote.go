@@ -58,11 +58,12 @@ func rollBack(ctx context.Context, args []string, env Env) error {
 
 Makes the distribution at a path serve what it served before, and prints it.
 Each rollback goes one step further back.`)
+	expected := f.String("publication", "", "roll back only if that leads to this `publication`, such as publication-4; if it is served already, nothing changes")
 	c, ids, err := f.distributionCommand(ctx, args, env, 1, "say which distribution, by its path")
 	if err != nil {
 		return err
 	}
-	back, err := client.Rollback(ctx, c, ids[0])
+	back, err := client.Rollback(ctx, c, ids[0], *expected)
 	if err != nil {
 		return err
 	}

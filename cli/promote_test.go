@@ -23,6 +23,7 @@ func TestPromoteAndRollback(t *testing.T) {
 		{"promote test prod --publication publication-5", operations["FindDistribution"], "Promote",
 			`{"input":{"from":"distribution-2","to":"distribution-2","publication":"publication-5"}}`, 0, "prod serves publication-5\n", ""},
 		{"rollback prod", operations["FindDistribution"], "Rollback", `{"id":"distribution-2"}`, 0, "prod serves publication-4\n", ""},
+		{"rollback prod --publication publication-4", operations["FindDistribution"], "Rollback", `{"id":"distribution-2","publication":"publication-4"}`, 0, "prod serves publication-4\n", ""},
 		{"rollback prod", none, "FindDistribution", `{"path":"prod"}`, 1, "", "ream rollback: there is no distribution at \"prod\"\n"},
 		{"promote test", none, "", "", 2, "", "ream promote: say from which distribution and to which, by their paths\n"},
 		{"rollback", none, "", "", 2, "", "ream rollback: say which distribution, by its path\n"},

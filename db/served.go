@@ -93,6 +93,32 @@ func (q *queries) Replaced(ctx context.Context, s *content.Serving, since time.T
 	return replaced, nil
 }
 
+// stepBack selects the id of what a rollback of a distribution d goes back to: the
+// last that it served before, by whatever steps it came there.
+const stepBack = `SELECT s.id FROM served s JOIN publication p ON p.id = s.publication_id
+	WHERE s.distribution_id = d.id AND NOT s.undone AND s.until IS NOT NULL
+		AND s.publication_id <> COALESCE((SELECT n.publication_id FROM served n WHERE n.distribution_id = s.distribution_id AND n.until IS NULL), 0)
+	ORDER BY s.id DESC LIMIT 1`
+
+// RollbackTargets returns what each distribution would serve after a rollback, in
+// the order of the ids: 0 where nothing is kept of what it served before.
+func (q *queries) RollbackTargets(ctx context.Context, ids []content.DistributionID) ([]content.PublicationID, error) {
+	var rows []rollbackRow
+	seen := q.seenDistribution()
+	err := q.sel(ctx, &rows, `SELECT d.id, COALESCE((SELECT b.publication_id FROM served b WHERE b.id = (`+stepBack+`)), 0) AS publication FROM distribution d WHERE `+q.d.in("d.id")+seen.sql,
+		joined(list(q.d, ids), seen.args)...)
+	return inOrder(ids, rows, rollbackRow.item), err
+}
+
+type rollbackRow struct {
+	ID          content.DistributionID `db:"id"`
+	Publication content.PublicationID  `db:"publication"`
+}
+
+func (r rollbackRow) item() (content.DistributionID, content.PublicationID) {
+	return r.ID, r.Publication
+}
+
 // StepBack forgets that a distribution came to serve what it serves, and returns
 // what it served before, by whatever steps it came there. The caller makes the
 // distribution serve that. It fails with fault.Conflict if nothing that it
@@ -102,10 +128,8 @@ func (tx *Tx) StepBack(ctx context.Context, d *content.Distribution) (content.Pu
 		return 0, err
 	}
 	var before servedRow
-	found, err := tx.found(ctx, &before, `SELECT s.id, s.distribution_id, s.path, s.publication_id, s.since, s.until FROM served s JOIN publication p ON p.id = s.publication_id
-		WHERE s.distribution_id = ? AND NOT s.undone AND s.until IS NOT NULL
-			AND s.publication_id <> COALESCE((SELECT n.publication_id FROM served n WHERE n.distribution_id = s.distribution_id AND n.until IS NULL), 0)
-		ORDER BY s.id DESC LIMIT 1`, d.ID)
+	found, err := tx.found(ctx, &before, `SELECT b.id, b.distribution_id, b.path, b.publication_id, b.since, b.until FROM distribution d JOIN served b ON b.id = (`+stepBack+`)
+		WHERE d.id = ?`, d.ID)
 	if err == nil && !found {
 		err = fault.New(fault.Conflict, "nothing is kept of what the distribution at %q served before", d.Path)
 	}

@@ -24,6 +24,7 @@ type DistributionResolver interface {
 
 	NeedsToken(ctx context.Context, obj *content.Distribution) (bool, error)
 	History(ctx context.Context, obj *content.Distribution, first *int32, after *string, last *int32, before *string) (*Connection[*content.Served], error)
+	RollbackTo(ctx context.Context, obj *content.Distribution) (*content.Publication, error)
 }
 type PublicationResolver interface {
 	Repository(ctx context.Context, obj *content.Publication) (*content.Repository, error)
@@ -347,6 +348,38 @@ func (ec *executionContext) fieldContext_Distribution_history(ctx context.Contex
 	if fc.Args, err = ec.field_Distribution_history_args(ctx, field.ArgumentMap(ec.Variables)); err != nil {
 		ec.Error(ctx, err)
 		return fc, err
+	}
+	return fc, nil
+}
+
+func (ec *executionContext) _Distribution_rollbackTo(ctx context.Context, field graphql.CollectedField, obj *content.Distribution) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Distribution_rollbackTo(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Distribution().RollbackTo(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v *content.Publication) graphql.Marshaler {
+			return ec.marshalOPublication2ᚖreamᚋcontentᚐPublication(ctx, selections, v)
+		},
+		true,
+		false,
+	)
+}
+func (ec *executionContext) fieldContext_Distribution_rollbackTo(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	fc = &graphql.FieldContext{
+		Object:     "Distribution",
+		Field:      field,
+		IsMethod:   true,
+		IsResolver: true,
+		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.childFields_Publication(ctx, field)
+		},
 	}
 	return fc, nil
 }
@@ -1838,6 +1871,12 @@ func (ec *executionContext) _Distribution(ctx context.Context, sel ast.Selection
 				true, true,
 				func(ctx context.Context) graphql.Marshaler {
 					return ec._Distribution_history(ctx, field, obj)
+				})
+		case "rollbackTo":
+			out.ResolveConcurrently(ec.OperationContext, &deferred, i,
+				true, false,
+				func(ctx context.Context) graphql.Marshaler {
+					return ec._Distribution_rollbackTo(ctx, field, obj)
 				})
 		case "createdAt":
 			out.Values[i] = ec._Distribution_createdAt(ctx, field, obj)

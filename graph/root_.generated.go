@@ -406,6 +406,8 @@ func (ec *executionContext) childFields_Distribution(ctx context.Context, field 
 		return ec.fieldContext_Distribution_needsToken(ctx, field)
 	case "history":
 		return ec.fieldContext_Distribution_history(ctx, field)
+	case "rollbackTo":
+		return ec.fieldContext_Distribution_rollbackTo(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_Distribution_createdAt(ctx, field)
 	case "updatedAt":

@@ -32,7 +32,7 @@ type MutationResolver interface {
 	CreateDistribution(ctx context.Context, input CreateDistributionInput) (*content.Distribution, error)
 	UpdateDistribution(ctx context.Context, input UpdateDistributionInput) (*content.Distribution, error)
 	Promote(ctx context.Context, input PromoteInput) (*content.Distribution, error)
-	Rollback(ctx context.Context, id string) (*content.Distribution, error)
+	Rollback(ctx context.Context, id string, publication *string) (*content.Distribution, error)
 	DeleteDistribution(ctx context.Context, id string) (*content.Distribution, error)
 	CreateRemote(ctx context.Context, input CreateRemoteInput) (*content.Remote, error)
 	UpdateRemote(ctx context.Context, input UpdateRemoteInput) (*content.Remote, error)
@@ -435,6 +435,14 @@ func (ec *executionContext) field_Mutation_rollback_args(ctx context.Context, ra
 		return nil, err
 	}
 	args["id"] = arg0
+	arg1, err := graphql.ProcessArgField(ctx, rawArgs, "publication",
+		func(ctx context.Context, v any) (*string, error) {
+			return ec.unmarshalOID2ᚖstring(ctx, v)
+		})
+	if err != nil {
+		return nil, err
+	}
+	args["publication"] = arg1
 	return args, nil
 }
 
@@ -1878,7 +1886,7 @@ func (ec *executionContext) _Mutation_rollback(ctx context.Context, field graphq
 		},
 		func(ctx context.Context) (any, error) {
 			fc := graphql.GetFieldContext(ctx)
-			return ec.Resolvers.Mutation().Rollback(ctx, fc.Args["id"].(string))
+			return ec.Resolvers.Mutation().Rollback(ctx, fc.Args["id"].(string), fc.Args["publication"].(*string))
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *content.Distribution) graphql.Marshaler {

@@ -42,6 +42,7 @@ var (
 	storedArtifacts         = sourceOf(Store.Stored)
 	publishedEntries        = pagesOf(ofDirectories)
 	distributionServed      = pagesOf(Store.Served)
+	distributionRollback    = sourceOf(Store.RollbackTargets)
 
 	tasksOfOwner       = pagesOf(ofTaskOwners)
 	tasksAhead         = sourceOf(Store.Ahead)

@@ -39,6 +39,14 @@ func (r *distributionResolver) History(ctx context.Context, obj *content.Distrib
 	return listOf(ctx, distributionServed, obj.ID, first, after, last, before)
 }
 
+func (r *distributionResolver) RollbackTo(ctx context.Context, obj *content.Distribution) (*content.Publication, error) {
+	target, err := distributionRollback.load(ctx, obj.ID)
+	if err != nil {
+		return nil, err
+	}
+	return reference(ctx, publicationsByID, target)
+}
+
 func (r *mutationResolver) CreateDistribution(ctx context.Context, input graph.CreateDistributionInput) (*content.Distribution, error) {
 	repository, err := optionalID[content.RepositoryID]("repository", input.Repository)
 	if err != nil {
@@ -93,12 +101,16 @@ func (r *mutationResolver) Promote(ctx context.Context, input graph.PromoteInput
 	return r.Catalog.Promote(ctx, from, to, value(publication))
 }
 
-func (r *mutationResolver) Rollback(ctx context.Context, id string) (*content.Distribution, error) {
+func (r *mutationResolver) Rollback(ctx context.Context, id string, publication *string) (*content.Distribution, error) {
 	key, err := knownID[content.DistributionID]("distribution", id)
 	if err != nil {
 		return nil, err
 	}
-	return r.Catalog.Rollback(ctx, key)
+	expected, err := optionalID[content.PublicationID]("publication", publication)
+	if err != nil {
+		return nil, err
+	}
+	return r.Catalog.Rollback(ctx, key, value(expected))
 }
 
 func (r *mutationResolver) DeleteDistribution(ctx context.Context, id string) (*content.Distribution, error) {

@@ -123,6 +123,7 @@ type Distributions interface {
 	DistributionsByID(context.Context, []content.DistributionID) ([]*content.Distribution, error)
 	DistributionByPath(ctx context.Context, path string) (*content.Distribution, error)
 	Served(context.Context, []content.DistributionID, page.Request) ([]*page.Of[*content.Served], error)
+	RollbackTargets(context.Context, []content.DistributionID) ([]content.PublicationID, error) // in the order of the ids, 0 for none
 }
 
 // Tasks reads tasks, groups, workers and the queue. What it returns for a list
@@ -211,7 +212,7 @@ type DistributionEditor interface {
 	UpdateDistribution(context.Context, content.DistributionID, catalog.DistributionChange) (*content.Distribution, error)
 	DeleteDistribution(context.Context, content.DistributionID) (*content.Distribution, error)
 	Promote(ctx context.Context, from, to content.DistributionID, expected content.PublicationID) (*content.Distribution, error)
-	Rollback(context.Context, content.DistributionID) (*content.Distribution, error)
+	Rollback(ctx context.Context, id content.DistributionID, expected content.PublicationID) (*content.Distribution, error)
 }
 
 // ScheduleEditor creates, changes and deletes schedules, and queues what they

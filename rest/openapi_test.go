@@ -1,6 +1,9 @@
 package rest
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +16,41 @@ func TestDocumentIsValid(t *testing.T) {
 	if err := contract(t).Document.Validate(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestDocumentSaysAllOnce looks for names that are given twice in an object, of
+// which readers take one or the other.
+func TestDocumentSaysAllOnce(t *testing.T) {
+	t.Parallel()
+	d := json.NewDecoder(bytes.NewReader(document))
+	var read func(at string)
+	read = func(at string) {
+		token, err := d.Token()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if token != json.Delim('{') && token != json.Delim('[') {
+			return
+		}
+		names := map[any]bool{}
+		for i := 0; d.More(); i++ {
+			var name any = i
+			if token == json.Delim('{') {
+				if name, err = d.Token(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if names[name] {
+				t.Errorf("%s/%v is there twice", at, name)
+			}
+			names[name] = true
+			read(fmt.Sprint(at, "/", name))
+		}
+		if _, err := d.Token(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read("")
 }
 
 // TestDocumentNamesEveryRoute keeps the document to the handlers: each has its

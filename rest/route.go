@@ -44,7 +44,7 @@ func (h *Handler) routes() []route {
 		{h, Prefix + "restoreVersion", http.MethodPost, alone, operation(h, "restoreVersion", true, restoreRequest, h.catalog.Restore)},
 		{h, Prefix + "deleteVersion", http.MethodPost, alone, operation(h, "deleteVersion", true, deleteVersionRequest, h.catalog.DeleteVersion)},
 		{h, Prefix + "promote", http.MethodPost, []string{mediaJSON}, mutation(h, "promote", false, promoteRequest, h.promote, h.switched)},
-		{h, Prefix + "rollback", http.MethodPost, []string{mediaJSON}, mutation(h, "rollback", false, rollbackRequest, h.catalog.Rollback, h.switched)},
+		{h, Prefix + "rollback", http.MethodPost, []string{mediaJSON}, mutation(h, "rollback", false, rollbackRequest, h.rollback, h.switched)},
 		{h, Prefix + "cleanOrphans", http.MethodPost, either, operation(h, "cleanOrphans", false, cleanOrphansRequest, h.catalog.CleanOrphans)},
 		{h, Prefix + "verifyContent", http.MethodPost, either, operation(h, "verifyContent", false, verifyContentRequest, h.catalog.VerifyContent)},
 		{h, Prefix + "cancel", http.MethodPost, either, operation(h, "cancel", true, workID, h.cancel)},

@@ -94,7 +94,7 @@ func (s *stub) Promote(context.Context, content.DistributionID, content.Distribu
 	return &content.Distribution{ID: 3, Path: "prod", PublicationID: 5, Access: content.AsServer}, s.err
 }
 
-func (s *stub) Rollback(context.Context, content.DistributionID) (*content.Distribution, error) {
+func (s *stub) Rollback(context.Context, content.DistributionID, content.PublicationID) (*content.Distribution, error) {
 	return &content.Distribution{ID: 3, Path: "prod", PublicationID: 4, Access: content.AsServer}, s.err
 }
 

@@ -20,7 +20,7 @@ type Versions interface {
 	Restore(context.Context, catalog.RestoreRequest) (*task.Task, error)
 	DeleteVersion(context.Context, catalog.DeleteVersionRequest) (*task.Task, error)
 	Promote(ctx context.Context, from, to content.DistributionID, expected content.PublicationID) (*content.Distribution, error)
-	Rollback(context.Context, content.DistributionID) (*content.Distribution, error)
+	Rollback(ctx context.Context, id content.DistributionID, expected content.PublicationID) (*content.Distribution, error)
 }
 
 func modifyRequest(in *object) (catalog.ModifyRequest, error) {
@@ -75,19 +75,39 @@ func promoteRequest(in *object) (promotion, error) {
 		from: id[content.DistributionID](in, "from", "distribution"),
 		to:   id[content.DistributionID](in, "to", "distribution"),
 	}
+	request.expected = expectedPublication(in)
+	return request, in.done()
+}
+
+// expectedPublication reads what a request expects to be served; 0 for anything.
+// With it the request may be repeated, for which others have an idempotency key.
+func expectedPublication(in *object) (expected content.PublicationID) {
 	if given := in.fields["publication"]; given != nil && string(given) != "null" {
-		request.expected = id[content.PublicationID](in, "publication", "publication")
+		expected = id[content.PublicationID](in, "publication", "publication")
+	} else if in.key != "" {
+		in.fail("publication", "want it instead of an Idempotency-Key: with it the request may be sent again")
 	}
 	delete(in.fields, "publication")
-	return request, in.done()
+	return expected
 }
 
 func (h *Handler) promote(ctx context.Context, p promotion) (*content.Distribution, error) {
 	return h.catalog.Promote(ctx, p.from, p.to, p.expected)
 }
 
-func rollbackRequest(in *object) (content.DistributionID, error) {
-	return id[content.DistributionID](in, "id", "distribution"), in.done()
+// reversal is a request to serve what was served before.
+type reversal struct {
+	of       content.DistributionID
+	expected content.PublicationID // 0 for any
+}
+
+func rollbackRequest(in *object) (reversal, error) {
+	request := reversal{id[content.DistributionID](in, "id", "distribution"), expectedPublication(in)}
+	return request, in.done()
+}
+
+func (h *Handler) rollback(ctx context.Context, r reversal) (*content.Distribution, error) {
+	return h.catalog.Rollback(ctx, r.of, r.expected)
 }
 
 // distributionView is a distribution that serves a publication.

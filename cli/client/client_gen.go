@@ -4963,7 +4963,7 @@ var AllRole = []Role{
 
 // RollbackResponse is returned by Rollback on success.
 type RollbackResponse struct {
-	// Makes a distribution serve what it served before, and answers with it. Each rollback goes one step further back. It is pinned then, so that a later publication does not undo the rollback; updateDistribution lets it follow a repository again. CONFLICT if nothing that it served before is kept.
+	// Makes a distribution serve what it served before, and answers with it. Each rollback goes one step further back. It is pinned then, so that a later publication does not undo the rollback; updateDistribution lets it follow a repository again. CONFLICT if nothing that it served before is kept. Give `publication`, as `rollbackTo` tells it, and a rollback may be sent again whenever its answer was lost.
 	Rollback Serving `json:"rollback"`
 }
 
@@ -7048,11 +7048,15 @@ func (v *__RevokeTokenInput) GetId() string { return v.Id }
 
 // __RollbackInput is used internally by genqlient
 type __RollbackInput struct {
-	Id string `json:"id"`
+	Id          string `json:"id"`
+	Publication string `json:"publication,omitempty"`
 }
 
 // GetId returns __RollbackInput.Id, and is useful for accessing the field via an interface.
 func (v *__RollbackInput) GetId() string { return v.Id }
+
+// GetPublication returns __RollbackInput.Publication, and is useful for accessing the field via an interface.
+func (v *__RollbackInput) GetPublication() string { return v.Publication }
 
 // __SkippedFilesInput is used internally by genqlient
 type __SkippedFilesInput struct {
@@ -8466,8 +8470,8 @@ func RevokeToken(
 
 // The mutation executed by Rollback.
 const Rollback_Operation = `
-mutation Rollback ($id: ID!) {
-	rollback(id: $id) {
+mutation Rollback ($id: ID!, $publication: ID) {
+	rollback(id: $id, publication: $publication) {
 		... Serving
 	}
 }
@@ -8483,12 +8487,14 @@ func Rollback(
 	ctx_ context.Context,
 	client_ graphql.Client,
 	id string,
+	publication string,
 ) (data_ *RollbackResponse, err_ error) {
 	req_ := &graphql.Request{
 		OpName: "Rollback",
 		Query:  Rollback_Operation,
 		Variables: &__RollbackInput{
-			Id: id,
+			Id:          id,
+			Publication: publication,
 		},
 	}
 

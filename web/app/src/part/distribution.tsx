@@ -17,8 +17,7 @@ export function DistributionActions({ distribution, onChanged }: { distribution:
   const [open, setOpen] = useState<'change' | 'promote'>();
   const [error, setError] = useState<unknown>();
   if (!may) return null;
-  const { id, path, publication } = distribution;
-  const before = distribution.history.nodes.find((served) => served.publication && served.publication.id !== publication?.id)?.publication;
+  const { id, path, publication, rollbackTo } = distribution;
   const act = (done: Promise<unknown>) => void done.then(() => { setError(undefined); onChanged(); }, setError);
   const finish = () => { setOpen(undefined); onChanged(); };
   const toggle = (what: 'change' | 'promote') => setOpen(open === what ? undefined : what);
@@ -27,9 +26,10 @@ export function DistributionActions({ distribution, onChanged }: { distribution:
       <div className="line">
         <Button size="compact-sm" variant="default" aria-expanded={open === 'change'} aria-label={`Change ${path}`} onClick={() => toggle('change')}>Change</Button>
         {publication && <Button size="compact-sm" variant="default" aria-expanded={open === 'promote'} aria-label={`Promote ${path}`} onClick={() => toggle('promote')}>Promote</Button>}
-        {before && (
-          <ConfirmButton label="Roll back" name={`Roll back ${path}`} question={`Serve version ${before.version.number} again?`}
-            onConfirm={() => act(client.mutate({ mutation: RollbackDocument, variables: { id } }))} />
+        {rollbackTo && (
+          <ConfirmButton label="Roll back" name={`Roll back ${path}`}
+            question={`Serve version ${rollbackTo.version.number}${rollbackTo.repository.id === publication?.repository.id ? '' : ` of ${rollbackTo.repository.name}`} again?`}
+            onConfirm={() => act(client.mutate({ mutation: RollbackDocument, variables: { id, publication: rollbackTo.id } }))} />
         )}
         <ConfirmButton label="Delete" name={`Delete ${path}`} question="Really delete it?" onConfirm={() => act(client.mutate({ mutation: DeleteDistributionDocument, variables: { id } }))} />
       </div>
