@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -30,7 +31,9 @@ func (h *Handler) serveDemanded(w http.ResponseWriter, r *http.Request, f *file)
 	header := w.Header()
 	header["Content-Type"] = f.contentType
 	header["Repr-Digest"] = f.digest
-	b := h.demand.Open(r.Context(), f.sha256, f.size)
+	ctx, giveUp := context.WithCancel(r.Context())
+	defer giveUp()
+	b := h.demand.Open(ctx, f.sha256, f.size)
 	defer b.Close()
 	if f.size == 0 && f.sha256 != digestOfNothing && r.Method == http.MethodGet {
 		// No byte would be read, so that nobody would notice.
@@ -42,7 +45,7 @@ func (h *Handler) serveDemanded(w http.ResponseWriter, r *http.Request, f *file)
 	if offset, length, ok := onlyRange(r, f); ok {
 		b.Only(offset, length)
 	}
-	h.serveRemote(w, r, f, b)
+	h.serveRemote(w, r, f, b, giveUp)
 	return true
 }
 

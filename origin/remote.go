@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -10,9 +11,11 @@ import (
 )
 
 // serveRemote answers with bytes that have to be fetched first. Nothing is
-// promised to the client before the first of them are here.
-func (h *Handler) serveRemote(w http.ResponseWriter, r *http.Request, f *file, b io.ReadSeeker) {
-	from := &source{ReadSeeker: b}
+// promised to the client before the first of them are here. When it returns nobody
+// reads them any more, so that they can be closed; giveUp ends a Read that waits.
+func (h *Handler) serveRemote(w http.ResponseWriter, r *http.Request, f *file, b io.ReadSeeker, giveUp context.CancelFunc) {
+	from := &source{content: b}
+	defer from.end(giveUp)
 	late := &lateWriter{partWriter: partWriter{w, f.size}, from: from}
 	http.ServeContent(late, r, "", f.modified, from)
 	switch err := from.failure(); {
@@ -27,22 +30,50 @@ func (h *Handler) serveRemote(w http.ResponseWriter, r *http.Request, f *file, b
 	}
 }
 
-// source remembers why it could not be read.
+// source is content that can be closed when http.ServeContent has returned: of
+// several ranges, that reads in a goroutine that it does not wait for. It remembers
+// why it could not be read.
 type source struct {
-	io.ReadSeeker
+	using   sync.Mutex // held while content is used
+	content io.ReadSeeker
+	ended   bool
 
 	mu  sync.Mutex
 	err error
 }
 
+var errEnded = errors.New("the answer is over")
+
 func (s *source) Read(p []byte) (int, error) {
-	n, err := s.ReadSeeker.Read(p)
+	s.using.Lock()
+	defer s.using.Unlock()
+	if s.ended {
+		return 0, errEnded
+	}
+	n, err := s.content.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
 		s.mu.Lock()
 		s.err = err
 		s.mu.Unlock()
 	}
 	return n, err
+}
+
+func (s *source) Seek(offset int64, whence int) (int64, error) {
+	s.using.Lock()
+	defer s.using.Unlock()
+	if s.ended {
+		return 0, errEnded
+	}
+	return s.content.Seek(offset, whence)
+}
+
+// end lets nobody use the content any more. giveUp wakes who does.
+func (s *source) end(giveUp context.CancelFunc) {
+	giveUp()
+	s.using.Lock()
+	defer s.using.Unlock()
+	s.ended = true
 }
 
 func (s *source) failure() error {

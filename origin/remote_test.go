@@ -9,8 +9,11 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"ream/content"
+	"ream/demand"
 	"ream/fault"
 	"ream/origin"
 )
@@ -145,6 +148,108 @@ func TestBrokenOff(t *testing.T) {
 	defer resp.Body.Close()
 	if n, err := io.Copy(io.Discard, resp.Body); err == nil {
 		t.Errorf("read %d bytes of %s without an error", n, resp.Header.Get("Content-Length"))
+	}
+}
+
+// holding is a storage whose blobs give so many bytes, and no more before the
+// reading is given up.
+type holding struct {
+	disk
+	t       *testing.T
+	good    int
+	held    chan struct{} // closed when a Read waits for more
+	reading atomic.Int32
+	closed  atomic.Bool
+}
+
+func (h *holding) Open(ctx context.Context, sha256 string, size int64) (io.ReadSeekCloser, error) {
+	b, err := h.disk.Open(ctx, sha256, size)
+	return &heldBlob{b, h, ctx}, err
+}
+
+type heldBlob struct {
+	io.ReadSeekCloser
+	h   *holding
+	ctx context.Context
+}
+
+func (b *heldBlob) Read(p []byte) (int, error) {
+	b.h.reading.Add(1)
+	defer b.h.reading.Add(-1)
+	if b.h.closed.Load() {
+		b.h.t.Error("it is read after it was closed")
+	}
+	if b.h.good == 0 {
+		close(b.h.held)
+		<-b.ctx.Done()
+		return 0, b.ctx.Err()
+	}
+	n, err := b.ReadSeekCloser.Read(p[:min(len(p), b.h.good)])
+	b.h.good -= n
+	return n, err
+}
+
+func (b *heldBlob) Close() error {
+	if b.h.reading.Load() > 0 {
+		b.h.t.Error("it is closed while it is read")
+	}
+	b.h.closed.Store(true)
+	return b.ReadSeekCloser.Close()
+}
+
+// storedSince are the records of what was stored after it was first asked for.
+type storedSince struct {
+	demand.Records
+	size  int64
+	asked atomic.Bool
+}
+
+func (s *storedSince) FindArtifacts(_ context.Context, digests []content.Digest) (map[content.Digest]int64, error) {
+	if s.asked.CompareAndSwap(false, true) {
+		return nil, nil
+	}
+	return map[content.Digest]int64{digests[0]: s.size}, nil
+}
+
+// leaving is a client that goes away when its storage has no more for it.
+type leaving struct {
+	*httptest.ResponseRecorder
+	held <-chan struct{}
+}
+
+func (l leaving) Write(p []byte) (int, error) {
+	if l.Body.Len() > 0 {
+		<-l.held
+		return 0, io.ErrClosedPipe
+	}
+	return l.ResponseRecorder.Write(p)
+}
+
+// TestLeavingWithinRanges has clients leave while a range of several is read, which
+// http.ServeContent does not wait for.
+func TestLeavingWithinRanges(t *testing.T) {
+	t.Parallel()
+	body := strings.Repeat("x", 200_000)
+	for _, onDemand := range []bool{false, true} {
+		t.Run("on demand: "+strconv.FormatBool(onDemand), func(t *testing.T) {
+			t.Parallel()
+			h := &holding{disk: newDisk(t), t: t, good: 64 << 10, held: make(chan struct{})}
+			var o origin.Options
+			if onDemand {
+				o.Demand = demand.New(&storedSince{size: int64(len(body))}, h, nil, demand.Options{})
+				t.Cleanup(o.Demand.Close)
+			}
+			s := newShelfOn(t, h, o, map[string]string{"f": body})
+			r := httptest.NewRequestWithContext(t.Context(), "GET", "/content/debian/stable/f", nil)
+			r.Header.Set("Range", "bytes=0-99999,100000-199998")
+			s.ServeHTTP(leaving{httptest.NewRecorder(), h.held}, r)
+			if !h.closed.Load() {
+				t.Error("it was not closed")
+			}
+			if log := s.logged(); log != "" {
+				t.Errorf("logged: %s", log)
+			}
+		})
 	}
 }
 

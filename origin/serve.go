@@ -94,16 +94,18 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file, cac
 	}
 	header["Content-Type"] = f.contentType
 	header["Repr-Digest"] = f.digest
-	b, err := h.blobs.Open(r.Context(), f.sha256, f.size)
+	ctx, giveUp := context.WithCancel(r.Context())
+	defer giveUp()
+	b, err := h.blobs.Open(ctx, f.sha256, f.size)
 	if err != nil {
 		h.fail(w, r, notToBlame(f, err))
 		return
 	}
 	defer b.Close()
-	if onDisk, ok := b.(*os.File); ok {
+	if onDisk, ok := b.(*os.File); ok { // which may be closed while it is read
 		http.ServeContent(partWriter{w, f.size}, r, "", f.modified, onDisk)
 	} else {
-		h.serveRemote(w, r, f, b)
+		h.serveRemote(w, r, f, b, giveUp)
 	}
 }
 
