@@ -12,6 +12,12 @@ import (
 // takes its teeth.
 func TypeOf(name string) string {
 	base := path.Base(name)
+	switch base {
+	case "PULP_MANIFEST", "InRelease", "Release", "Packages", "Sources", "SHA256SUMS", "MD5SUMS", "README", "LICENSE":
+		return "text/plain; charset=utf-8"
+	case "Release.gpg":
+		return "application/pgp-signature"
+	}
 	switch strings.ToLower(path.Ext(base)) {
 	case ".deb", ".udeb", ".ddeb":
 		return "application/vnd.debian.binary-package"
@@ -53,12 +59,6 @@ func TypeOf(name string) string {
 		return "application/pdf"
 	case ".png":
 		return "image/png"
-	}
-	switch base {
-	case "PULP_MANIFEST", "InRelease", "Release", "Packages", "Sources", "SHA256SUMS", "MD5SUMS", "README", "LICENSE":
-		return "text/plain; charset=utf-8"
-	case "Release.gpg":
-		return "application/pgp-signature"
 	}
 	return "application/octet-stream"
 }
