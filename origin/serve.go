@@ -62,6 +62,7 @@ func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file, cac
 	header := w.Header()
 	header["Cache-Control"] = caching
 	keepByteRange(r)
+	keepExactDate(r, f)
 	small := f.size <= smallFile && !isConditional(r.Header)
 	if small && (h.demand == nil || f.stored.Load()) { // as most are asked for: all headers are made
 		h.serveSmall(w, r, f)
@@ -155,32 +156,6 @@ func notToBlame(f *file, err error) error {
 		return fmt.Errorf("read blob %s: %v", f.sha256, err)
 	}
 	return fmt.Errorf("read blob %s: %w", f.sha256, err)
-}
-
-func isConditional(h http.Header) bool {
-	return h["Range"] != nil || h["If-None-Match"] != nil || h["If-Modified-Since"] != nil ||
-		h["If-Match"] != nil || h["If-Unmodified-Since"] != nil
-}
-
-// maxRanges is how many ranges one request may ask for. Each may be a request of
-// its own to a storage elsewhere.
-const maxRanges = 16
-
-// keepByteRange takes off a request a Range that it does not mean, or that asks
-// for too much: RFC 9110 defines one for GET alone, has units ignored that are
-// not known, and lets many ranges be ignored. Names of units are of either case,
-// which http.ServeContent does not know; it ignores ranges that are longer
-// together than the file by itself.
-func keepByteRange(r *http.Request) {
-	if r.Header["Range"] == nil {
-		return
-	}
-	unit, ranges, _ := strings.Cut(r.Header.Get("Range"), "=")
-	if r.Method != http.MethodGet || len(r.Header["Range"]) > 1 || !strings.EqualFold(unit, "bytes") || strings.Count(ranges, ",") >= maxRanges {
-		r.Header.Del("Range")
-		return
-	}
-	r.Header.Set("Range", "bytes="+ranges)
 }
 
 // partWriter takes the digest of the whole file off answers that do not

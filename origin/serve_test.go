@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -76,7 +77,7 @@ func testConditionsAndRanges(t *testing.T, blobs storage) {
 	large := strings.Repeat(small, 10_000)
 	s := newShelfOn(t, blobs, origin.Options{}, map[string]string{"s": small, "l": large})
 	etag := map[string]string{"s": `"` + sum(small) + `"`, "l": `"` + sum(large) + `"`}
-	const date, before = "Sun, 01 Nov 2026 12:00:00 GMT", "Sat, 31 Oct 2026 12:00:00 GMT"
+	const date, before, after = "Sun, 01 Nov 2026 12:00:00 GMT", "Sat, 31 Oct 2026 12:00:00 GMT", "Sun, 01 Nov 2026 12:00:01 GMT"
 	for _, file := range []string{"s", "l"} {
 		body := map[string]string{"s": small, "l": large}[file]
 		tests := []struct {
@@ -92,7 +93,11 @@ func testConditionsAndRanges(t *testing.T, blobs storage) {
 			{"other etag", []string{"If-None-Match", `"x"`}, 200, body},
 			{"etag before date", []string{"If-None-Match", `"x"`, "If-Modified-Since", date}, 200, body},
 			{"not modified", []string{"If-Modified-Since", date}, 304, ""},
+			{"not modified, as dates once were", []string{"If-Modified-Since", "Sunday, 01-Nov-26 12:00:00 GMT"}, 304, ""},
 			{"modified", []string{"If-Modified-Since", before}, 200, body},
+			{"the client's is newer", []string{"If-Modified-Since", after}, 200, body},
+			{"the client's has no date", []string{"If-Modified-Since", "yesterday"}, 200, body},
+			{"etag before newer date", []string{"If-None-Match", etag[file], "If-Modified-Since", after}, 304, ""},
 			{"if-match same", []string{"If-Match", etag[file]}, 200, body},
 			{"if-match other", []string{"If-Match", `"x"`}, 412, ""},
 			{"if-match fails before if-none-match", []string{"If-Match", `"x"`, "If-None-Match", etag[file]}, 412, ""},
@@ -381,6 +386,43 @@ func TestSwitch(t *testing.T) {
 	check("within a second", "new")
 	s.clock.add(time.Millisecond)
 	check("after a second, untold", "old")
+}
+
+// TestRollbackByDate has clients revalidate by date alone, as apt does, what a
+// rollback replaced by older files.
+func TestRollbackByDate(t *testing.T) {
+	t.Parallel()
+	old := map[string]string{"Release": "good", "large": strings.Repeat("good", 30_000)}
+	s := newShelf(t, old)
+	withdrawn := maps.Clone(old)
+	for path := range withdrawn {
+		withdrawn[path] = strings.ToUpper(withdrawn[path])
+	}
+	s.publish(t, 2, withdrawn)
+	for path, f := range s.library.publications[2] {
+		f.ModifiedAt = modified.Add(time.Hour)
+		s.library.publications[2][path] = f
+	}
+	s.library.serve("debian/stable", 2)
+	s.Changed()
+	dates := map[string]string{}
+	for path := range old {
+		w := s.ask(t, "GET", "/content/debian/stable/"+path)
+		dates[path] = w.Header().Get("Last-Modified")
+		checkStatus(t, s.ask(t, "GET", "/content/debian/stable/"+path, "If-Modified-Since", dates[path]), http.StatusNotModified)
+	}
+	s.library.serve("debian/stable", 1)
+	s.Changed()
+	for path, want := range old {
+		for _, method := range []string{"GET", "HEAD"} {
+			w := s.ask(t, method, "/content/debian/stable/"+path, "If-Modified-Since", dates[path])
+			checkStatus(t, w, http.StatusOK)
+			checkHeader(t, w, "Last-Modified", modified.Format(http.TimeFormat))
+			if method == "GET" && w.Body.String() != want {
+				t.Errorf("%s: got %.10q, want %.10q", path, w.Body, want)
+			}
+		}
+	}
 }
 
 func TestConcurrentSwitches(t *testing.T) {
