@@ -61,7 +61,7 @@ func mayChange(h http.Header) {
 func (h *Handler) serveFile(w http.ResponseWriter, r *http.Request, f *file, caching []string) {
 	header := w.Header()
 	header["Cache-Control"] = caching
-	keepByteRange(r)
+	keepByteRange(r, f.size)
 	keepExactDate(r, f)
 	small := f.size <= smallFile && !isConditional(r.Header)
 	if small && (h.demand == nil || f.stored.Load()) { // as most are asked for: all headers are made

@@ -78,6 +78,7 @@ func testConditionsAndRanges(t *testing.T, blobs storage) {
 	s := newShelfOn(t, blobs, origin.Options{}, map[string]string{"s": small, "l": large})
 	etag := map[string]string{"s": `"` + sum(small) + `"`, "l": `"` + sum(large) + `"`}
 	const date, before, after = "Sun, 01 Nov 2026 12:00:00 GMT", "Sat, 31 Oct 2026 12:00:00 GMT", "Sun, 01 Nov 2026 12:00:01 GMT"
+	huge := strings.Repeat("9", 20)
 	for _, file := range []string{"s", "l"} {
 		body := map[string]string{"s": small, "l": large}[file]
 		tests := []struct {
@@ -110,6 +111,14 @@ func testConditionsAndRanges(t *testing.T, blobs storage) {
 			{"range of another", []string{"Range", "bytes=1-2", "If-Range", `"x"`}, 200, body},
 			{"range beyond", []string{"Range", "bytes=900000-"}, 416, "invalid range: failed to overlap\n"},
 			{"range the wrong way round", []string{"Range", "bytes=5-2"}, 416, "invalid range\n"},
+			{"no last bytes", []string{"Range", "bytes=-0"}, 416, "invalid range: failed to overlap\n"},
+			{"no last bytes, at length", []string{"Range", "bytes= - 00 ,-+0"}, 416, "invalid range: failed to overlap\n"},
+			{"no last bytes, and some", []string{"Range", "bytes=-0,2-4"}, 206, "234"},
+			{"huge last", []string{"Range", "bytes=" + strconv.Itoa(len(body)-2) + "-" + huge}, 206, "89"},
+			{"huge first", []string{"Range", "bytes=" + huge + "-"}, 416, "invalid range: failed to overlap\n"},
+			{"huge first and last", []string{"Range", "bytes=" + huge + "-" + huge}, 416, "invalid range: failed to overlap\n"},
+			{"huge suffix", []string{"Range", "bytes=-" + huge}, 206, body},
+			{"negative last", []string{"Range", "bytes=5--" + huge}, 416, "invalid range\n"},
 			{"unit in capitals", []string{"Range", "Bytes=0-3"}, 206, "0123"},
 			{"unknown unit", []string{"Range", "lines=1-2"}, 200, body},
 			{"no range", []string{"Range", "0-3"}, 200, body},
@@ -136,6 +145,19 @@ func testConditionsAndRanges(t *testing.T, blobs storage) {
 				}
 			})
 		}
+	}
+}
+
+// TestRangesOfNothing asks for parts of an empty file, which has none that could be
+// told.
+func TestRangesOfNothing(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, map[string]string{"f": ""})
+	for _, r := range []string{"bytes=-5", "bytes=-0", "bytes=0-", "bytes=0-4", "bytes=-5,-6"} {
+		w := s.ask(t, "GET", "/content/debian/stable/f", "Range", r)
+		checkStatus(t, w, http.StatusOK)
+		checkHeader(t, w, "Content-Length", "0")
+		checkHeader(t, w, "Content-Range", "")
 	}
 }
 
