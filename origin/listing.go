@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ream/content"
+	"ream/media"
 )
 
 // listing is a page of a directory, as its readers see it.
@@ -62,7 +63,7 @@ func (h *Handler) serveDir(w http.ResponseWriter, r *http.Request, id content.Pu
 	header["X-Content-Type-Options"] = noSniff
 	header.Add("Vary", "Accept")
 	var body bytes.Buffer
-	if prefersJSON(r.Header.Get("Accept")) {
+	if prefersJSON(r.Header["Accept"]) {
 		header.Set("Content-Type", "application/json")
 		err = json.NewEncoder(&body).Encode(page)
 	} else {
@@ -112,11 +113,12 @@ func newListing(urlPath, dir string, found []content.DirEntry, size int) listing
 	return l
 }
 
-// prefersJSON reports whether JSON is named before HTML, if at all. Weights
-// are left aside: no browser names JSON.
-func prefersJSON(accept string) bool {
-	before, _, found := strings.Cut(accept, "application/json")
-	return found && !strings.Contains(before, "text/html")
+// prefersJSON reports whether JSON is wanted more than HTML, or as much but by its
+// name alone.
+func prefersJSON(accept []string) bool {
+	a := media.ParseAccept(accept)
+	json, html := a.Quality("application/json"), a.Quality("text/html")
+	return json.Q > html.Q || json.Q > 0 && json.Q == html.Q && json.Specificity == 2 && html.Specificity < 2
 }
 
 // redirectToDir sends the client to the same path with a slash behind it, by

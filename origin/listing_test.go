@@ -92,6 +92,40 @@ func TestListingHTML(t *testing.T) {
 	}
 }
 
+// TestListingAccept compares what clients prefer with what they get.
+func TestListingAccept(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, map[string]string{"a": "1"})
+	const html, asJSON = "text/html; charset=utf-8", "application/json"
+	for accept, want := range map[string]string{
+		"application/json":                          asJSON,
+		"APPLICATION/JSON":                          asJSON,
+		"application/*":                             asJSON,
+		"text/html;q=0.1, application/json":         asJSON,
+		"application/json, */*;q=0.5":               asJSON,
+		"application/json, text/plain, */*":         asJSON, // it alone is named
+		"application/json, text/html":               html,
+		"text/html, application/json":               html,
+		"application/json;q=0.9, text/html":         html,
+		"application/json;q=0, text/html":           html,
+		"application/json;q=0":                      html,
+		"application/json;q=0.5, */*":               html,
+		"application/json-patch+json":               html,
+		"text/*":                                    html,
+		"*/*":                                       html,
+		"image/png":                                 html,
+		"text/html,application/xml;q=0.9,*/*;q=0.8": html,
+	} {
+		w := s.ask(t, "GET", "/content/debian/stable/", "Accept", accept)
+		checkStatus(t, w, http.StatusOK)
+		if got := w.Header().Get("Content-Type"); got != want {
+			t.Errorf("Accept: %s: got %s, want %s", accept, got, want)
+		}
+	}
+	w := s.ask(t, "GET", "/content/debian/stable/", "Accept", "text/html;q=0.5", "Accept", asJSON)
+	checkHeader(t, w, "Content-Type", asJSON)
+}
+
 func TestListingRefusesBadCursors(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t, map[string]string{"a": "a"})
