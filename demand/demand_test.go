@@ -645,6 +645,51 @@ func TestPartsNeedRoom(t *testing.T) {
 	}
 }
 
+// TestNotRecorded has a large file that comes as it should, and cannot be recorded:
+// those who read it get it, and those who come after them the reason.
+func TestNotRecorded(t *testing.T) {
+	t.Parallel()
+	file := fileOf(23, 1<<20)
+	up := newUpstream(t, gives(file))
+	k := newDesk(t, dbtest.SQLite(t), demand.Options{Forget: time.Hour}, up)
+	k.keeps = func() error { return fault.New(fault.Unavailable, "the database is away") }
+	k = k.another()
+	var err error
+	until(t, func() bool {
+		var got []byte
+		got, err = k.read(file)
+		if err == nil && !bytes.Equal(got, file) {
+			t.Fatalf("got %d other bytes", len(got))
+		}
+		return err != nil
+	})
+	for range 3 {
+		if !fault.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "the database is away") {
+			t.Fatalf("who comes later: got %v", err)
+		}
+		_, err = k.read(file)
+	}
+	if n := len(up.asked()); n != 1 {
+		t.Errorf("upstream was asked %d times", n)
+	}
+
+	k.options.Forget = time.Millisecond
+	failed := false
+	k.keeps = func() error {
+		if failed {
+			return nil
+		}
+		failed = true
+		return fault.New(fault.Unavailable, "the database is away")
+	}
+	k = k.another()
+	until(t, func() bool {
+		k.read(file)
+		return k.holds(file)
+	})
+	k.gets(file)
+}
+
 // TestClose ends a fetch in the middle: whoever comes next can begin at once.
 func TestClose(t *testing.T) {
 	t.Parallel()

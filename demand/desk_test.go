@@ -30,7 +30,8 @@ type desk struct {
 	t      *testing.T
 	db     *db.DB
 	blobs  *blob.Disk
-	room   error // of the records
+	room   error        // of the records
+	keeps  func() error // before a file is recorded; may be nil
 	places []fetch.Place
 	of     map[string][]fetch.Place // by digest, of files that are not at all of the places
 
@@ -77,7 +78,7 @@ func newDeskOn(t *testing.T, d *db.DB, blobs *blob.Disk, o demand.Options, upstr
 func (k *desk) another() *desk {
 	twin, o := *k, k.options
 	o.Log, o.Small, o.Look = slog.New(slog.DiscardHandler), small, time.Millisecond
-	twin.Fetcher = demand.New(records{k.db, k.room}, k.blobs, func(_ context.Context, digest content.Digest) ([]fetch.Place, error) {
+	twin.Fetcher = demand.New(records{k.db, k.room, k.keeps}, k.blobs, func(_ context.Context, digest content.Digest) ([]fetch.Place, error) {
 		if places, ok := k.of[string(digest)]; ok {
 			return places, nil
 		}
@@ -87,13 +88,23 @@ func (k *desk) another() *desk {
 	return &twin
 }
 
-// records are those of a database, with room as a test says.
+// records are those of a database, with room and failures as a test says.
 type records struct {
 	*db.DB
-	room error
+	room  error
+	keeps func() error
 }
 
 func (r records) Room() error { return r.room }
+
+func (r records) KeepFetched(ctx context.Context, a content.Artifact, holder string) error {
+	if r.keeps != nil {
+		if err := r.keeps(); err != nil {
+			return err
+		}
+	}
+	return r.DB.KeepFetched(ctx, a, holder)
+}
 
 // read reads a file as a client would.
 func (k *desk) read(file []byte) ([]byte, error) {

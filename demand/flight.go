@@ -66,12 +66,18 @@ func (fl *flight) enter() {
 	fl.users++
 }
 
-// leave closes the file behind the last user.
+// leave closes the file behind the last user. Nobody can read then what was not
+// stored.
 func (fl *flight) leave() {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
-	if fl.users--; fl.users == 0 && fl.file != nil {
-		fl.file.Close()
+	if fl.users--; fl.users > 0 || fl.file == nil {
+		return
+	}
+	fl.file.Close()
+	fl.file = nil
+	if fl.err != nil {
+		fl.state = failed
 	}
 }
 
@@ -96,11 +102,12 @@ func (fl *flight) reach(s state) {
 }
 
 // fail ends the flight. Bytes of a large file that are here and right are read
-// all the same.
+// all the same, for as long as it has users.
 func (fl *flight) fail(err error) {
 	fl.change(func() {
+		fl.err = err
 		if fl.state == coming || fl.small {
-			fl.state, fl.err = failed, err
+			fl.state = failed
 		}
 	})
 }
