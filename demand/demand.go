@@ -48,6 +48,7 @@ type Options struct {
 	Small   int64         // bytes up to which a file is verified and stored before it is served; 4 MiB if 0
 	Fetches int           // how many files are fetched at once; 32 if 0. At most three quarters of them from one host
 	Busy    time.Duration // how long a file waits for its turn; 30 s if 0
+	Waiting int           // how many wait for theirs; 1000 if 0. At most three quarters of them for one host
 	Forget  time.Duration // how long a failure is remembered; 2 s if 0
 	Lease   time.Duration // after which another process may fetch what a killed one did; 15 s if 0
 	Look    time.Duration // how often a process looks whether another one is done; 200 ms if 0
@@ -71,6 +72,9 @@ type Fetcher struct {
 	flights map[key]*flight
 	parts   map[partKey]*sharedPart     // that come
 	failing map[*fetch.Source]time.Time // when they last failed
+
+	turnedAway  int // who did not get a turn, since that was logged
+	crowdLogged time.Time
 }
 
 // key names bytes. Metadata that are wrong about the size ask for other bytes.
@@ -91,13 +95,16 @@ func New(records Records, blobs Blobs, places func(context.Context, content.Dige
 	if o.Fetches <= 0 {
 		o.Fetches = 32
 	}
+	if o.Waiting <= 0 {
+		o.Waiting = 1000
+	}
 	for d, otherwise := range map[*time.Duration]time.Duration{&o.Busy: 30 * time.Second, &o.Forget: 2 * time.Second,
 		&o.Lease: 15 * time.Second, &o.Look: 200 * time.Millisecond} {
 		if *d <= 0 {
 			*d = otherwise
 		}
 	}
-	f := &Fetcher{Options: o, records: records, blobs: blobs, places: places, holder: rand.Text(), turns: newTurns(o.Fetches),
+	f := &Fetcher{Options: o, records: records, blobs: blobs, places: places, holder: rand.Text(), turns: newTurns(o.Fetches, o.Waiting),
 		flights: map[key]*flight{}, parts: map[partKey]*sharedPart{}, failing: map[*fetch.Source]time.Time{}}
 	f.ctx, f.end = context.WithCancel(context.Background())
 	return f
@@ -146,14 +153,50 @@ func (f *Fetcher) join(k key) (*flight, error) {
 	defer f.mu.Unlock()
 	fl, ok := f.flights[k]
 	if !ok {
-		fl = newFlight(k.size, k.size <= f.Small)
-		if err := f.begin(func() { f.fly(k, fl) }); err != nil {
+		ctx, giveUp := context.WithCancel(f.ctx)
+		fl = newFlight(k.size, k.size <= f.Small, giveUp)
+		if err := f.begin(func() { f.fly(ctx, k, fl) }); err != nil {
+			giveUp()
 			return nil, err
 		}
 		f.flights[k] = fl
 	}
+	fl.readers++
 	fl.enter()
 	return fl, nil
+}
+
+// leave takes a reader off a flight.
+func (f *Fetcher) leave(k key, fl *flight) {
+	fl.leave()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fl.readers--
+	f.dropUnread(k, fl)
+}
+
+// settle says whether a flight stays when its readers leave.
+func (f *Fetcher) settle(k key, fl *flight, stays bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fl.stays = stays
+	f.dropUnread(k, fl)
+}
+
+// dropUnread gives a flight up that nobody reads, unless it stays. The caller holds
+// mu.
+func (f *Fetcher) dropUnread(k key, fl *flight) {
+	if fl.readers == 0 && !fl.stays {
+		f.remove(k, fl)
+		fl.giveUp()
+	}
+}
+
+// remove lets nobody join a flight any more. The caller holds mu.
+func (f *Fetcher) remove(k key, fl *flight) {
+	if f.flights[k] == fl {
+		delete(f.flights, k)
+	}
 }
 
 // begin starts what Close waits for. The caller holds mu.
@@ -168,17 +211,19 @@ func (f *Fetcher) begin(work func()) error {
 // land takes a flight that is over off those that may be joined. One that
 // failed keeps the place for a moment, so that not every client who waits for
 // the same makes upstream fail again.
-func (f *Fetcher) land(k key, failed bool) {
-	remove := func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		delete(f.flights, k)
-	}
-	if failed && f.ctx.Err() == nil {
-		time.AfterFunc(f.Forget, remove)
+func (f *Fetcher) land(k key, fl *flight, failed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fl.stays = true
+	if !failed || f.ctx.Err() != nil {
+		f.remove(k, fl)
 		return
 	}
-	remove()
+	time.AfterFunc(f.Forget, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.remove(k, fl)
+	})
 }
 
 // RetryAfter is after how many seconds a client may try again what failed: not

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -485,7 +487,7 @@ func TestUpstreamThatStalls(t *testing.T) {
 	for range share {
 		<-asked
 	}
-	until(t, func() bool { return k.Waiting() == wanted-share })
+	until(t, func() bool { return k.Waiters() == wanted-share })
 	k.gets(file)
 	k.gets(both)
 	if n := len(stalled.asked()); n != share {
@@ -524,6 +526,122 @@ func TestTooManyOfOne(t *testing.T) {
 			return
 		}
 	}
+}
+
+// TestClientsWhoLeave has clients of files who leave before these have their turn:
+// such are not fetched, unless others wait for them. One that has its turn is.
+func TestClientsWhoLeave(t *testing.T) {
+	t.Parallel()
+	first, second, third := fileOf(14, 100), fileOf(15, 100), fileOf(16, 1<<20)
+	g := newGate(t, first, 50)
+	up := newUpstream(t, g.ServeHTTP, gives(third), gives(second))
+	k := newDesk(t, dbtest.SQLite(t), demand.Options{Fetches: 1, Busy: time.Hour}, up)
+	ctx, leave := context.WithCancel(t.Context())
+	var left, stay sync.WaitGroup
+	leaves := func(file []byte) {
+		left.Go(func() {
+			r := k.Open(ctx, digest(file), int64(len(file)))
+			defer r.Close()
+			if _, err := r.Read(make([]byte, 1)); !errors.Is(err, context.Canceled) {
+				t.Errorf("who leaves: got %v", err)
+			}
+		})
+	}
+	leaves(first)
+	<-g.reached
+	leaves(second)
+	leaves(second)
+	until(t, func() bool { return k.Waiters() == 1 })
+	leaves(third)
+	stay.Go(func() { k.gets(third) })
+	until(t, func() bool { return k.Waiters() == 2 })
+	until(t, func() bool { return k.Readers() == 5 })
+	leave()
+	left.Wait()
+	until(t, func() bool { return k.Waiters() == 1 })
+	g.release()
+	stay.Wait()
+	k.awaitStored(first)
+	if n := len(up.asked()); n != 2 {
+		t.Errorf("upstream was asked %d times, want twice: not for what nobody waited for", n)
+	}
+	k.gets(second)
+}
+
+// TestClientsWhoLeaveAnother has a client of a file that another process fetches,
+// who leaves.
+func TestClientsWhoLeaveAnother(t *testing.T) {
+	t.Parallel()
+	d := dbtest.SQLite(t)
+	file := fileOf(12, 100)
+	if leased, err := d.LeaseFetch(t.Context(), content.Digest(digest(file)), "another", time.Hour); err != nil || !leased {
+		t.Fatalf("got %t, %v", leased, err)
+	}
+	k := newDesk(t, d, demand.Options{}, newUpstream(t, gives(file)))
+	ctx, leave := context.WithCancel(t.Context())
+	r := k.Open(ctx, digest(file), int64(len(file)))
+	read := make(chan error, 1)
+	go func() {
+		_, err := r.Read(make([]byte, 1))
+		read <- err
+	}()
+	until(t, func() bool { return k.Taken() == 1 })
+	until(t, func() bool { return k.Taken() == 0 })
+	leave()
+	if err := <-read; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	r.Close()
+	until(t, func() bool { return k.Flights() == 0 })
+}
+
+// warnings counts what is logged, and the files that it is about.
+type warnings struct {
+	slog.Handler
+	records, files atomic.Int64
+}
+
+func (w *warnings) Enabled(context.Context, slog.Level) bool { return true }
+
+func (w *warnings) Handle(_ context.Context, r slog.Record) error {
+	w.records.Add(1)
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "files" {
+			w.files.Add(a.Value.Int64())
+		}
+		return true
+	})
+	return nil
+}
+
+// TestCrowdThatWaits has more files that are asked for than may wait for their turn:
+// the clients of the others are told at once, and the log not of each.
+func TestCrowdThatWaits(t *testing.T) {
+	t.Parallel()
+	const away = 50
+	first, second := fileOf(100, 100), fileOf(101, 100)
+	g := newGate(t, first, 50)
+	logged := &warnings{}
+	k := newDesk(t, dbtest.SQLite(t), demand.Options{Fetches: 1, Waiting: 1, Busy: time.Hour, Log: slog.New(logged)}, newUpstream(t, g.ServeHTTP, gives(second)))
+	var all sync.WaitGroup
+	all.Go(func() { k.gets(first) })
+	<-g.reached
+	all.Go(func() { k.gets(second) })
+	until(t, func() bool { return k.Waiters() == 1 })
+	began := time.Now()
+	for i := range away {
+		if _, err := k.read(fileOf(byte(i), 100)); !fault.Is(err, fault.Unavailable) || isUpstream(err) {
+			t.Errorf("one more: got %v", err)
+		}
+	}
+	if n, most := logged.records.Load(), 1+int64(time.Since(began)/time.Second); n < 1 || n > most {
+		t.Errorf("%d warnings were logged, want %d at most", n, most)
+	}
+	if n := logged.files.Load(); n < 1 || n > away {
+		t.Errorf("%d files were logged of %d", n, away)
+	}
+	g.release()
+	all.Wait()
 }
 
 // TestSlowReadersOfParts has as many clients who read parts slowly as files may

@@ -77,7 +77,10 @@ func newDeskOn(t *testing.T, d *db.DB, blobs *blob.Disk, o demand.Options, upstr
 // another returns one like a second process on the same database and storage.
 func (k *desk) another() *desk {
 	twin, o := *k, k.options
-	o.Log, o.Small, o.Look = slog.New(slog.DiscardHandler), small, time.Millisecond
+	o.Small, o.Look = small, time.Millisecond
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	twin.Fetcher = demand.New(records{k.db, k.room, k.keeps}, k.blobs, func(_ context.Context, digest content.Digest) ([]fetch.Place, error) {
 		if places, ok := k.of[string(digest)]; ok {
 			return places, nil

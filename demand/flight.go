@@ -1,6 +1,7 @@
 package demand
 
 import (
+	"context"
 	"io"
 	"os"
 	"sync"
@@ -31,8 +32,13 @@ const (
 // flight is one fetch under way, for all who wait for the same bytes. They read
 // from the file that it grows, so that it costs no memory how many they are.
 type flight struct {
-	size  int64
-	small bool // nobody gets anything before it is stored
+	size   int64
+	small  bool // nobody gets anything before it is stored
+	giveUp context.CancelFunc
+
+	// Guarded by the Fetcher's mu.
+	readers int
+	stays   bool // it goes on without readers
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when something below did
@@ -47,8 +53,8 @@ type flight struct {
 	told time.Time
 }
 
-func newFlight(size int64, small bool) *flight {
-	return &flight{size: size, small: small, changed: make(chan struct{}), users: 1}
+func newFlight(size int64, small bool, giveUp context.CancelFunc) *flight {
+	return &flight{size: size, small: small, giveUp: giveUp, changed: make(chan struct{}), users: 1}
 }
 
 // change lets f change what is below mu, and tells those who wait.

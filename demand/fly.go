@@ -20,19 +20,24 @@ const (
 )
 
 // fly gets the bytes of a flight, and ends it.
-func (f *Fetcher) fly(k key, fl *flight) {
+func (f *Fetcher) fly(ctx context.Context, k key, fl *flight) {
+	defer fl.giveUp()
 	defer fl.leave()
-	err := f.get(f.ctx, k, fl)
-	if err == nil {
-		f.land(k, false)
+	err := f.get(ctx, k, fl)
+	switch {
+	case err == nil:
+		f.land(k, fl, false)
 		fl.reach(stored)
 		return
-	}
-	if f.ctx.Err() != nil {
+	case f.ctx.Err() != nil:
 		err = errStopping
+	case ctx.Err() != nil:
+		return // it was given up
 	}
-	f.Log.Warn("a file that clients wait for was not fetched", "sha256", k.sha256, "error", err)
-	f.land(k, true)
+	if err != error(errBusy) { // of which next tells
+		f.Log.Warn("a file that clients wait for was not fetched", "sha256", k.sha256, "error", err)
+	}
+	f.land(k, fl, true)
 	fl.fail(err)
 }
 
@@ -56,6 +61,7 @@ func (f *Fetcher) get(ctx context.Context, k key, fl *flight) error {
 			return err
 		}
 		// Another process fetches the same. It will have stored it, or given up.
+		f.settle(k, fl, false)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -64,13 +70,15 @@ func (f *Fetcher) get(ctx context.Context, k key, fl *flight) error {
 	}
 }
 
-// turn fetches the bytes, unless another process does.
+// turn fetches the bytes, unless another process does. From its turn on, the
+// flight stays when its readers leave.
 func (f *Fetcher) turn(ctx context.Context, k key, fl *flight, places []fetch.Place) (done bool, err error) {
 	places, t := f.sorted(places), &turn{of: f.turns}
 	if err := f.next(ctx, t, places); err != nil {
 		return false, err
 	}
 	defer t.leave()
+	f.settle(k, fl, true)
 	leased, err := f.records.LeaseFetch(ctx, k.sha256, f.holder, f.Lease)
 	if err != nil || !leased {
 		return false, err
@@ -101,7 +109,7 @@ func (f *Fetcher) turn(ctx context.Context, k key, fl *flight, places []fetch.Pl
 }
 
 // next waits until one more fetch may go on, from the host of one of the places,
-// but not for long.
+// but not for long, nor if too many wait.
 func (f *Fetcher) next(ctx context.Context, t *turn, places []fetch.Place) error {
 	hosts := make([]string, len(places))
 	for i, p := range places {
@@ -113,9 +121,26 @@ func (f *Fetcher) next(ctx context.Context, t *turn, places []fetch.Place) error
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		f.turnAway()
 		return errBusy
 	}
 	return nil
+}
+
+// turnAway logs how many did not get a turn, once a second at most: a crowd should
+// not fill the log.
+func (f *Fetcher) turnAway() {
+	f.mu.Lock()
+	f.turnedAway++
+	n, now := f.turnedAway, time.Now()
+	due := now.Sub(f.crowdLogged) >= time.Second
+	if due {
+		f.turnedAway, f.crowdLogged = 0, now
+	}
+	f.mu.Unlock()
+	if due {
+		f.Log.Warn("files that clients wait for were not fetched: too many are", "files", n)
+	}
 }
 
 // renew keeps the lease for as long as the fetch takes. If it is lost, because

@@ -114,12 +114,12 @@ func (r *Reader) readStored(p []byte) (int, error) {
 	return r.blob.Read(p)
 }
 
-// Close ends the reading. A fetch goes on: others may wait for it, and the
-// client may come back.
+// Close ends the reading. A fetch that has begun goes on: others may wait for it,
+// and the client may come back.
 func (r *Reader) Close() error {
 	r.dropPart()
 	if r.flight != nil {
-		r.flight.leave()
+		r.f.leave(r.key, r.flight)
 		r.flight = nil
 	}
 	if r.blob != nil {

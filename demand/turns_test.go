@@ -2,6 +2,7 @@ package demand
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -14,7 +15,7 @@ import (
 func TestShareOfAHost(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int][]int{1: {1}, 2: {1, 1}, 3: {2, 1}, 4: {3, 1}, 5: {3, 1, 1}, 8: {6, 1, 1}, 32: {24, 6, 1, 1}, 100: {75, 18, 5, 1, 1}} {
-		all := newTurns(n)
+		all := newTurns(n, 1)
 		var got []int
 		for all.free > 0 {
 			host := fmt.Sprint(len(got))
@@ -33,7 +34,7 @@ func TestShareOfAHost(t *testing.T) {
 // moment. No host ever has more than its share, and nothing is lost.
 func TestTurnsComeBack(t *testing.T) {
 	t.Parallel()
-	all := newTurns(8)
+	all := newTurns(8, 100)
 	hosts := []string{"a", "b", "c"}
 	check := func() {
 		all.mu.Lock()
@@ -46,6 +47,9 @@ func TestTurnsComeBack(t *testing.T) {
 		}
 		if all.free < 0 || all.free+held != 8 {
 			t.Errorf("%d turns are free and %d held", all.free, held)
+		}
+		if n := all.waiting.Len(); all.places.free+n != 100 {
+			t.Errorf("%d places to wait in are free, and %d wait", all.places.free, n)
 		}
 		for e := all.waiting.Front(); e != nil; e = e.Next() {
 			if host, ok := all.take(e.Value.(*waiter).hosts); ok {
@@ -86,7 +90,7 @@ func TestTurnsComeBack(t *testing.T) {
 // TestTurnsAreFair gives a turn to who waited first, of those who may have it.
 func TestTurnsAreFair(t *testing.T) {
 	t.Parallel()
-	all := newTurns(2)
+	all := newTurns(2, 10)
 	first, second := &turn{of: all}, &turn{of: all}
 	for one, host := range map[*turn]string{first: "a", second: "b"} {
 		if err := one.next(t.Context(), []string{host}); err != nil {
@@ -103,10 +107,7 @@ func TestTurnsAreFair(t *testing.T) {
 			got <- host
 			one.leave()
 		}()
-		for waiting := 0; waiting <= i; {
-			all.mu.Lock()
-			waiting = all.waiting.Len()
-			all.mu.Unlock()
+		for waiters(all) <= i {
 			runtime.Gosched()
 		}
 	}
@@ -121,4 +122,60 @@ func TestTurnsAreFair(t *testing.T) {
 	if host := <-got; host != "b" {
 		t.Errorf("%s was last", host)
 	}
+}
+
+// TestCrowd has more who wait than may: those of a host that few wait for may all
+// the same, and so may others in the place of who gave up.
+func TestCrowd(t *testing.T) {
+	t.Parallel()
+	all := newTurns(1, 8)
+	holder := &turn{of: all}
+	if err := holder.next(t.Context(), []string{"a"}); err != nil {
+		t.Fatal(err)
+	}
+	waiting, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
+	var group sync.WaitGroup
+	wait := func(n int, host string) {
+		for range n {
+			before := waiters(all)
+			group.Go(func() {
+				if err := (&turn{of: all}).next(waiting, []string{host}); !errors.Is(err, context.Canceled) {
+					t.Errorf("who waits for %s: got %v", host, err)
+				}
+			})
+			for waiters(all) == before {
+				runtime.Gosched()
+			}
+		}
+	}
+	refused := func(hosts ...string) {
+		t.Helper()
+		if err := (&turn{of: all}).next(t.Context(), hosts); !errors.Is(err, errCrowded) {
+			t.Errorf("one more for %v: got %v", hosts, err)
+		}
+	}
+	wait(6, "a")
+	refused("a")
+	wait(1, "b")
+	refused("a", "b")
+	wait(1, "c")
+	refused("d")
+	giveUp()
+	group.Wait()
+	var cancel context.CancelFunc
+	waiting, cancel = context.WithCancel(t.Context())
+	wait(6, "a")
+	cancel()
+	group.Wait()
+	holder.leave()
+	if all.free != 1 || all.places.free != 8 {
+		t.Errorf("%d turns are free, and %d places to wait in", all.free, all.places.free)
+	}
+}
+
+func waiters(all *turns) int {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return all.waiting.Len()
 }
