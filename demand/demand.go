@@ -49,6 +49,7 @@ type Options struct {
 	Fetches int           // how many files are fetched at once; 32 if 0. At most three quarters of them from one host
 	Busy    time.Duration // how long a file waits for its turn; 30 s if 0
 	Waiting int           // how many wait for theirs; 1000 if 0. At most three quarters of them for one host
+	Stall   time.Duration // how long a place may send nothing, if its source does not say less; 10 s if 0
 	Forget  time.Duration // how long a failure is remembered; 2 s if 0
 	Lease   time.Duration // after which another process may fetch what a killed one did; 15 s if 0
 	Look    time.Duration // how often a process looks whether another one is done; 200 ms if 0
@@ -71,7 +72,7 @@ type Fetcher struct {
 	closed  bool
 	flights map[key]*flight
 	parts   map[partKey]*sharedPart     // that come
-	failing map[*fetch.Source]time.Time // when they last failed
+	failing map[*fetch.Source]time.Time // until when they are tried last
 
 	turnedAway  int // who did not get a turn, since that was logged
 	crowdLogged time.Time
@@ -98,7 +99,7 @@ func New(records Records, blobs Blobs, places func(context.Context, content.Dige
 	if o.Waiting <= 0 {
 		o.Waiting = 1000
 	}
-	for d, otherwise := range map[*time.Duration]time.Duration{&o.Busy: 30 * time.Second, &o.Forget: 2 * time.Second,
+	for d, otherwise := range map[*time.Duration]time.Duration{&o.Busy: 30 * time.Second, &o.Stall: 10 * time.Second, &o.Forget: 2 * time.Second,
 		&o.Lease: 15 * time.Second, &o.Look: 200 * time.Millisecond} {
 		if *d <= 0 {
 			*d = otherwise

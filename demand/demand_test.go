@@ -294,6 +294,117 @@ func TestSeveralSources(t *testing.T) {
 	}
 }
 
+// TestStallOfOneSource has an upstream that sends nothing, or not all: what it has
+// comes from the next one, and it is asked once, also if there is no other.
+func TestStallOfOneSource(t *testing.T) {
+	t.Parallel()
+	d, blobs := dbtest.SQLite(t), newDisk(t)
+	for i, sends := range []int{0, 50} {
+		file, lost, large := fileOf(byte(24+i), 100), fileOf(26, 100), fileOf(27, 1<<20)
+		stalled, good := newUpstream(t, newGate(t, make([]byte, 100), sends).ServeHTTP), newUpstream(t, gives(file), gives(large))
+		stalled.stall = 50 * time.Millisecond
+		k := newDeskOn(t, d, blobs, demand.Options{Stall: time.Hour}, stalled, good)
+		k.gets(file)
+		k.of = map[string][]fetch.Place{digest(lost): k.places[:1]}
+		_, err := k.another().read(lost)
+		if failed, ok := errors.AsType[*demand.UpstreamError](err); !ok || !failed.Late {
+			t.Errorf("without another: got %v", err)
+		}
+		r := k.another().Open(t.Context(), digest(large), int64(len(large)))
+		defer r.Close()
+		r.Only(0, 10)
+		if _, err := io.ReadFull(r, make([]byte, 10)); err != nil {
+			t.Errorf("a part: got %v", err)
+		}
+		if n := len(stalled.asked()); n > 3 {
+			t.Errorf("for three files, it was asked %d times", n)
+		}
+	}
+}
+
+// TestStallsAreBounded has many upstreams that stall, whose remotes would wait for
+// an hour.
+func TestStallsAreBounded(t *testing.T) {
+	t.Parallel()
+	var asked sync.Map
+	var upstreams []*upstream
+	for i := range 5 {
+		g := newGate(t, make([]byte, 100), 0)
+		upstreams = append(upstreams, newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+			asked.Store(i, true)
+			g.ServeHTTP(w, r)
+		}))
+		upstreams[i].stall = time.Hour
+	}
+	k := newDesk(t, dbtest.SQLite(t), demand.Options{Stall: 100 * time.Millisecond}, upstreams...)
+	_, err := k.read(fileOf(24, 100))
+	if failed, ok := errors.AsType[*demand.UpstreamError](err); !ok || !failed.Late {
+		t.Errorf("got %v", err)
+	}
+	n := 0
+	asked.Range(func(any, any) bool { n++; return true })
+	if n > 3 {
+		t.Errorf("%d upstreams were waited for, want 3 at most", n)
+	}
+}
+
+// TestOneAfterTheOther has upstreams that fail once or for good: each is asked once
+// before one of them is asked again.
+func TestOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	d, blobs := dbtest.SQLite(t), newDisk(t)
+	for i, tt := range []struct {
+		name string
+		a, b func(file []byte) []http.HandlerFunc
+		want string
+	}{
+		{"the other has it", fails(1), fails(0), "ab"},
+		{"the first is back", fails(1), func([]byte) []http.HandlerFunc { return []http.HandlerFunc{status(404)} }, "aba"},
+		{"the second is back", fails(3), fails(2), "abaabb"},
+		{"the first lied", func(f []byte) []http.HandlerFunc {
+			return []http.HandlerFunc{gives(wrongAt(f, 0)), gives(f)}
+		}, fails(9), "aba"},
+		{"nobody has it", fails(9), fails(9), "abaabb"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			file := fileOf(byte(30+i), 100)
+			var mu sync.Mutex
+			var asked string
+			named := func(name string, steps []http.HandlerFunc) *upstream {
+				for i, step := range steps {
+					steps[i] = func(w http.ResponseWriter, r *http.Request) {
+						mu.Lock()
+						asked += name
+						mu.Unlock()
+						step(w, r)
+					}
+				}
+				return newUpstream(t, steps...)
+			}
+			k := newDeskOn(t, d, blobs, demand.Options{}, named("a", tt.a(file)), named("b", tt.b(file)))
+			if got, err := k.read(file); !bytes.Equal(got, file) && (tt.name != "nobody has it" || !isUpstream(err)) {
+				t.Errorf("got %d bytes, %v", len(got), err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if asked != tt.want {
+				t.Errorf("asked were %q, want %q", asked, tt.want)
+			}
+		})
+	}
+}
+
+// fails fails some times, and gives the file then.
+func fails(times int) func(file []byte) []http.HandlerFunc {
+	return func(file []byte) (steps []http.HandlerFunc) {
+		for range times {
+			steps = append(steps, status(http.StatusServiceUnavailable))
+		}
+		return append(steps, gives(file))
+	}
+}
+
 // TestRecovery has an upstream that fails and is back soon.
 func TestRecovery(t *testing.T) {
 	t.Parallel()

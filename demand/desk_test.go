@@ -65,7 +65,7 @@ func newDeskOn(t *testing.T, d *db.DB, blobs *blob.Disk, o demand.Options, upstr
 	client := fetch.New(fetch.Config{Networks: networks, Backoff: func(int) time.Duration { return 0 }})
 	k := &desk{t: t, db: d, blobs: blobs, options: o}
 	for _, up := range upstreams {
-		source, err := client.Source(up.URL, fetch.Settings{URL: up.URL})
+		source, err := client.Source(up.URL, fetch.Settings{URL: up.URL, Stall: up.stall})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,6 +174,7 @@ func digest(file []byte) string {
 // upstream answers its nth request by the nth step, and later ones by the last.
 type upstream struct {
 	*httptest.Server
+	stall  time.Duration // of its remote
 	mu     sync.Mutex
 	ranges []string // of the requests
 }

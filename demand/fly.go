@@ -2,21 +2,12 @@ package demand
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"time"
 
 	"ream/blob"
 	"ream/content"
 	"ream/fault"
 	"ream/fetch"
-)
-
-// Clients wait, so a place is not tried as often as a sync would, and not at
-// all if it asks for more patience than most clients have.
-const (
-	attempts = 3
-	patience = 5 * time.Second
 )
 
 // fly gets the bytes of a flight, and ends it.
@@ -176,13 +167,14 @@ func (f *Fetcher) fetch(ctx context.Context, k key, fl *flight, t *turn, places 
 	}
 	fl.change(func() { fl.file = file })
 	s := &sink{roomy{Writer: w, room: f.records.Room}, fl}
-	if err := f.try(ctx, t, places, func(p fetch.Place) error {
+	if err := f.try(ctx, t, places, func(from *fetch.Source, request fetch.Request) error {
 		if s.Size() > 0 {
 			if err := s.Reset(); err != nil {
 				return err
 			}
 		}
-		_, err := p.Source.Get(ctx, fetch.Request{URL: p.URL, Size: k.size, SHA256: string(k.sha256), Attempts: attempts, Patience: patience}, s)
+		request.Size, request.SHA256 = k.size, string(k.sha256)
+		_, err := from.Get(ctx, request, s)
 		return err
 	}, func() error { return s.err }); err != nil {
 		return err
@@ -214,71 +206,6 @@ func (f *Fetcher) find(ctx context.Context, digest content.Digest) ([]fetch.Plac
 		return nil, &UpstreamError{reason: "nobody knows where to get it: the remote that it came from is gone"}
 	}
 	return places, err
-}
-
-// try gets something from one place after the other until one gives it: first
-// from one of the host whose turn it is, and then from the first of the others
-// whose host may have one more. It fails with an *UpstreamError, or with an error
-// of this side, as ours tells.
-func (f *Fetcher) try(ctx context.Context, t *turn, places []fetch.Place, get func(fetch.Place) error, ours func() error) error {
-	var all []error
-	for {
-		p := places[slices.IndexFunc(places, func(p fetch.Place) bool { return p.Host() == t.host })]
-		err := get(p)
-		if err == nil {
-			return nil
-		}
-		if e := ours(); e != nil {
-			return e
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		f.note(p.Source)
-		all = append(all, err)
-		away := fault.Is(err, fault.Unavailable) && !errors.Is(err, fetch.ErrNoParts) && !errors.Is(err, fetch.ErrRefused)
-		places = slices.DeleteFunc(slices.Clone(places), func(other fetch.Place) bool {
-			return other == p || away && other.Source == p.Source // which has other paths
-		})
-		if len(places) == 0 {
-			return upstreamError(all...)
-		}
-		if err := f.next(ctx, t, places); err != nil {
-			return errors.Join(append([]error{err}, all...)...)
-		}
-	}
-}
-
-// Sources that failed are tried after others for a while. So many are
-// remembered at most.
-const (
-	failsFor   = 10 * time.Second
-	maxFailing = 1000
-)
-
-// sorted returns places, those whose sources failed just now last.
-func (f *Fetcher) sorted(places []fetch.Place) []fetch.Place {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var well, failing []fetch.Place
-	for _, p := range places {
-		if time.Since(f.failing[p.Source]) < failsFor {
-			failing = append(failing, p)
-		} else {
-			well = append(well, p)
-		}
-	}
-	return slices.Concat(well, failing)
-}
-
-// note remembers that a source failed.
-func (f *Fetcher) note(s *fetch.Source) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if len(f.failing) >= maxFailing {
-		clear(f.failing)
-	}
-	f.failing[s] = time.Now()
 }
 
 // roomEvery is after how many bytes of a file it is made sure again that there

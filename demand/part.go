@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 
-	"ream/content"
 	"ream/fetch"
 )
 
@@ -109,8 +108,7 @@ func (f *Fetcher) landPart(k partKey, p *sharedPart) {
 // among all fetches until the bytes are in a file, however slowly they are read
 // then. Whoever comes later gets it anew: no digest proves it.
 func (f *Fetcher) bringPart(ctx context.Context, k partKey, p *sharedPart) {
-	request := fetch.Request{Size: k.size, Offset: k.offset, Length: k.end - k.offset, Attempts: attempts, Patience: patience}
-	file, err := f.getPart(ctx, k.sha256, request)
+	file, err := f.getPart(ctx, k)
 	if err != nil && f.ctx.Err() != nil {
 		err = errStopping
 	}
@@ -129,8 +127,8 @@ func (f *Fetcher) bringPart(ctx context.Context, k partKey, p *sharedPart) {
 
 // getPart gets a part from one of the places. It fails with fetch.ErrNoParts if
 // one of them has the file, but gives only the whole.
-func (f *Fetcher) getPart(ctx context.Context, digest content.Digest, request fetch.Request) (*os.File, error) {
-	places, err := f.find(ctx, digest)
+func (f *Fetcher) getPart(ctx context.Context, k partKey) (*os.File, error) {
+	places, err := f.find(ctx, k.sha256)
 	if err != nil {
 		return nil, err
 	}
@@ -148,14 +146,14 @@ func (f *Fetcher) getPart(ctx context.Context, digest content.Digest, request fe
 	}
 	defer w.Abort() // whoever has opened the file reads it all the same
 	s, whole := &roomy{Writer: w, room: f.records.Room}, false
-	err = f.try(ctx, t, places, func(p fetch.Place) error {
+	err = f.try(ctx, t, places, func(from *fetch.Source, request fetch.Request) error {
 		if s.Size() > 0 {
 			if err := s.Reset(); err != nil {
 				return err
 			}
 		}
-		request.URL = p.URL
-		_, err := p.Source.Get(ctx, request, s)
+		request.Size, request.Offset, request.Length = k.size, k.offset, k.end-k.offset
+		_, err := from.Get(ctx, request, s)
 		whole = whole || errors.Is(err, fetch.ErrNoParts)
 		return err
 	}, func() error { return s.err })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -151,13 +152,15 @@ func TestGetOfLargeFile(t *testing.T) {
 			http.ServeContent(&cutWriter{w, bytes}, r, "", time.Time{}, strings.NewReader(whole))
 		}
 	}
-	up := newUpstream(t, serve(mib+100, "ETag", `"v1"`))
-	s, w := newSource(t, fetch.Settings{Attempts: 2})
-	var into sink
-	got, err := s.Get(t.Context(), exactly(up.URL, whole), &into)
-	check(t, got, err, &into, whole)
-	if len(up.seen()) != 8 || into.resets != 0 || len(w.took) != 7 {
-		t.Errorf("got %d requests, %d resets and %d pauses, want 8, 0 and 7", len(up.seen()), into.resets, len(w.took))
+	for attempts := 1; attempts <= 2; attempts++ {
+		up := newUpstream(t, serve(mib+100, "ETag", `"v1"`))
+		s, w := newSource(t, fetch.Settings{Attempts: attempts})
+		var into sink
+		got, err := s.Get(t.Context(), exactly(up.URL, whole), &into)
+		check(t, got, err, &into, whole)
+		if len(up.seen()) != 8 || into.resets != 0 || len(w.took) != 7 {
+			t.Errorf("got %d requests, %d resets and %d pauses, want 8, 0 and 7", len(up.seen()), into.resets, len(w.took))
+		}
 	}
 
 	for name, handler := range map[string]http.HandlerFunc{"too few bytes": serve(mib/2, "ETag", `"v1"`), "from the start each time": serve(mib + 100)} {
@@ -256,6 +259,25 @@ func TestGetStalls(t *testing.T) {
 			got, err := c.Get(t.Context(), exactly(up.URL+"/a", "0123456789"), &s)
 			check(t, got, err, &s, "0123456789")
 		})
+	}
+}
+
+// TestGetGivesUp has downloads that are not to wait for an upstream that stalls:
+// it is asked once, whichever limit is the shorter.
+func TestGetGivesUp(t *testing.T) {
+	t.Parallel()
+	for _, limits := range [][2]time.Duration{{time.Hour, 10 * time.Millisecond}, {10 * time.Millisecond, time.Hour}} {
+		up := newUpstream(t, stall("0123456789", 0))
+		s, w := newSource(t, fetch.Settings{Stall: limits[0]})
+		request := exactly(up.URL+"/a", "0123456789")
+		request.Stall = limits[1]
+		_, err := s.Get(t.Context(), request, &sink{})
+		if got, want := fault.Message(err), up.URL+"/a: it does not answer in time (tried 1 times)"; got != want || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Get: got %v, want %q", err, want)
+		}
+		if _, ok := errors.AsType[*fetch.AgainError](err); ok || len(up.seen()) > 1 || len(w.took) > 0 {
+			t.Errorf("it was asked %d times, and may be again: %t", len(up.seen()), ok)
+		}
 	}
 }
 

@@ -34,13 +34,18 @@ type download struct {
 	lied      bool   // the bytes were not those asked for, once
 	clock     *clock // of the attempts
 	rest      rest   // of this file alone
+	stall     time.Duration
 
 	host      *host // that the present attempt's bytes come from; nil for files
 	receiving bool  // whether its bytes come
 }
 
 func newDownload(s *Source, u *url.URL, req Request, sink Sink) *download {
-	d := &download{s: s, u: u, name: shown(u), req: req, sink: sink, clock: newClock(s.settings.Total)}
+	d := &download{s: s, u: u, name: shown(u), req: req, sink: sink, clock: newClock(s.settings.Total),
+		rest: rest{until: req.NotBefore, why: "it failed"}, stall: s.stall}
+	if req.Stall > 0 {
+		d.stall = min(d.stall, req.Stall)
+	}
 	if _, ok := sink.(interface{ SHA256() string }); !ok {
 		d.hash = sha256.New()
 	}
@@ -89,7 +94,7 @@ func (d *download) try(ctx context.Context) error {
 	defer giveUp(nil)
 	d.clock.begin(giveUp)
 	defer d.clock.end()
-	w := &watch{after: d.s.stall, giveUp: giveUp}
+	w := &watch{after: d.stall, giveUp: giveUp}
 	d.receiving = false
 	body, total, err := d.open(ctx, w)
 	if err != nil {

@@ -143,6 +143,9 @@ type Request struct {
 
 	Attempts int           // in all, if that is fewer than the source's; 0 for those
 	Patience time.Duration // if upstream wants to be left alone for longer, it is not waited for; five minutes, which is the most, if 0
+
+	Stall     time.Duration // without a byte, or the source's limit if that is less, before upstream is given up, without another attempt; 0 for that limit and its attempts
+	NotBefore time.Time     // when to ask at the earliest, as an AgainError has it
 }
 
 func (r Request) patience() time.Duration {
@@ -167,6 +170,23 @@ var ErrNoParts = errors.New("it gives no parts of files")
 // ErrRefused is in the error, an Unavailable one, of a file that upstream does
 // answer about, without giving it: other files may well be there.
 var ErrRefused = errors.New("it does not give this file")
+
+// AgainError is in the error of what failed in a way that may pass: a later
+// download may get it.
+type AgainError struct {
+	NotBefore time.Time // when to ask at the earliest
+	err       error     // may be nil
+}
+
+func (e *AgainError) Error() string {
+	if e.err == nil {
+		return "it may pass"
+	}
+	return e.err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *AgainError) Unwrap() error { return e.err }
 
 // Place is where a file can be downloaded.
 type Place struct {

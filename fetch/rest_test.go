@@ -71,6 +71,54 @@ func TestRetryMuchLater(t *testing.T) {
 	}
 }
 
+// TestAgain has downloads that go on from what one of a single attempt told.
+func TestAgain(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		first http.HandlerFunc
+		want  time.Duration // after which it may be asked again; -1 if it may not
+	}{
+		{"fails", status(http.StatusInternalServerError), time.Second},
+		{"says when", status(http.StatusServiceUnavailable, "Retry-After", "3"), 3 * time.Second},
+		{"lies", body("hallo"), time.Second},
+		{"has nothing", status(http.StatusNotFound), -1},
+		{"refuses", status(http.StatusForbidden), -1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			up := newUpstream(t, test.first, body("hello"))
+			s, w := newSource(t, fetch.Settings{})
+			request := exactly(up.URL, "hello")
+			request.Attempts = 1
+			_, err := s.Get(t.Context(), request, &sink{})
+			again, ok := errors.AsType[*fetch.AgainError](err)
+			if err == nil || ok != (test.want >= 0) || len(up.seen()) != 1 {
+				t.Fatalf("got %v after %d requests", err, len(up.seen()))
+			}
+			if !ok {
+				return
+			}
+			if want := now.Add(test.want); !again.NotBefore.Equal(want) {
+				t.Errorf("it may be asked from %v on, want %v", again.NotBefore, want)
+			}
+			var into sink
+			request.NotBefore = again.NotBefore
+			got, err := s.Get(t.Context(), request, &into)
+			check(t, got, err, &into, "hello")
+			if !slices.Equal(w.took, []time.Duration{test.want}) {
+				t.Errorf("there were pauses of %v, want %v", w.took, test.want)
+			}
+		})
+	}
+	up := newUpstream(t, body("hallo"))
+	s, _ := newSource(t, fetch.Settings{})
+	_, err := s.Get(t.Context(), exactly(up.URL, "hello"), &sink{})
+	if _, ok := errors.AsType[*fetch.AgainError](err); ok || !fault.Is(err, fault.BadInput) {
+		t.Errorf("who lies twice: got %v", err)
+	}
+}
+
 // getAfter gets a file, before which the source's client made these pauses in all.
 func getAfter(t *testing.T, s *fetch.Source, w *waits, url string, want ...time.Duration) {
 	t.Helper()

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -108,7 +109,7 @@ const progress = 1 << 20
 // fails with a LaterError. What upstream does not have is NotFound; what the
 // operator does not allow is Forbidden. A size or
 // digest that is not as asked is tried once more, from the start, and is then
-// BadInput. Errors of the sink and of ctx are returned as they are. No error holds
+// BadInput. What may pass, but is not tried again, has an AgainError. Errors of the sink and of ctx are returned as they are. No error holds
 // a secret of the settings or the query of a URL.
 func (s *Source) Get(ctx context.Context, req Request, sink Sink) (Result, error) {
 	u, err := parse(req.URL)
@@ -133,16 +134,22 @@ func (s *Source) Get(ctx context.Context, req Request, sink Sink) (Result, error
 		if !ok {
 			return Result{}, err
 		}
-		if d.validator != "" && d.got-furthest >= progress {
+		goesOn := d.validator != "" && d.got-furthest >= progress
+		if goesOn {
 			attempt = 1
 		}
 		furthest = max(furthest, d.got)
-		last := attempt >= attempts && passing.after <= req.patience() // else the next one tells when to try again
+		stalled := req.Stall > 0 && errors.Is(passing.err, os.ErrDeadlineExceeded)
+		last := attempt >= attempts && !goesOn && passing.after <= req.patience() // else the next one tells when to try again
 		switch {
-		case passing.lie != nil && (d.lied || last):
+		case passing.lie != nil && d.lied:
 			return Result{}, passing.lie
-		case last:
+		case passing.lie != nil && last:
+			return Result{}, fault.Wrap(d.again(passing, attempt), passing.lie.Kind, "%s", passing.lie.Message)
+		case stalled:
 			return Result{}, fault.Wrap(passing.err, fault.Unavailable, "%s: %s (tried %d times)", d.name, passing.reason, attempt)
+		case last:
+			return Result{}, fault.Wrap(d.again(passing, attempt), fault.Unavailable, "%s: %s (tried %d times)", d.name, passing.reason, attempt)
 		}
 		d.lied = d.lied || passing.lie != nil
 		if passing.lie != nil || d.validator == "" {
@@ -157,6 +164,12 @@ func (s *Source) Get(ctx context.Context, req Request, sink Sink) (Result, error
 			return Result{}, err
 		}
 	}
+}
+
+// again is the cause of a failure that may pass, after the last attempt.
+func (d *download) again(passing *passingError, attempt int) error {
+	config := d.s.c.config
+	return &AgainError{config.Now().Add(max(passing.after, config.Backoff(attempt))), passing.err}
 }
 
 // parse reads a URL that can be downloaded from. Its errors do not quote the
