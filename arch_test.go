@@ -28,9 +28,9 @@ var rooms = map[string][]string{
 	"media":   {},
 	"trail":   {"lane"},
 	"trace":   {"task", "fault", "trail"},
-	"metric":  {"content", "task", "event", "worker", "db", "resolvers", "quota"},
+	"metric":  {"content", "task", "event", "worker", "db", "resolvers", "quota", "lane"},
 
-	"lane":      {},
+	"lane":      {"quota"},
 	"plainhttp": {},
 	"quota":     {},
 	"forwarded": {},

@@ -7,16 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
-)
-
-// The states of a connection. Only idle ones are closed while the server ends.
-const (
-	fresh  int32 = iota // nothing has come yet
-	idle                // everything that came was answered
-	active              // something is under way
-	closed
 )
 
 const (
@@ -27,12 +18,11 @@ const (
 
 // conn is a connection that has brought nothing but plain requests.
 type conn struct {
-	server   *Server
-	tcp      *net.TCPConn
-	accepted time.Time
-	state    atomic.Int32
-	blank    *http.Request // what all requests of the connection have
-	until    time.Time     // when reading ends; zero for never
+	server *Server
+	tcp    *net.TCPConn
+	open   *open
+	blank  *http.Request // what all requests of the connection have
+	until  time.Time     // when reading ends; zero for never
 
 	in     [inSize]byte
 	header http.Header // of the answer
@@ -43,25 +33,25 @@ type conn struct {
 	early []byte // what came before the last request was answered
 }
 
-func (s *Server) newConn(base context.Context, tcp *net.TCPConn) *conn {
-	ctx := context.WithValue(base, http.LocalAddrContextKey, tcp.LocalAddr())
+func (s *Server) newConn(base context.Context, o *open) *conn {
+	ctx := context.WithValue(base, http.LocalAddrContextKey, o.LocalAddr())
 	if s.HTTP.ConnContext != nil {
-		ctx = s.HTTP.ConnContext(ctx, tcp)
+		ctx = s.HTTP.ConnContext(ctx, o.TCPConn)
 	}
 	blank := &http.Request{
 		Proto:      "HTTP/1.1",
 		ProtoMajor: 1,
 		ProtoMinor: 1,
 		Body:       http.NoBody,
-		RemoteAddr: tcp.RemoteAddr().String(),
+		RemoteAddr: o.remote,
 	}
 	return &conn{
-		server:   s,
-		tcp:      tcp,
-		accepted: time.Now(),
-		blank:    blank.WithContext(ctx),
-		header:   make(http.Header, fewHeaders),
-		out:      make([]byte, 0, outSize),
+		server: s,
+		tcp:    o.TCPConn,
+		open:   o,
+		blank:  blank.WithContext(ctx),
+		header: make(http.Header, fewHeaders),
+		out:    make([]byte, 0, outSize),
 	}
 }
 
@@ -74,14 +64,14 @@ func (c *conn) serve() net.Conn {
 			c.server.logf("http: panic serving %v: %v\n%s", c.blank.RemoteAddr, p, debug.Stack())
 		}
 		if !left {
-			_ = c.tcp.Close()
+			_ = c.open.Close()
 		}
 	}()
 	limits := c.server.HTTP
-	c.expect(cmp.Or(limits.ReadHeaderTimeout, limits.ReadTimeout))
+	c.expect(c.open.accepted, cmp.Or(limits.ReadHeaderTimeout, limits.ReadTimeout))
 	for {
 		n, err := c.tcp.Read(c.in[:])
-		if err != nil || !c.begin() {
+		if err != nil || !c.open.begin() {
 			return nil
 		}
 		x := c.parse(c.in[:n])
@@ -96,21 +86,14 @@ func (c *conn) serve() net.Conn {
 			left = true
 			return c.leftover(c.early)
 		}
-		c.state.Store(idle)
-		c.expect(cmp.Or(limits.IdleTimeout, limits.ReadTimeout))
+		c.expect(c.open.rest(), cmp.Or(limits.IdleTimeout, limits.ReadTimeout))
 	}
 }
 
-// begin says that something is under way. It reports false if the connection was
-// closed before.
-func (c *conn) begin() bool {
-	return c.state.CompareAndSwap(idle, active) || c.state.CompareAndSwap(fresh, active)
-}
-
-// expect bounds how long the next request may take to come, or lets it take any
-// time if that is 0. A bound that is up to a sixteenth longer serves as well: it
+// expect bounds how long the next request may take to come from now on, or lets it
+// take any time if that is 0. A bound that is up to a sixteenth longer serves as well: it
 // need not be set anew for each request.
-func (c *conn) expect(timeout time.Duration) {
+func (c *conn) expect(now time.Time, timeout time.Duration) {
 	if timeout <= 0 {
 		if !c.until.IsZero() {
 			c.readUntil(time.Time{})
@@ -118,8 +101,8 @@ func (c *conn) expect(timeout time.Duration) {
 		return
 	}
 	longer := timeout + timeout/16
-	if rest := time.Until(c.until); rest < timeout || rest > longer {
-		c.readUntil(time.Now().Add(longer))
+	if rest := c.until.Sub(now); rest < timeout || rest > longer {
+		c.readUntil(now.Add(longer))
 	}
 }
 
@@ -132,7 +115,8 @@ func (c *conn) readUntil(t time.Time) {
 // leftover is the connection for net/http, of which it reads what is given first.
 func (c *conn) leftover(read []byte) net.Conn {
 	c.readUntil(time.Time{})
-	return &leftover{c.tcp, bytes.Clone(read)}
+	c.server.pass(c.open)
+	return &leftover{c.open, bytes.Clone(read)}
 }
 
 // answer has a request answered, and reports whether there may be another.

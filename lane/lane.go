@@ -24,7 +24,8 @@ type Server struct {
 	// HTTP answers what is not plain. Its Handler, which may not be nil, BaseContext,
 	// ConnContext, ReadHeaderTimeout, IdleTimeout, ReadTimeout where it stands for
 	// these, and ErrorLog hold for plain requests too; nothing else that it can be
-	// told does. It asks BaseContext and ConnContext again for what it gets.
+	// told does. It asks BaseContext and ConnContext again for what it gets. Serve
+	// puts a ConnState before its own.
 	HTTP *http.Server
 
 	// Prefix is where plain requests begin, such as "/content/". Handlers of what
@@ -33,12 +34,22 @@ type Server struct {
 	// the server. The header of an answer is the next one's once they have returned.
 	Prefix string
 
+	// MaxConns is how many TCP connections may be open at once, those of HTTP and those
+	// that handlers took over included; 0 for any number. A new one takes the place of
+	// one on which no request is under way: of the client, by address as package quota
+	// tells them, that has most, the one that is idle for longest. It is closed itself
+	// if that is the one, as when no other is idle.
+	MaxConns int
+
 	ending atomic.Bool // no connection is kept
 	date   atomic.Pointer[date]
+	once   sync.Once // to follow HTTP
 
 	mu        sync.Mutex
-	accepting int                // how many listeners are asked for connections
-	conns     map[*conn]struct{} // those that HTTP has not got
+	accepting int            // how many listeners are asked for connections
+	conns     map[*open]bool // with whether HTTP has them
+	displaced int64          // connections that were closed for others
+	told      time.Time      // that there were any
 }
 
 // freshFor is how long a connection on which nothing has come yet may take to
@@ -50,6 +61,7 @@ const freshFor = 5 * time.Second
 // Shutdown is called, after which it returns http.ErrServerClosed at once. It
 // closes l.
 func (s *Server) Serve(l net.Listener) error {
+	s.once.Do(s.follow)
 	base := context.Background()
 	if s.HTTP.BaseContext != nil {
 		base = s.HTTP.BaseContext(l)
@@ -103,15 +115,18 @@ func (s *Server) drain(ctx context.Context) error {
 func (s *Server) closeIdle(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for c := range s.conns {
-		if now.Sub(c.accepted) > freshFor {
-			c.state.CompareAndSwap(fresh, idle)
+	ended := s.accepting == 0
+	for o, passed := range s.conns {
+		if passed {
+			continue
 		}
-		if c.state.CompareAndSwap(idle, closed) {
-			_ = c.tcp.Close() // its goroutine finds out
+		ended = false
+		state := o.state.Load()
+		if (state > fresh || state == fresh && now.Sub(o.accepted) > freshFor) && o.state.CompareAndSwap(state, closed) {
+			_ = o.TCPConn.Close() // its goroutine finds out
 		}
 	}
-	return s.accepting == 0 && len(s.conns) == 0
+	return ended
 }
 
 // accept serves connections until the listener is closed. If it cannot for now,
@@ -143,28 +158,23 @@ func (s *Server) accept(base context.Context, left *leftovers) {
 			left.leave(accepted)
 			continue
 		}
-		c := s.newConn(base, tcp)
-		s.add(c)
-		go func() {
-			defer s.remove(c)
-			left.leave(c.serve())
-		}()
+		o := s.newOpen(tcp)
+		if !s.add(o) {
+			_ = o.Close()
+			continue
+		}
+		c := s.newConn(base, o)
+		go func() { left.leave(c.serve()) }()
 	}
 }
 
-func (s *Server) add(c *conn) {
+// pass says that HTTP gets a connection.
+func (s *Server) pass(o *open) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conns == nil {
-		s.conns = map[*conn]struct{}{}
+	if _, ok := s.conns[o]; ok {
+		s.conns[o] = true
 	}
-	s.conns[c] = struct{}{}
-}
-
-func (s *Server) remove(c *conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.conns, c)
 }
 
 func (s *Server) logf(format string, args ...any) {

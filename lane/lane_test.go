@@ -50,13 +50,19 @@ type running struct {
 // start starts a server, which is shut down at the end of the test.
 func start(t *testing.T, s *http.Server) *running {
 	t.Helper()
+	return startBounded(t, 0, s)
+}
+
+// startBounded is start with at most so many connections.
+func startBounded(t *testing.T, conns int, s *http.Server) *running {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	logged := &lines{}
 	s.ErrorLog = log.New(logged, "", 0)
-	r := &running{&lane.Server{HTTP: s, Prefix: "/content/"}, l.Addr().String(), logged, make(chan error, 1)}
+	r := &running{&lane.Server{HTTP: s, Prefix: "/content/", MaxConns: conns}, l.Addr().String(), logged, make(chan error, 1)}
 	go func() { r.served <- r.Serve(l) }()
 	t.Cleanup(func() {
 		if err := r.Shutdown(context.WithoutCancel(t.Context())); err != nil {
@@ -84,7 +90,14 @@ type client struct {
 
 func (r *running) dial(t *testing.T) *client {
 	t.Helper()
-	c, err := net.Dial("tcp", r.address)
+	return r.dialFrom(t, "127.0.0.1")
+}
+
+// dialFrom is dial from an address of this machine.
+func (r *running) dialFrom(t *testing.T, from string) *client {
+	t.Helper()
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := dialer.DialContext(t.Context(), "tcp", r.address)
 	if err != nil {
 		t.Fatal(err)
 	}

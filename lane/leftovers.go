@@ -64,7 +64,7 @@ func (l *leftovers) Close() error {
 
 // leftover is a connection of which something was read already.
 type leftover struct {
-	*net.TCPConn
+	*open
 	read []byte // what comes first
 }
 
