@@ -12,6 +12,7 @@ import (
 	"ream/content"
 	"ream/db"
 	"ream/event"
+	"ream/lane"
 	"ream/quota"
 	"ream/resolvers"
 	"ream/task"
@@ -20,16 +21,17 @@ import (
 
 // Sources count on their own, and are asked what they counted.
 type Sources struct {
-	Kinds    []task.Kind // of tasks; those of which there are none are told as well
-	Queue    func(context.Context) (*task.Queue, error)
-	Loads    func(context.Context) ([]task.Load, error)
-	Storage  func(context.Context) (*content.Storage, error) // nil as long as it was not counted
-	Pools    func() []db.Pool
-	Hub      func() event.Stats       // nil without an API
-	Traffic  func() resolvers.Traffic // nil without an API
-	Content  func() quota.Load        // nil without content
-	Worker   func() worker.Stats      // nil without workers
-	Received func() int64             // bytes from upstreams
+	Kinds       []task.Kind // of tasks; those of which there are none are told as well
+	Queue       func(context.Context) (*task.Queue, error)
+	Loads       func(context.Context) ([]task.Load, error)
+	Storage     func(context.Context) (*content.Storage, error) // nil as long as it was not counted
+	Pools       func() []db.Pool
+	Hub         func() event.Stats       // nil without an API
+	Traffic     func() resolvers.Traffic // nil without an API
+	Content     func() quota.Load        // nil without content
+	Connections func() lane.Load         // nil without clients
+	Worker      func() worker.Stats      // nil without workers
+	Received    func() int64             // bytes from upstreams
 }
 
 // queueTimeout bounds how long a scrape waits for the database, and queueAge how
@@ -107,6 +109,10 @@ var (
 	contentOpen    = gauge("ream_content_requests_open", "Requests for published content that are being answered.")
 	contentRefused = counter("ream_content_requests_refused_total", "Requests for published content that were refused, as there were too many at once: of the client, or of all.", "of")
 
+	connectionsOpen   = gauge("ream_connections_open", "TCP connections of clients that are open.")
+	connectionsLimit  = gauge("ream_connections_limit", "How many TCP connections of clients may be open.")
+	connectionsClosed = counter("ream_connections_closed_for_others_total", "TCP connections of clients that were closed while nothing was under way on them, as too many were open.")
+
 	hubReads  = counter("ream_hub_reads_total", "How often the hub read what subscribers follow from the database.")
 	hubTopics = counter("ream_hub_topics_read_total", "How many tasks, groups and queues the hub read for subscribers.")
 
@@ -141,6 +147,12 @@ func (w *watcher) Collect(to chan<- prometheus.Metric) {
 		send(contentOpen, float64(l.Open))
 		send(contentRefused, float64(l.RefusedClient), "client")
 		send(contentRefused, float64(l.RefusedAll), "all")
+	}
+	if w.sources.Connections != nil {
+		l := w.sources.Connections()
+		send(connectionsOpen, float64(l.Open))
+		send(connectionsLimit, float64(l.Max))
+		send(connectionsClosed, float64(l.Closed))
 	}
 	if w.sources.Hub != nil {
 		h := w.sources.Hub()
