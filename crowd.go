@@ -54,3 +54,13 @@ func refuseOne(w http.ResponseWriter, refused *quota.Refused) {
 	header.Set("Retry-After", refusedFor)
 	http.Error(w, fmt.Sprintf(message, refused.Max, refusedFor), status)
 }
+
+// mostConnections are as many as a machine of some gigabytes has memory for.
+const mostConnections = 1 << 16
+
+// connections is how many clients' connections there may be where so many files
+// may be open: a quarter, of 64 at least, is left to files, the database and upstreams.
+// Where hardly any may be, clients get half.
+func connections(files uint64) int {
+	return int(min(files-min(max(files/4, 64), files/2), mostConnections))
+}

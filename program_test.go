@@ -72,6 +72,7 @@ func eachServer(t *testing.T, story func(t *testing.T, p *program)) {
 type program struct {
 	t       *testing.T
 	args    []string
+	under   []string // a program that runs it, with arguments; nil for none
 	as      []string // the command, with flags of the tests' own; nil for a server's
 	env     []string // NAME=value, besides the test's own
 	tmp     string   // where it may put temporary files
@@ -128,7 +129,8 @@ func (p *program) start() {
 	if as == nil {
 		as = []string{"serve", "--listen", "127.0.0.1:0"}
 	}
-	p.command = exec.Command(path, slices.Concat(as, p.args)...)
+	whole := slices.Concat(p.under, []string{path}, as, p.args)
+	p.command = exec.Command(whole[0], whole[1:]...)
 	p.command.Env = append(append(os.Environ(), "TMPDIR="+p.tmp), p.env...)
 	output, err := p.command.StderrPipe()
 	if err != nil {

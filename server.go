@@ -154,16 +154,30 @@ func serve(ctx context.Context, o options, stderr io.Writer, ready func(address 
 // server is everything that runs.
 type server struct {
 	*engine
-	hub     *event.Hub
-	demand  *demand.Fetcher
-	guard   *guard.Guard
-	api     *resolvers.Handler
-	rest    *rest.Handler
-	handler http.Handler
+	hub    *event.Hub
+	demand *demand.Fetcher
+	guard  *guard.Guard
+	api    *resolvers.Handler
+	rest   *rest.Handler
+	front  *lane.Server // what clients connect to
+}
+
+// newFront makes what clients connect to, which answers nothing yet.
+func newFront(log *slog.Logger) *lane.Server {
+	return &lane.Server{
+		Prefix:   origin.Prefix,
+		MaxConns: connections(fileLimit()),
+		HTTP: &http.Server{
+			ReadHeaderTimeout: 10 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			ConnContext:       withLocal,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		},
+	}
 }
 
 func newServer(o options, e *engine, settings resolvers.Options) (*server, error) {
-	s := &server{engine: e, hub: event.New(snapshots(e.store), o.frames, e.log)}
+	s := &server{engine: e, hub: event.New(snapshots(e.store), o.frames, e.log), front: newFront(e.log)}
 	var err error
 	if s.guard, err = o.newGuard(e); err != nil {
 		return nil, err
@@ -189,7 +203,7 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 	s.rest = rest.New(e.operations, restStores{e.store}, seen, rest.Options{Log: e.log, Answered: e.observer.exchange, Rate: settings.Rate, MaxUpload: o.uploads.Size, Origins: settings.Origins})
 	requests := quota.NewRequests(o.crowd.perClient, o.crowd.all)
 	sources := e.sources()
-	sources.Hub, sources.Traffic, sources.Content = s.hub.Stats, s.api.Traffic, requests.Load
+	sources.Hub, sources.Traffic, sources.Content, sources.Connections = s.hub.Stats, s.api.Traffic, requests.Load, s.front.Load
 	e.observer.metrics.Watch(sources)
 	mux := http.NewServeMux()
 	protected := func(next http.Handler, refuse guard.Refuse) http.Handler {
@@ -211,7 +225,7 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 	if !o.admission.demands(o.listen) && (onLoopback(o.listen) || len(o.admission.hosts.all) > 0) {
 		handler = guard.Hosts(o.admission.hosts.all, handler, s.api.Refuse)
 	}
-	s.handler = boundBodies(unreadBody, o.api.proxies.Handler(trail.Handler(handler, e.log, e.observer.answered)))
+	s.front.HTTP.Handler = boundBodies(unreadBody, o.api.proxies.Handler(trail.Handler(handler, e.log, e.observer.answered)))
 	return s, nil
 }
 
@@ -318,17 +332,7 @@ func (s *server) run(ctx context.Context, listener, local net.Listener, ready fu
 	// What serves requests outlives ctx until the requests have ended.
 	background, endBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer endBackground()
-	httpServer := lane.Server{
-		Prefix: origin.Prefix,
-		HTTP: &http.Server{
-			Handler:           s.handler,
-			ReadHeaderTimeout: 10 * time.Second,
-			IdleTimeout:       2 * time.Minute,
-			BaseContext:       func(net.Listener) context.Context { return requests },
-			ConnContext:       withLocal,
-			ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-		},
-	}
+	s.front.HTTP.BaseContext = func(net.Listener) context.Context { return requests }
 	var group errgroup.Group
 	failed := make(chan error, 5)
 	start := func(f func() error) {
@@ -348,7 +352,7 @@ func (s *server) run(ctx context.Context, listener, local net.Listener, ready fu
 			continue
 		}
 		start(func() error {
-			if err := httpServer.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			if err := s.front.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 				return err
 			}
 			return nil
@@ -374,7 +378,7 @@ func (s *server) run(ctx context.Context, listener, local net.Listener, ready fu
 	defer cancel()
 	s.api.EndStreams() // they would never end by themselves
 	s.rest.EndWaits()
-	err = errors.Join(err, httpServer.Shutdown(stopping))
+	err = errors.Join(err, s.front.Shutdown(stopping))
 	endRequests(errStopping) // those that took longer than the grace period
 	s.demand.Close()
 	s.api.Wait()
