@@ -6,7 +6,8 @@ import (
 )
 
 // clock gives an attempt up when the time for all of them is over. It stands
-// still while the download waits for its turn. A nil clock has no end.
+// still while the download waits for its turn, or not to be too fast. A nil clock
+// has no end.
 type clock struct {
 	left  time.Duration
 	began time.Time

@@ -107,7 +107,7 @@ func (d *download) try(ctx context.Context) error {
 		}
 	}
 	d.receiving = true
-	return d.receive(ctx, d.paced(ctx, &watchedReader{from: body, watch: w, stopped: ctx.Err}), total)
+	return d.receive(ctx, d.paced(ctx, &watchedReader{from: body, watch: w, stopped: ctx.Err}, giveUp), total)
 }
 
 // outcome is how an attempt ended, for those who count.
@@ -135,13 +135,18 @@ func (d *download) open(ctx context.Context, w *watch) (body io.ReadCloser, tota
 	return d.openHTTP(ctx, w)
 }
 
-// paced keeps a body to the limits of the source and of its host.
-func (d *download) paced(ctx context.Context, body io.Reader) io.Reader {
+// paced keeps a body to the limits of the source and of its host. What they make
+// it wait is not the upstream's time.
+func (d *download) paced(ctx context.Context, body io.Reader, giveUp context.CancelCauseFunc) io.Reader {
 	var ofHost *rate.Limiter
 	if d.host != nil {
 		ofHost = d.host.rate
 	}
-	return newPacedReader(body, func(pause time.Duration) error { return wait(ctx, pause) }, d.s.rate, ofHost)
+	return newPacedReader(body, func(pause time.Duration) error {
+		d.clock.end()
+		defer d.clock.begin(giveUp)
+		return wait(ctx, pause)
+	}, d.s.rate, ofHost)
 }
 
 // receive copies the body, no further than to see that it is too long.

@@ -225,6 +225,48 @@ func TestTotalBeginsWithTheHost(t *testing.T) {
 	})
 }
 
+// TestTotalWithoutThePace downloads what takes longer than it may only since it may
+// not come faster: for others that share the limit, and for its own size.
+func TestTotalWithoutThePace(t *testing.T) {
+	t.Parallel()
+	whole := strings.Repeat("0123456789", 4_000) // 2 s by itself
+	for _, test := range []struct {
+		name               string
+		perHost, perSource int64
+		sources, files     int // each of which a source gets
+		total              time.Duration
+	}{
+		{"of files of a source", 0, 20_000, 1, 6, 4 * time.Second},
+		{"of sources of a host", 20_000, 0, 6, 1, 4 * time.Second},
+		{"of a file alone", 0, 20_000, 1, 1, time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			up := newUpstream(t, body(whole))
+			synctest.Test(t, func(t *testing.T) {
+				config := loopback(&waits{})
+				config.HostBytesPerSecond = test.perHost
+				c := fetch.New(config)
+				defer c.Close()
+				var group errgroup.Group
+				for i := range test.sources * test.files {
+					group.Go(func() error {
+						s, err := c.Source(fmt.Sprint(i%test.sources), fetch.Settings{BytesPerSecond: test.perSource, Total: test.total})
+						if err != nil {
+							return err
+						}
+						_, err = s.Get(t.Context(), exactly(up.URL, whole), &sink{})
+						return err
+					})
+				}
+				if err := group.Wait(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 // heldSink takes two minutes for its first bytes, once it told that they came.
 type heldSink struct {
 	sink

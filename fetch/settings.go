@@ -29,7 +29,7 @@ type Settings struct {
 	Connections       int           // downloads at once; only as many as the host may have
 	BytesPerSecond    int64         // no limit
 	Stall             time.Duration // without a byte before an attempt is given up; 30 s
-	Total             time.Duration // for all attempts at one file, without the pauses between them and the waits for their host; no limit
+	Total             time.Duration // for all attempts at one file, without the pauses between them and the waits for their host and for BytesPerSecond; no limit
 	Attempts          int           // in all, for failures that may pass; 5
 }
 

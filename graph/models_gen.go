@@ -111,7 +111,7 @@ type CreateRemoteInput struct {
 	BytesPerSecond int64 `json:"bytesPerSecond"`
 	// After how many seconds without a byte an attempt is given up, 1 to 3600.
 	StallTimeout int32 `json:"stallTimeout"`
-	// How many seconds the attempts at a file may take in all, up to 604800 (a week); 0 for any time.
+	// How many seconds the attempts at a file may take in all, without what limits of bytes a second make them wait, up to 604800 (a week); 0 for any time.
 	TotalTimeout int32 `json:"totalTimeout"`
 	// How often a download is tried again after failures that may pass, 0 to 10.
 	Retries int32 `json:"retries"`
@@ -519,7 +519,7 @@ type UpdateRemoteInput struct {
 	BytesPerSecond *int64 `json:"bytesPerSecond,omitempty"`
 	// After how many seconds without a byte an attempt is given up, 1 to 3600.
 	StallTimeout *int32 `json:"stallTimeout,omitempty"`
-	// How many seconds the attempts at a file may take in all, up to 604800; 0 for any time.
+	// How many seconds the attempts at a file may take in all, without what limits of bytes a second make them wait, up to 604800; 0 for any time.
 	TotalTimeout *int32 `json:"totalTimeout,omitempty"`
 	// How often a download is tried again after failures that may pass, 0 to 10.
 	Retries *int32 `json:"retries,omitempty"`
