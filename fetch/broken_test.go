@@ -116,16 +116,54 @@ func cutOffPart(start int, bytes string, header ...string) http.HandlerFunc {
 	}
 }
 
-// TestGetNeverMixes gets bytes of unknown size and digest, which only their
-// ETag can tell from those of another version.
+// TestGetNeverMixes gets bytes whose digest nobody tells, which only what their
+// upstream says of them can tell from those of another version, although it goes on
+// without regard to If-Range.
 func TestGetNeverMixes(t *testing.T) {
 	t.Parallel()
 	const whole = "0123456789"
-	up := newUpstream(t, cutOff("abcdefghij", 4, "ETag", `"v0"`), part(4, "456789", "ETag", `"v1"`), file(whole))
+	date := now.Format(http.TimeFormat)
+	old, recent := now.Add(-time.Hour).Format(http.TimeFormat), now.Add(-3*time.Second).Format(http.TimeFormat)
+	for _, test := range []struct {
+		name          string
+		first, second []string // headers
+	}{
+		{"another ETag", []string{"ETag", `"v0"`}, []string{"ETag", `"v1"`}},
+		{"a weak ETag", []string{"ETag", `"v0"`}, []string{"ETag", `W/"v1"`}},
+		{"the same ETag, but weak", []string{"ETag", `"v0"`}, []string{"ETag", `W/"v0"`}},
+		{"no ETag", []string{"ETag", `"v0"`}, nil},
+		{"a date instead of an ETag", []string{"ETag", `"v0"`, "Last-Modified", old}, []string{"Last-Modified", old, "Date", date}},
+		{"a later date", []string{"Last-Modified", old, "Date", date}, []string{"Last-Modified", recent, "Date", date}},
+		{"no date", []string{"Last-Modified", old, "Date", date}, nil},
+		{"an ETag beside the date", []string{"Last-Modified", old, "Date", date}, []string{"Last-Modified", old, "Date", date, "ETag", `W/"v1"`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			up := newUpstream(t, cutOff("abcdefghij", 4, test.first...), part(4, "456789", test.second...), file(whole))
+			c, _ := newSource(t, fetch.Settings{})
+			var s sink
+			got, err := c.Get(t.Context(), anything(up.URL+"/a"), &s)
+			check(t, got, err, &s, whole)
+			if n := len(up.seen()); n != 3 {
+				t.Errorf("requests: got %d, want 3: the second one goes on", n)
+			}
+		})
+	}
+}
+
+// TestGetGoesOnWithADigest gets a rest of which upstream does not say what it is of:
+// the digest of the whole tells.
+func TestGetGoesOnWithADigest(t *testing.T) {
+	t.Parallel()
+	const whole = "0123456789"
+	up := newUpstream(t, cutOff(whole, 4, "ETag", `"v0"`), part(4, "456789"))
 	c, _ := newSource(t, fetch.Settings{})
 	var s sink
-	got, err := c.Get(t.Context(), anything(up.URL+"/a"), &s)
+	got, err := c.Get(t.Context(), exactly(up.URL+"/a", whole), &s)
 	check(t, got, err, &s, whole)
+	if s.resets != 0 {
+		t.Errorf("resets: got %d, want 0", s.resets)
+	}
 }
 
 func TestGetBreaksOff(t *testing.T) {

@@ -166,7 +166,7 @@ func (d *download) receive(ctx context.Context, body io.Reader, total int64) err
 	if err := d.checkSize(d.got); err != nil {
 		return err
 	}
-	if sum := d.digest(); d.req.SHA256 != "" && d.req.Length == 0 && !strings.EqualFold(sum, d.req.SHA256) {
+	if sum := d.digest(); d.digestTells() && !strings.EqualFold(sum, d.req.SHA256) {
 		return d.lie("its SHA-256 is %s, but the metadata says %s", sum, d.req.SHA256)
 	}
 	return nil

@@ -136,7 +136,7 @@ func (d *download) accept(host string, response *http.Response) (total int64, er
 		return response.ContentLength, nil
 	case s == http.StatusPartialContent && d.got > 0:
 		start, total, ok := contentRange(response.Header.Get("Content-Range"))
-		if v := validator(response.Header); ok && start == d.req.Offset+d.got && (v == "" || v == d.validator) && isEncoded(response.Header) == d.encoded {
+		if ok && start == d.req.Offset+d.got && d.isSame(response.Header) && isEncoded(response.Header) == d.encoded {
 			if d.req.Length > 0 {
 				return d.req.Length, d.checkPart(response.Header)
 			}
@@ -214,6 +214,21 @@ func validator(h http.Header) string {
 	}
 	return h.Get("Last-Modified")
 }
+
+// isSame reports whether a part is of the version that the bytes before it are of,
+// by what the validator is compared with. Upstream has to say so (RFC 9110, 15.3.7),
+// unless the digest of the whole will tell.
+func (d *download) isSame(part http.Header) bool {
+	if strings.HasPrefix(d.validator, `"`) {
+		tag := part.Get("ETag")
+		return tag == d.validator || tag == "" && d.digestTells()
+	}
+	modified := part.Get("Last-Modified")
+	return part.Get("ETag") == "" && (modified == d.validator || modified == "" && d.digestTells())
+}
+
+// digestTells reports whether other bytes than those asked for will be noticed.
+func (d *download) digestTells() bool { return d.req.SHA256 != "" && d.req.Length == 0 }
 
 // contentRange reads "bytes 5-9/10"; total is -1 if it is "*".
 func contentRange(value string) (start, total int64, ok bool) {
