@@ -44,13 +44,15 @@ func openEngine(ctx context.Context, o options, stderr io.Writer) (*engine, erro
 	}
 	store, err := db.Open(ctx, o.database, db.Options{Log: log, Now: o.now, Observe: observer.metrics.Stated})
 	if err != nil {
+		client.Close()
 		observer.close()
-		return nil, errors.Join(errors.New(shown(err)), client.Close())
+		return nil, errors.New(shown(err))
 	}
 	blobs, redirect, err := openStorage(ctx, o, store)
 	if err != nil {
+		client.Close()
 		observer.close()
-		return nil, errors.Join(err, store.Close(), client.Close())
+		return nil, errors.Join(err, store.Close())
 	}
 	e := &engine{store: store, blobs: blobs, redirect: redirect, observer: observer, log: log}
 	e.operations = &catalog.Catalog{DB: store, Blobs: blobs, Fetch: client, Log: log, KeepReplaced: o.replaced, Uploads: o.uploads}
@@ -91,9 +93,7 @@ func lanes(store *db.DB) int {
 }
 
 func (e *engine) close() {
-	if err := e.operations.Fetch.Close(); err != nil {
-		e.log.Error("closing the downloads failed", "error", err)
-	}
+	e.operations.Fetch.Close()
 	if err := e.store.Close(); err != nil {
 		e.log.Error("closing the database failed", "error", err)
 	}

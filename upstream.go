@@ -78,22 +78,26 @@ func (u upstreams) client(onLoopback bool, o *observer) (*fetch.Client, error) {
 		return nil, err
 	}
 	for _, dir := range u.directories {
-		root, err := openDirectory(dir)
+		absolute, err := checkDirectory(dir)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("--allow-file: %w", err), fetch.New(config).Close())
+			return nil, fmt.Errorf("--allow-file: %w", err)
 		}
-		config.Directories = append(config.Directories, root)
+		config.Directories = append(config.Directories, absolute)
 	}
 	return fetch.New(config), nil
 }
 
-// openDirectory opens a directory by its absolute path, which URLs name.
-func openDirectory(dir string) (*os.Root, error) {
-	absolute, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err
+// checkDirectory makes sure that a directory can be opened by its absolute path,
+// which URLs name.
+func checkDirectory(dir string) (absolute string, err error) {
+	if absolute, err = filepath.Abs(dir); err != nil {
+		return "", err
 	}
-	return os.OpenRoot(absolute)
+	root, err := os.OpenRoot(absolute)
+	if err != nil {
+		return "", err
+	}
+	return absolute, root.Close()
 }
 
 // key returns the key of the secrets, once it is certain that it opens those

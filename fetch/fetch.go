@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -22,7 +21,7 @@ import (
 // defaults.
 type Config struct {
 	UserAgent          string
-	Directories        []*os.Root    // whose files file:// URLs may name, by absolute paths; none. Close closes them
+	Directories        []string      // whose files file:// URLs may name, by their clean absolute paths; none. Others may take their place
 	Networks           Networks      // the private addresses that may be connected to; none
 	HostConnections    int           // downloads from one host at once, of all sources together; 64
 	HostBytesPerSecond int64         // from one host, of all sources together; no limit
@@ -79,15 +78,9 @@ func New(c Config) *Client {
 		sources: newLRU[string, *Source](maxSources, nil)}
 }
 
-// Close closes the directories and the connections that are kept open. Nothing
-// may be downloaded any more.
-func (c *Client) Close() (err error) {
-	c.transports.close()
-	for _, dir := range c.config.Directories {
-		err = errors.Join(err, dir.Close())
-	}
-	return err
-}
+// Close closes the connections that are kept open. Nothing may be downloaded any
+// more.
+func (c *Client) Close() { c.transports.close() }
 
 // newLRU returns a cache of so many entries.
 func newLRU[K comparable, V any](size int, evicted func(K, V)) *simplelru.LRU[K, V] {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -16,19 +17,31 @@ import (
 // openFile opens a local file below one of the directories that the operator
 // allowed. Symbolic links that lead out of it are not followed, and only
 // regular files are read: a pipe or a device may block or never end.
+//
+// The directory is opened for each file, as whoever publishes a tree may put another
+// one in its place.
 func (d *download) openFile() (io.ReadCloser, int64, error) {
-	root, name, ok := d.s.c.directoryOf(d.u.Path)
+	dir, name, ok := d.s.c.directoryOf(d.u.Path)
 	if !ok {
 		return nil, 0, fault.New(fault.Forbidden, "%s: %v", d.name, errDirectory)
 	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		reason := err
+		if path, ok := errors.AsType[*fs.PathError](err); ok {
+			reason = path.Err
+		}
+		return nil, 0, fault.Wrap(err, fault.Unavailable, "%s: the directory that the operator allowed cannot be opened: %v", d.name, reason)
+	}
+	defer root.Close()
 	// Not to wait for whoever writes to a pipe.
 	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return nil, 0, fault.New(fault.NotFound, "%s: there is no such file", d.name)
 	case err != nil:
-		if _, ofSystem := errors.AsType[syscall.Errno](err); !ofSystem || errors.Is(err, fs.ErrPermission) {
-			err = fmt.Errorf("%w: %w", ErrRefused, err) // of this file, unlike an error of the disk
+		if isOfFile(err) {
+			err = fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 		return nil, 0, fault.Wrap(err, fault.Unavailable, "%s: it cannot be read, or leads out of the directory that the operator allowed", d.name)
 	}
@@ -53,22 +66,30 @@ func (d *download) openFile() (io.ReadCloser, int64, error) {
 	return f, d.req.Length, err
 }
 
+// isOfFile reports whether an error of opening a file says nothing about others,
+// unlike one of the disk: it is that of its name, its mode or its kind.
+func isOfFile(err error) bool {
+	errno, ofSystem := errors.AsType[syscall.Errno](err)
+	return !ofSystem || errors.Is(err, fs.ErrPermission) ||
+		slices.Contains([]syscall.Errno{syscall.ENAMETOOLONG, syscall.ELOOP, syscall.EINVAL, syscall.ENXIO}, errno)
+}
+
 var errDirectory = errors.New("it is not below a directory that the operator allowed: see --allow-file")
 
 // directoryOf returns the allowed directory that a path is below, and the rest
 // of the path. The innermost one counts.
-func (c *Client) directoryOf(path string) (root *os.Root, name string, ok bool) {
+func (c *Client) directoryOf(path string) (dir, name string, ok bool) {
 	path = filepath.Clean(path)
-	for _, r := range c.config.Directories {
-		rest, err := filepath.Rel(r.Name(), path)
+	for _, allowed := range c.config.Directories {
+		rest, err := filepath.Rel(allowed, path)
 		if err != nil || rest == ".." || strings.HasPrefix(rest, ".."+string(filepath.Separator)) {
 			continue
 		}
-		if !ok || len(r.Name()) > len(root.Name()) {
-			root, name, ok = r, rest, true
+		if !ok || len(allowed) > len(dir) {
+			dir, name, ok = allowed, rest, true
 		}
 	}
-	return root, name, ok
+	return dir, name, ok
 }
 
 // CheckURL fails with a fault.BadInput for the field url if the operator does

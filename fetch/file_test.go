@@ -3,6 +3,7 @@ package fetch_test
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,20 +15,12 @@ import (
 )
 
 // directory lets a client read the files below a directory.
-func directory(t *testing.T, dir string) *fetch.Client {
+func directory(t testing.TB, dir string) *fetch.Client {
 	t.Helper()
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
 	config := loopback(&waits{})
-	config.Directories = []*os.Root{root}
+	config.Directories = []string{dir}
 	c := fetch.New(config)
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Errorf("Close: %v", err)
-		}
-	})
+	t.Cleanup(c.Close)
 	return c
 }
 
@@ -45,12 +38,18 @@ func TestGetFile(t *testing.T) {
 		os.Symlink("../secret", filepath.Join(dir, "relative")),
 		os.Symlink(filepath.Join(outside, "secret"), filepath.Join(dir, "absolute")),
 		os.Symlink("..", filepath.Join(dir, "up")),
+		os.Symlink("circle", filepath.Join(dir, "circle")),
 		syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600),
 	} {
 		if step != nil {
 			t.Fatal(step)
 		}
 	}
+	socket, err := net.Listen("unix", filepath.Join(dir, "socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
 	c := directory(t, dir)
 	s := sourceOf(t, c, fetch.Settings{})
 	address := "file://" + dir + "/a%20b%25.txt"
@@ -73,6 +72,11 @@ func TestGetFile(t *testing.T) {
 	}{
 		{"missing", anything("file://" + dir + "/b"), fault.NotFound, "/b: there is no such file"},
 		{"directory", anything("file://" + dir), fault.BadInput, ": it is no regular file"},
+		{"below a file", anything(address + "/b"), fault.NotFound, "/a%20b%25.txt/b: there is no such file"},
+		{"of too long a name", anything("file://" + dir + "/" + strings.Repeat("a", 300)), fault.Unavailable, leadsOut},
+		{"by links in a circle", anything("file://" + dir + "/circle"), fault.Unavailable, leadsOut},
+		{"of a name with a zero byte", anything("file://" + dir + "/a%00b"), fault.Unavailable, leadsOut},
+		{"socket", anything("file://" + dir + "/socket"), fault.Unavailable, leadsOut},
 		{"pipe", anything("file://" + dir + "/pipe"), fault.BadInput, ": it is no regular file"},
 		{"outside", anything("file://" + outside + "/secret"), fault.Forbidden, notAllowed},
 		{"upwards", anything("file://" + dir + "/../secret"), fault.Forbidden, notAllowed},
@@ -109,5 +113,55 @@ func TestGetFile(t *testing.T) {
 	cancel()
 	if _, err := s.Get(ctx, anything(address), &sink{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Get with a canceled context: got %v, want context.Canceled", err)
+	}
+}
+
+// TestDirectoryThatIsReplaced publishes other files in the ways that trees are: by a
+// directory that takes the place of another, and by a link that leads elsewhere.
+func TestDirectoryThatIsReplaced(t *testing.T) {
+	t.Parallel()
+	above := t.TempDir()
+	in := func(name string) string { return filepath.Join(above, name) }
+	must := func(steps ...error) {
+		t.Helper()
+		if err := errors.Join(steps...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Mkdir(in("allowed"), 0o700), os.WriteFile(in("allowed/a"), []byte("old"), 0o600),
+		os.Mkdir(in("next"), 0o700), os.WriteFile(in("next/a"), []byte("new"), 0o600))
+	s := sourceOf(t, directory(t, in("allowed")), fetch.Settings{})
+	address := "file://" + in("allowed") + "/a"
+	gets := func(want string) {
+		t.Helper()
+		var into sink
+		got, err := s.Get(t.Context(), anything(address), &into)
+		check(t, got, err, &into, want)
+	}
+	gets("old")
+	must(os.Rename(in("allowed"), in("before")))
+	_, err := s.Get(t.Context(), anything(address), &sink{})
+	if want := address + ": the directory that the operator allowed cannot be opened: no such file or directory"; !fault.Is(err, fault.Unavailable) || fault.Message(err) != want || errors.Is(err, fetch.ErrRefused) {
+		t.Errorf("without the directory: got %v, want Unavailable %q", err, want)
+	}
+	must(os.Rename(in("next"), in("allowed")))
+	gets("new")
+	must(os.Rename(in("allowed"), in("next")), os.Symlink("before", in("allowed")))
+	gets("old")
+	must(os.Symlink("next", in("link")), os.Rename(in("link"), in("allowed")))
+	gets("new")
+}
+
+// BenchmarkGetFile reads a small file: what opening it costs.
+func BenchmarkGetFile(b *testing.B) {
+	dir := b.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a"), []byte("hello"), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	s := sourceOf(b, directory(b, dir), fetch.Settings{})
+	for b.Loop() {
+		if _, err := s.Get(b.Context(), exactly("file://"+dir+"/a", "hello"), &sink{}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

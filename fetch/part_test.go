@@ -92,15 +92,7 @@ func TestPartOfFile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "f"), []byte("0123456789"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := loopback(&waits{})
-	config.Directories = []*os.Root{root}
-	c := fetch.New(config)
-	t.Cleanup(func() { c.Close() })
-	s := sourceOf(t, c, fetch.Settings{})
+	s := sourceOf(t, directory(t, dir), fetch.Settings{})
 	var got sink
 	if _, err := s.Get(t.Context(), fetch.Request{URL: "file://" + dir + "/f", Size: 10, Offset: 8, Length: 2}, &got); err != nil || got.String() != "89" {
 		t.Errorf("got %q, %v", got.String(), err)
