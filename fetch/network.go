@@ -59,10 +59,15 @@ func (n Networks) allows(a netip.Addr) bool {
 }
 
 // allowsHost reports whether a request for a host may go through a proxy. Only
-// the proxy resolves names, so only an address by itself can be told.
+// the proxy resolves names, so only what stands for an address by itself can be
+// told, in whichever way the proxy may read it.
 func (n Networks) allowsHost(name string) bool {
-	a, err := netip.ParseAddr(name)
-	return err != nil || n.allows(a)
+	for _, a := range standsFor(name) {
+		if !n.allows(a) {
+			return false
+		}
+	}
+	return true
 }
 
 // errPrivate is why a connection is not made.
@@ -127,6 +132,7 @@ func private(a netip.Addr) bool {
 // Networks of IPv6 whose addresses hold one of IPv4, which gateways connect to.
 var (
 	nat64     = netip.MustParsePrefix("64:ff9b::/96")
+	siit      = netip.MustParsePrefix("::ffff:0:0:0/96")
 	sixToFour = netip.MustParsePrefix("2002::/16")
 )
 
@@ -134,7 +140,7 @@ var (
 func translated(a netip.Addr) (netip.Addr, bool) {
 	bytes := a.As16()
 	switch {
-	case nat64.Contains(a):
+	case nat64.Contains(a), siit.Contains(a):
 		return netip.AddrFrom4([4]byte(bytes[12:16])), true
 	case sixToFour.Contains(a):
 		return netip.AddrFrom4([4]byte(bytes[2:6])), true

@@ -113,6 +113,7 @@ func TestPrivateAddresses(t *testing.T) {
 		{"IPv4 in IPv6, allowed", "127.0.0.1", at("[::ffff:127.0.0.1]"), false},
 		{"allowed as IPv4 in IPv6", "::ffff:127.0.0.1", at("127.0.0.1"), false},
 		{"by translation", "none", at("[64:ff9b::7f00:1]"), true},
+		{"by translation of another kind", "none", at("[::ffff:0:127.0.0.1]"), true},
 		{"by a tunnel", "none", at("[2002:7f00:1::1]"), true},
 		{"link-local", "none", "http://169.254.169.254/latest/meta-data", true},
 		{"link-local, IPv6", "none", "http://[fe80::1%25lo]/", true},

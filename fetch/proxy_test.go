@@ -268,6 +268,7 @@ func TestProxyAndPrivateAddresses(t *testing.T) {
 	p := &proxy{t: t, upstream: hostOf(newUpstream(t, body("hello")))}
 	server := newUpstream(t, p.ServeHTTP)
 	settings := fetch.Settings{ProxyURL: server.URL, ProxyUsername: "me", ProxyPassword: secret.New("hunter2")}
+	through := 0
 	for _, test := range []struct {
 		networks, url string
 		refused       bool
@@ -275,16 +276,42 @@ func TestProxyAndPrivateAddresses(t *testing.T) {
 		{"127.0.0.1", "http://files.example.org/a", false},
 		{"127.0.0.1", "http://169.254.169.254/a", true},
 		{"127.0.0.1", "http://[::ffff:100.64.0.1]/a", true},
+		{"127.0.0.1", "http://[::ffff:0:169.254.169.254]/a", true},
+		{"127.0.0.1", "http://169.254.169.254./a", true},
+		{"127.0.0.1", "http://169.254.169.254../a", true},
+		{"127.0.0.1", "http://2852039166/a", true},
+		{"127.0.0.1", "http://0xa9fea9fe/a", true},
+		{"127.0.0.1", "http://0XA9.0xfe.43518/a", true},
+		{"127.0.0.1", "http://169.16689662/a", true},
+		{"127.0.0.1", "http://0251.0376.0251.0376/a", true},
+		{"127.0.0.1", "http://0169.254.169.254/a", true},
+		{"127.0.0.1", "http://010.0.0.1/a", true},
+		{"127.0.0.1", "http://10.1/a", true},
+		{"127.0.0.1", "http://0/a", true},
+		{"127.0.0.1", "http://１６９。254.169.254/a", true},
+		{"127.0.0.1", "http://localhost/a", true},
+		{"127.0.0.1", "http://LocalHost./a", true},
+		{"127.0.0.1", "http://a.localhost/a", true},
+		{"127.0.0.1", "http://127.1/a", false},
+		{"127.0.0.1", "http://134744072/a", false},
+		{"127.0.0.1", "http://4294967296/a", false},
+		{"127.0.0.1", "http://1.2.3.4.5/a", false},
+		{"127.0.0.1", "http://0x.example.org/a", false},
+		{"127.0.0.1", "http://notlocalhost/a", false},
+		{"127.0.0.1,::1", "http://localhost/a", false},
 		{"10.0.0.0/8", "http://files.example.org/a", true},
 	} {
 		s := guarded(t, test.networks, nil, settings)
 		_, err := s.Get(t.Context(), anything(test.url), &sink{})
+		if !test.refused {
+			through++
+		}
 		if test.refused != fault.Is(err, fault.Forbidden) || !test.refused && err != nil {
 			t.Errorf("Get(%s) with %s allowed: got %v", test.url, test.networks, err)
 		}
 	}
-	if n := len(server.seen()); n != 1 {
-		t.Errorf("the proxy got %d requests, want 1", n)
+	if n := len(server.seen()); n != through {
+		t.Errorf("the proxy got %d requests, want %d", n, through)
 	}
 }
 
