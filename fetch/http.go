@@ -33,12 +33,12 @@ func (d *download) openHTTP(ctx context.Context, w *watch) (io.ReadCloser, int64
 		if to.url == nil {
 			total, err := d.accept(at.url.Host, response)
 			if err != nil {
-				w.discard(response.Body)
+				w.discard(response)
 				return nil, 0, err
 			}
 			return response.Body, total, nil
 		}
-		w.discard(response.Body)
+		w.discard(response)
 		to.own = at.own && d.s.isOwn(to.url) // credentials do not come back once they stayed behind
 		at = to
 	}

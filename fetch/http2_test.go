@@ -64,6 +64,50 @@ func TestReuse(t *testing.T) {
 	}
 }
 
+// TestReuseAfterErrors asks for files that are not there, of which upstream says so
+// in pages: of a usual length, too long to be read, and of a length it does not tell.
+func TestReuseAfterErrors(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name        string
+		length      int
+		chunked     bool
+		connections int
+	}{
+		{"of the longest", 64 << 10, false, 1},
+		{"too long", 64<<10 + 1, false, 5},
+		{"of unknown length", 2 << 10, true, 1},
+		{"of unknown length, too long", 8 << 10, true, 5},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			up := newUpstream(t, func(w http.ResponseWriter, _ *http.Request) {
+				if !test.chunked {
+					w.Header().Set("Content-Length", strconv.Itoa(test.length))
+				}
+				w.WriteHeader(http.StatusNotFound)
+				if test.chunked {
+					http.NewResponseController(w).Flush() //nolint:errcheck // the client tells
+				}
+				w.Write(make([]byte, test.length)) //nolint:errcheck // the client may not read it
+			})
+			s, _ := newSource(t, fetch.Settings{})
+			for range 5 {
+				if _, err := s.Get(t.Context(), anything(up.URL), &sink{}); !fault.Is(err, fault.NotFound) {
+					t.Fatalf("Get: got %v, want NotFound", err)
+				}
+			}
+			connections := map[string]bool{}
+			for _, r := range up.seen() {
+				connections[r.RemoteAddr] = true
+			}
+			if len(connections) != test.connections {
+				t.Errorf("connections: got %d, want %d", len(connections), test.connections)
+			}
+		})
+	}
+}
+
 func TestHTTP2InParallel(t *testing.T) {
 	t.Parallel()
 	guests := &crowd{expected: 20, full: make(chan struct{})}

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"io"
+	"net/http"
 	"time"
 )
 
@@ -28,13 +29,18 @@ func (w *watch) end() {
 	}
 }
 
-// discard closes a body that is not wanted. What is short is read first, so
-// that the connection can be used again.
-func (w *watch) discard(body io.ReadCloser) {
+// discard closes the body of a response that is not wanted. What is short is read
+// first, so that the connection can be used again: a page that tells its length may
+// have more than others.
+func (w *watch) discard(response *http.Response) {
+	most := int64(4 << 10)
+	if n := response.ContentLength; n <= 64<<10 {
+		most = max(most, n)
+	}
 	w.begin()
-	io.CopyN(io.Discard, body, 4<<10) //nolint:errcheck // then the connection is closed
+	io.CopyN(io.Discard, response.Body, most) //nolint:errcheck // then the connection is closed
 	w.end()
-	body.Close()
+	response.Body.Close()
 }
 
 // watchedReader reads under a watch, and no more once the attempt is over.
