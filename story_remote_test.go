@@ -150,17 +150,17 @@ func TestSecretsStaySecret(t *testing.T) {
 		}
 		// Half of what is wanted, so that the other half is repeated in answers.
 		p.update(ids["password"], map[string]any{"headers": []any{map[string]any{"name": "X-Key", "value": leakHeader + "x"}}})
-		p.fails("password", "UNAVAILABLE", "/PULP_MANIFEST: the transfer failed (tried 1 times)")
+		p.fails("password", "UNAVAILABLE", "/PULP_MANIFEST: its answer is not valid HTTP (tried 1 times)")
 		p.update(ids["password"], map[string]any{"headers": headers, "password": leakPassword + "x"})
-		p.fails("password", "UNAVAILABLE", "/PULP_MANIFEST: the transfer failed (tried 1 times)")
+		p.fails("password", "UNAVAILABLE", "/PULP_MANIFEST: its answer is not valid HTTP (tried 1 times)")
 		p.update(ids["token"], map[string]any{"token": leakToken + "x"})
-		p.fails("token", "UNAVAILABLE", "/PULP_MANIFEST: the transfer failed (tried 1 times)")
+		p.fails("token", "UNAVAILABLE", "/PULP_MANIFEST: its answer is not valid HTTP (tried 1 times)")
 		p.update(ids["proxy"], map[string]any{"proxyPassword": leakProxy + "x"})
-		p.fails("proxy", "UNAVAILABLE", "/PULP_MANIFEST: the transfer failed (tried 1 times)")
+		p.fails("proxy", "UNAVAILABLE", "/PULP_MANIFEST: its answer is not valid HTTP (tried 1 times)")
 		p.update(ids["key"], map[string]any{"caCert": ""})
 		p.fails("key", "UNAVAILABLE", "/PULP_MANIFEST: its TLS certificate is not of an authority that is trusted: caCert names others")
 		byCertificate.Close()
-		p.fails("key", "UNAVAILABLE", "/PULP_MANIFEST: the transfer failed (tried 1 times)")
+		p.fails("key", "UNAVAILABLE", "/PULP_MANIFEST: the connection was refused (tried 1 times)")
 		if _, errs := ask[any](p, `mutation { createRemote(input: {name: "bad", url: "http://h/a", token: "`+leakToken+` ", username: "me", clientKey: "`+leakPassword+`"}) { id } }`, nil); len(errs) != 1 {
 			t.Errorf("bad secrets: got %+v, want one error", errs)
 		}

@@ -9,7 +9,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/textproto"
 	"os"
+	"strings"
+	"syscall"
 
 	"ream/fault"
 )
@@ -96,7 +99,53 @@ func (d *download) passingReason(err error) string {
 	case errors.Is(err, errStalled), ok && timeout.Timeout():
 		return "it does not answer in time"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return "the connection ended in the middle"
+		return endedReason
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "the connection was refused"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "the host cannot be reached: there is no route to it"
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED):
+		return "the connection was reset"
+	}
+	if _, ok := errors.AsType[textproto.ProtocolError](err); ok || errors.Is(err, http.ErrLineTooLong) {
+		return invalidReason
+	}
+	return reasonOfText(err.Error())
+}
+
+const (
+	endedReason   = "the connection ended in the middle"
+	invalidReason = "its answer is not valid HTTP"
+)
+
+// texts are of errors that have no type of their own, of net/http and of plainhttp,
+// with what they mean. The first one that is found counts.
+var texts = []struct{ part, reason string }{
+	{"headers exceeded", headReason},
+	{"headers have more than", headReason},
+	{"response header list larger than", headReason},
+	{"; received from peer", "it reset the stream"},
+	{"server sent GOAWAY", endedReason},
+	{"server closed idle connection", endedReason},
+	{"client connection lost", "it does not answer in time"},
+	{"malformed HTTP", invalidReason},
+	{"Content-Length", invalidReason},
+	{"transfer encoding", invalidReason},
+	{"chunk", invalidReason}, // of many errors
+	{"trailer", invalidReason},
+	{"stream error: ", invalidReason},
+	{"connection error: ", invalidReason},
+}
+
+var headReason = fmt.Sprintf("its headers have more than %d KiB", maxHead>>10)
+
+// reasonOfText says what an error means by its text. What upstream said may be in
+// it, and is not repeated.
+func reasonOfText(text string) string {
+	for _, t := range texts {
+		if strings.Contains(text, t.part) {
+			return t.reason
+		}
 	}
 	return "the transfer failed"
 }

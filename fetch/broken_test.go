@@ -2,8 +2,11 @@ package fetch_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -174,6 +177,85 @@ func TestGetBreaksOff(t *testing.T) {
 	if got, want := fault.Message(err), up.URL+"/a: the connection ended in the middle (tried 5 times)"; got != want || !fault.Is(err, fault.Unavailable) {
 		t.Errorf("Get: got %v, want Unavailable %q", err, want)
 	}
+}
+
+// raw answers with bytes that may be no HTTP, and resets the connection if there are
+// none.
+func raw(answer string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		defer conn.Close()
+		if answer == "" {
+			under := conn
+			if secure, ok := conn.(*tls.Conn); ok {
+				under = secure.NetConn()
+			}
+			under.(*net.TCPConn).SetLinger(0) //nolint:errcheck // the client tells
+			under.Close()
+		}
+		io.WriteString(conn, answer) //nolint:errcheck // the client may have enough
+	}
+}
+
+// TestGetSaysWhatIsWrong has upstreams that are broken in usual ways, whichever
+// transport asks them.
+func TestGetSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	cert, key := a.certificate("127.0.0.1")
+	const invalid = "its answer is not valid HTTP"
+	for name, test := range map[string]struct{ answer, reason string }{
+		"reset":                  {"", "the connection was reset"},
+		"no HTTP":                {"SSH-2.0-secret\r\n", invalid},
+		"no status":              {"HTTP/1.1 secret\r\n\r\n", invalid},
+		"another version":        {"HTTP/a.b 200 OK\r\n\r\n", invalid},
+		"a header without colon": {"HTTP/1.1 200 OK\r\nsecret\r\n\r\n", invalid},
+		"two lengths":            {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", invalid},
+		"a length below zero":    {"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello", invalid},
+		"another encoding":       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: secret\r\n\r\nhello", invalid},
+		"a bad chunk":            {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsecret\r\n", invalid},
+		"a chunk without end":    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello,secret\r\n", invalid},
+		"a long line":            {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;" + strings.Repeat("a", 1<<16) + "\r\nhello\r\n", invalid},
+		"long headers":           {"HTTP/1.1 200 OK\r\nA: " + strings.Repeat("a", 300<<10) + "\r\n\r\n", "its headers have more than 256 KiB"},
+		"many headers":           {"HTTP/1.1 200 OK\r\n" + strings.Repeat("A: "+strings.Repeat("a", 200)+"\r\n", 2000) + "\r\n", "its headers have more than 256 KiB"},
+		"early end":              {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", "the connection ended in the middle"},
+	} {
+		for _, up := range []*upstream{newUpstream(t, raw(test.answer)), a.listen(cert, key, nil, raw(test.answer))} {
+			t.Run(name+" by "+up.URL[:5], func(t *testing.T) {
+				t.Parallel()
+				s, _ := newSource(t, fetch.Settings{URL: up.URL, CACert: a.pem, Attempts: 1})
+				_, err := s.Get(t.Context(), anything(up.URL+"/a"), &sink{})
+				if got, want := fault.Message(err), up.URL+"/a: "+test.reason+" (tried 1 times)"; got != want || !fault.Is(err, fault.Unavailable) {
+					t.Errorf("Get: got %v, want Unavailable %q", err, want)
+				}
+			})
+		}
+	}
+	t.Run("many headers by HTTP/2", func(t *testing.T) {
+		t.Parallel()
+		up, ca := secureUpstream(t, func(w http.ResponseWriter, _ *http.Request) {
+			for range 2000 {
+				w.Header().Add("A", strings.Repeat("a", 200))
+			}
+		})
+		s, _ := newSource(t, fetch.Settings{URL: up.URL, CACert: ca, Attempts: 1})
+		_, err := s.Get(t.Context(), anything(up.URL+"/a"), &sink{})
+		if want := up.URL + "/a: its headers have more than 256 KiB (tried 1 times)"; fault.Message(err) != want {
+			t.Errorf("Get: got %v, want %q", err, want)
+		}
+	})
+	t.Run("no route", func(t *testing.T) {
+		t.Parallel()
+		const everybody = "http://255.255.255.255" // of whom none can be connected to
+		s, _ := newSource(t, fetch.Settings{Attempts: 1})
+		_, err := s.Get(t.Context(), anything(everybody), &sink{})
+		if want := everybody + ": the host cannot be reached: there is no route to it (tried 1 times)"; fault.Message(err) != want {
+			t.Errorf("Get: got %v, want %q", err, want)
+		}
+	})
 }
 
 // TestGetOfLargeFile breaks off more often than attempts are allowed, but each

@@ -320,7 +320,7 @@ func TestGetUnreachable(t *testing.T) {
 	up.Close()
 	c, w := newSource(t, fetch.Settings{})
 	_, err := c.Get(t.Context(), anything(address), &sink{})
-	if got, want := fault.Message(err), up.URL+"/a: the transfer failed (tried 5 times)"; got != want || !fault.Is(err, fault.Unavailable) {
+	if got, want := fault.Message(err), up.URL+"/a: the connection was refused (tried 5 times)"; got != want || !fault.Is(err, fault.Unavailable) {
 		t.Errorf("Get: got %v, want Unavailable %q", err, want)
 	}
 	if !strings.Contains(fmt.Sprint(err), "connection refused") || strings.Contains(fmt.Sprint(err), "secret") {

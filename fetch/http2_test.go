@@ -307,7 +307,7 @@ func TestHTTP2Resets(t *testing.T) {
 		address, ca := serveHTTP2(t, reset(http2.ErrCodeInternal))
 		s, _ := newSource(t, fetch.Settings{URL: address, CACert: ca})
 		_, err := s.Get(t.Context(), anything(address+"/a"), &sink{})
-		if want := address + "/a: the transfer failed (tried 5 times)"; fault.Message(err) != want {
+		if want := address + "/a: it reset the stream (tried 5 times)"; fault.Message(err) != want {
 			t.Errorf("Get: got %v, want %q", err, want)
 		}
 	})
