@@ -109,6 +109,8 @@ func (s *syncing) fail(ctx context.Context, w wanted, err error) error {
 		s.away = err
 	}
 	s.mu.Unlock()
+	// Clients are told what is wrong, but not the cause that is for the operator.
+	s.c.Log.Debug("a file could not be fetched", "remote", s.remote.ID, "path", w.Path, "error", err)
 	return s.failures.add(ctx, task.FailureOf(w.Path, s.address(w.Path), err))
 }
 

@@ -1,11 +1,13 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -59,7 +61,7 @@ func newMirroring(t *testing.T, d *db.DB) *mirroring {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Catalog{DB: d, Blobs: blobs, Fetch: fetch.New(fetch.Config{Networks: networks})}
+	c := &Catalog{DB: d, Blobs: blobs, Fetch: fetch.New(fetch.Config{Networks: networks}), Log: slog.New(slog.DiscardHandler)}
 	source, err := c.Fetch.Source("upstream", fetch.Settings{URL: m.URL, Attempts: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -241,6 +243,8 @@ func TestSyncSkips(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		m := newMirroring(t, d)
 		m.skips = true
+		var log bytes.Buffer
+		m.c.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		m.before = func(w http.ResponseWriter, r *http.Request) bool {
 			switch r.URL.Path {
 			case "/cut":
@@ -260,6 +264,9 @@ func TestSyncSkips(t *testing.T) {
 		slices.Sort(m.told)
 		if got, want := fmt.Sprint(m.told), "[cut UNAVAILABLE gone/shared NOT_FOUND]"; got != want {
 			t.Errorf("failures: got %s, want %s", got, want)
+		}
+		if got := log.String(); !strings.Contains(got, "path=cut") || !strings.Contains(got, "(tried 1 times): ") {
+			t.Errorf("log: got %q, want the cause of what is missing", got)
 		}
 		m.checkStored(t, "one", "shared", "two")
 		if len(m.keeper.units) != 4 || m.files != 4 || m.bytes != int64(len("one"+"shared"+"shared"+"two")) {
