@@ -38,12 +38,15 @@ func isDigest(s string) bool {
 	return true
 }
 
+// blobs is where all of them lie in a storage.
+const blobs = "sha256/"
+
 // name is where a blob lies in a storage.
-func name(sha256 string) string { return "sha256/" + sha256[:2] + "/" + sha256[2:] }
+func name(sha256 string) string { return blobs + sha256[:2] + "/" + sha256[2:] }
 
 // digestAt is the digest whose blob lies at a name.
 func digestAt(at string) (sha256 string, ok bool) {
-	rest, ok := strings.CutPrefix(at, "sha256/")
+	rest, ok := strings.CutPrefix(at, blobs)
 	if !ok || len(rest) < 3 || rest[2] != '/' {
 		return "", false
 	}

@@ -139,6 +139,9 @@ func TestTakenName(t *testing.T) {
 	}
 }
 
+// owner is what a process on a machine calls its staging directory.
+func owner(host, name string) string { return host + "-" + name + strings.Repeat("2", 26-len(name)) }
+
 // TestCleanAbandoned cleans up after a process that is gone, and spares what
 // may not be abandoned.
 func TestCleanAbandoned(t *testing.T) {
@@ -168,18 +171,16 @@ func TestCleanAbandoned(t *testing.T) {
 		path string
 		kept bool
 	}{
-		"of this machine":             {path: file(host+"-GONE/blob-1", time.Now())},
-		"of this machine, lock lost":  {path: file(host+"-LOCKLESS/blob-1", time.Now())},
-		"of another machine, old":     {path: file("elsewhere-OLD/blob-1", old)},
-		"of another machine, young":   {path: file("elsewhere-YOUNG/blob-1", time.Now()), kept: true},
-		"not in a directory, old":     {path: file("blob-old", old)},
-		"not in a directory, young":   {path: file("blob-young", time.Now()), kept: true},
-		"of this machine, and locked": {path: file(host+"-LOCKED/blob-1", old), kept: true},
+		"of this machine":             {path: file(owner(host, "GONE")+"/blob-1", time.Now())},
+		"of this machine, lock lost":  {path: file(owner(host, "LOCKLESS")+"/blob-1", time.Now())},
+		"of another machine, old":     {path: file(owner("elsewhere", "OLD")+"/blob-1", old)},
+		"of another machine, young":   {path: file(owner("elsewhere", "YOUNG")+"/blob-1", time.Now()), kept: true},
+		"of this machine, and locked": {path: file(owner(host, "LOCKED")+"/blob-1", old), kept: true},
 	}
-	file(host+"-GONE/lock", time.Now())
-	file("elsewhere-OLD/lock", old)
-	file("elsewhere-YOUNG/lock", time.Now())
-	defer lock(t, file(host+"-LOCKED/lock", old)).Close()
+	file(owner(host, "GONE")+"/lock", time.Now())
+	file(owner("elsewhere", "OLD")+"/lock", old)
+	file(owner("elsewhere", "YOUNG")+"/lock", time.Now())
+	defer lock(t, file(owner(host, "LOCKED")+"/lock", old)).Close()
 	blobtest.Store(t, d, "kept")
 	own := blobtest.Stage(t, d, "staged")
 
@@ -200,6 +201,56 @@ func TestCleanAbandoned(t *testing.T) {
 	}
 	blobtest.Check(t, d, "kept")
 	blobtest.Check(t, d, "staged")
+}
+
+// TestCleanSparesOthers shares tmp with those who know nothing of Ream, as below
+// /var: what is theirs stays, however old, also behind links.
+func TestCleanSparesOthers(t *testing.T) {
+	t.Parallel()
+	d, dir := newDisk(t)
+	elsewhere := t.TempDir()
+	host := thisHost(t)
+	files := map[string]string{
+		"in a directory":               filepath.Join(dir, "tmp", "mydir", "doc"),
+		"in one with a dash":           filepath.Join(dir, "tmp", host+"-backup", "doc"),
+		"in one with small letters":    filepath.Join(dir, "tmp", host+"-"+strings.Repeat("a", 26), "doc"),
+		"in one of no machine":         filepath.Join(dir, "tmp", owner("", "X"), "doc"),
+		"a file":                       filepath.Join(dir, "tmp", "file"),
+		"a file, named as a directory": filepath.Join(dir, "tmp", owner(host, "FILE")),
+		"behind a link":                filepath.Join(elsewhere, "thing"),
+	}
+	old := time.Now().Add(-72 * time.Hour)
+	for _, file := range files {
+		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte("mine"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{file, filepath.Dir(file)} {
+			if err := os.Chtimes(path, old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, name := range []string{"link", owner(host, "LINK"), owner("elsewhere", "LINK")} {
+		link := filepath.Join(dir, "tmp", name)
+		if err := os.Symlink(elsewhere, link); err != nil {
+			t.Fatal(err)
+		}
+		files[name] = link
+	}
+	if err := d.Clean(t.Context(), 0); err != nil {
+		t.Fatalf("Clean: %v", err)
+	}
+	for name, file := range files {
+		if _, err := os.Lstat(file); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if entries, err := os.ReadDir(elsewhere); err != nil || len(entries) != 1 {
+		t.Errorf("behind the link: got %v, %v, want no lock", entries, err)
+	}
 }
 
 // TestCleanBesideStart cleans again and again while others begin to stage: what

@@ -63,7 +63,7 @@ func checkAll(t *testing.T, d *blob.Disk, dir string, bodies []string) {
 // abandoned makes a directory as a killed process leaves it.
 func abandoned(t *testing.T, tmp, name string) string {
 	t.Helper()
-	dir := filepath.Join(tmp, thisHost(t)+"-"+name)
+	dir := filepath.Join(tmp, owner(thisHost(t), name))
 	if err := os.Mkdir(dir, 0o750); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -171,7 +172,8 @@ func (s *S3) Redirect(ctx context.Context, sha256, contentType string) (string, 
 
 // Clean removes what was never committed: on this machine what processes left
 // that are gone, as with a Disk, and in the store the parts of uploads that
-// began longer ago than olderThan.
+// began longer ago than olderThan. It leaves alone what is not named as Ream
+// names its own, as others may share the bucket.
 func (s *S3) Clean(ctx context.Context, olderThan time.Duration) error {
 	if err := s.clean(olderThan); err != nil {
 		return fmt.Errorf("clean the storage: %w", err)
@@ -179,14 +181,24 @@ func (s *S3) Clean(ctx context.Context, olderThan time.Duration) error {
 	if err := s.cleanProbes(ctx, olderThan); err != nil {
 		return err
 	}
+	for _, below := range []string{blobs, quarantine} {
+		if err := s.cleanUploads(ctx, below, olderThan); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cleanUploads aborts the old ones of the uploads of blobs to somewhere.
+func (s *S3) cleanUploads(ctx context.Context, below string, olderThan time.Duration) error {
 	var key, upload string
 	for {
-		page, err := s.store.ListMultipartUploads(ctx, s.bucket, s.prefix, key, upload, "", 1000)
+		page, err := s.store.ListMultipartUploads(ctx, s.bucket, s.prefix+below, key, upload, "", 1000)
 		if err != nil {
 			return refused(ctx, "list unfinished uploads", err)
 		}
 		for _, u := range page.Uploads {
-			if time.Since(u.Initiated) < olderThan {
+			if !s.isBlob(u.Key) || time.Since(u.Initiated) < olderThan {
 				continue
 			}
 			if err := s.store.AbortMultipartUpload(ctx, s.bucket, u.Key, u.UploadID); err != nil && !isMissing(err) {
@@ -198,6 +210,20 @@ func (s *S3) Clean(ctx context.Context, olderThan time.Duration) error {
 		}
 		key, upload = page.NextKeyMarker, page.NextUploadIDMarker
 	}
+}
+
+// isBlob reports whether a key is that of a blob, or of one that was moved aside.
+func (s *S3) isBlob(key string) bool {
+	at, ok := strings.CutPrefix(key, s.prefix)
+	if !ok {
+		return false
+	}
+	if aside, ok := strings.CutPrefix(at, quarantine); ok {
+		_, ok = asideAt(aside, 0)
+		return ok
+	}
+	_, ok = digestAt(at)
+	return ok
 }
 
 // Close drops what is staged. Nothing may be used after it.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -58,11 +59,15 @@ func (s *S3) check(ctx context.Context) error {
 	return err
 }
 
-// cleanProbes removes what killed processes left of their checks.
+// cleanProbes removes what killed processes left of their checks, and nothing of
+// others who call something a probe.
 func (s *S3) cleanProbes(ctx context.Context, olderThan time.Duration) error {
 	for info := range s.store.ListObjectsIter(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix + probes, Recursive: true}) {
 		if info.Err != nil {
 			return refused(ctx, "list probes", info.Err)
+		}
+		if !isText(strings.TrimPrefix(info.Key, s.prefix+probes)) {
+			continue
 		}
 		if _, err := s.removeKey(ctx, info.Key, olderThan); err != nil {
 			return err

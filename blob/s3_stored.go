@@ -18,7 +18,7 @@ func (s *S3) Stored(ctx context.Context, after string) iter.Seq2[Stored, error] 
 	return func(yield func(Stored, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		o := minio.ListObjectsOptions{Prefix: s.prefix + "sha256/", Recursive: true}
+		o := minio.ListObjectsOptions{Prefix: s.prefix + blobs, Recursive: true}
 		if isDigest(after) {
 			o.StartAfter = s.key(after)
 		}

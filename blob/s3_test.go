@@ -2,6 +2,7 @@ package blob_test
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -75,6 +76,7 @@ func TestS3(t *testing.T) {
 		"Breaks":    testBreaks,
 		"Early":     testEarlyAnswers,
 		"Abandoned": testAbandoned,
+		"Shared":    testShared,
 		"Versions":  testVersions,
 		"Redirect":  testRedirect,
 		"CannotUse": testCannotUse,
@@ -329,10 +331,11 @@ func testAbandoned(t *testing.T, server *blobtest.S3) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := core.NewMultipartUpload(t.Context(), bucket, "of somebody else", minio.PutObjectOptions{}); err != nil {
+	aside := prefix + "quarantine/" + blobtest.Digest("damaged") + ".1700000000000000"
+	if _, err := core.NewMultipartUpload(t.Context(), bucket, aside, minio.PutObjectOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	probe := prefix + "probe/left"
+	probe := prefix + "probe/" + rand.Text()
 	if _, err := server.Client.PutObject(t.Context(), bucket, probe, strings.NewReader("?"), 1, minio.PutObjectOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -340,7 +343,7 @@ func testAbandoned(t *testing.T, server *blobtest.S3) {
 		olderThan time.Duration
 		uploads   int
 		probe     bool
-	}{{time.Hour, 4, true}, {0, 1, false}} {
+	}{{time.Hour, 4, true}, {0, 0, false}} {
 		if err := s.Clean(t.Context(), step.olderThan); err != nil {
 			t.Fatalf("Clean: %v", err)
 		}
@@ -353,6 +356,38 @@ func testAbandoned(t *testing.T, server *blobtest.S3) {
 		}
 	}
 	blobtest.Check(t, s, "kept")
+}
+
+// testShared cleans a bucket that others use as well, in which Ream has no prefix.
+func testShared(t *testing.T, server *blobtest.S3) {
+	bucket := server.Bucket(t)
+	o := server.Options(t, bucket)
+	o.Prefix = ""
+	s := newS3(t, o)
+	core := minio.Core{Client: server.Client}
+	theirs := []string{"backups/huge.tar", "sha256/aa/huge.tar", "sha256/" + blobtest.Digest("flat"), "quarantine/huge.tar"}
+	for _, key := range theirs {
+		if _, err := core.NewMultipartUpload(t.Context(), bucket, key, minio.PutObjectOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	objects := []string{"probe/of-another-app/data", "probe/data", "probe/" + strings.Repeat("a", 26), "probe/" + rand.Text() + "/data"}
+	for _, key := range objects {
+		if _, err := server.Client.PutObject(t.Context(), bucket, key, strings.NewReader("?"), 1, minio.PutObjectOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Clean(t.Context(), 0); err != nil {
+		t.Fatalf("Clean: %v", err)
+	}
+	if n := unfinished(t, server, bucket); n != len(theirs) {
+		t.Errorf("their uploads: %d are left of %d", n, len(theirs))
+	}
+	for _, key := range objects {
+		if _, err := server.Client.StatObject(t.Context(), bucket, key, minio.StatObjectOptions{}); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
 }
 
 // testVersions removes a blob from a bucket that keeps every version.

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -174,8 +173,11 @@ func (s *staging) clean(olderThan time.Duration) error {
 			continue
 		}
 		path := filepath.Join(s.root, e.Name())
-		host, _, _ := strings.Cut(e.Name(), "-")
-		if !e.IsDir() || host != s.host {
+		host, ok := ownerOf(e)
+		if !ok {
+			continue // somebody else's: the directory may be shared
+		}
+		if host != s.host {
 			if touched, err := lastTouched(path); err != nil {
 				return err
 			} else if time.Since(touched) < olderThan {
@@ -189,7 +191,19 @@ func (s *staging) clean(olderThan time.Duration) error {
 	return nil
 }
 
-// lastTouched is when a file, or any in a directory, was last written.
+// ownerOf is the machine of the process whose directory an entry of root is. It
+// reports false for what is no such directory, or a link to one.
+func ownerOf(e fs.DirEntry) (host string, ok bool) {
+	host, random, _ := strings.Cut(e.Name(), "-")
+	return host, e.IsDir() && host != "" && isText(random)
+}
+
+// isText reports whether s is what rand.Text returns.
+func isText(s string) bool {
+	return len(s) == 26 && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
+
+// lastTouched is when a directory, or any file in it, was last written.
 func lastTouched(path string) (last time.Time, err error) {
 	err = filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil {
@@ -204,13 +218,10 @@ func lastTouched(path string) (last time.Time, err error) {
 	return last, err
 }
 
-// removeAbandoned removes a process's directory unless its lock is held, and
-// any other file.
+// removeAbandoned removes a process's directory unless its lock is held.
 func removeAbandoned(path string) error {
 	lock, err := openLock(path)
 	switch {
-	case errors.Is(err, syscall.ENOTDIR):
-		return gone(os.Remove(path))
 	case isFull(err):
 		// There is no room for the lock that is missing, and most likely
 		// nothing else in the directory: if there is, it goes another time.

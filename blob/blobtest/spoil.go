@@ -1,6 +1,7 @@
 package blobtest
 
 import (
+	"crypto/rand"
 	"io"
 	"io/fs"
 	"os"
@@ -42,7 +43,7 @@ func Age(t testing.TB, dir string, by time.Duration) {
 // ago, until left tells that it is gone.
 func BeginOnDisk(t testing.TB, dir string, ago time.Duration) (left func() bool) {
 	t.Helper()
-	owner := filepath.Join(dir, "tmp", "elsewhere-1")
+	owner := filepath.Join(dir, "tmp", "elsewhere-"+rand.Text())
 	if err := os.MkdirAll(owner, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func BeginOnDisk(t testing.TB, dir string, ago time.Duration) (left func() bool)
 func (s *S3) Begin(t testing.TB, bucket string, ago time.Duration) (left func() bool) {
 	t.Helper()
 	core := minio.Core{Client: s.Client}
-	id, err := core.NewMultipartUpload(t.Context(), bucket, below+"sha256/aa/begun", minio.PutObjectOptions{})
+	id, err := core.NewMultipartUpload(t.Context(), bucket, below+"sha256/aa/"+Digest("begun")[2:], minio.PutObjectOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
