@@ -61,12 +61,15 @@ func (d *Disk) Aside(ctx context.Context) iter.Seq2[Aside, error] {
 				yield(Aside{}, fmt.Errorf("list what was moved aside: %w", err))
 				return
 			}
-			if a, ok := asideAt(e.Name(), info.Size()); ok && info.Mode().IsRegular() && !yield(a, nil) {
+			if a, ok := asideAt(e.Name(), info.Size()); ok && isFileOrLink(info) && !yield(a, nil) {
 				return
 			}
 		}
 	}
 }
+
+// isFileOrLink reports whether a blob can have been stored so, if by somebody else.
+func isFileOrLink(info fs.FileInfo) bool { return info.Mode().Type()&^fs.ModeSymlink == 0 }
 
 // RemoveAside removes for good what was moved aside, if it is still there.
 func (d *Disk) RemoveAside(_ context.Context, a Aside) error {

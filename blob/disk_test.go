@@ -97,6 +97,48 @@ func TestDiskLayout(t *testing.T) {
 	}
 }
 
+// TestVerifyLinks verifies blobs that are links to where somebody keeps them: the
+// link of a damaged one is moved aside, and not what it leads to.
+func TestVerifyLinks(t *testing.T) {
+	t.Parallel()
+	d, dir := newDisk(t)
+	elsewhere := t.TempDir()
+	for body, bytes := range map[string]string{"intact": "intact", "damaged": "d@maged", "longer": "longer!"} {
+		file := filepath.Join(elsewhere, body)
+		if err := os.WriteFile(file, []byte(bytes), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(file, path(dir, body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for body, want := range map[string]blob.Condition{"intact": blob.Intact, "damaged": blob.Damaged, "longer": blob.Damaged} {
+		if got, err := d.Verify(t.Context(), blobtest.Digest(body), int64(len(body))); got != want || err != nil {
+			t.Errorf("Verify of %q: got %v, %v, want %v", body, got, err, want)
+		}
+	}
+	blobtest.Check(t, d, "intact")
+	aside := 0
+	for a, err := range d.Aside(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		aside++
+		if err := d.RemoveAside(t.Context(), a); err != nil {
+			t.Error(err)
+		}
+	}
+	if left := blobtest.QuarantinedOnDisk(t, dir); aside != 2 || len(left) != 0 {
+		t.Errorf("moved aside: got %d, and %v once they are removed, want two", aside, left)
+	}
+	for body, want := range map[string]string{"damaged": "d@maged", "longer": "longer!"} {
+		if got, err := os.ReadFile(filepath.Join(elsewhere, body)); err != nil || string(got) != want {
+			t.Errorf("behind the link: got %q, %v", got, err)
+		}
+		blobtest.CheckMissing(t, d, body)
+	}
+}
+
 // thisHost is how names of this machine's staging directories begin.
 func thisHost(t *testing.T) string {
 	t.Helper()

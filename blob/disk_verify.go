@@ -20,7 +20,7 @@ func (d *Disk) Verify(ctx context.Context, sha256 string, size int64) (Condition
 	if !isDigest(sha256) {
 		return Missing, nil
 	}
-	for {
+	for range verifyTries {
 		if err := ctx.Err(); err != nil {
 			return Missing, err
 		}
@@ -40,7 +40,11 @@ func (d *Disk) Verify(ctx context.Context, sha256 string, size int64) (Condition
 			return condition, nil
 		}
 	}
+	return Missing, fmt.Errorf("verify a blob: another file has taken the place of %s again and again", sha256)
 }
+
+// verifyTries is how many files Verify looks at that take each other's place.
+const verifyTries = 20
 
 // verify does so with what is open. It is not settled if another file has taken
 // its place, which is to be looked at instead.
@@ -68,7 +72,7 @@ func (d *Disk) moveAside(sha256 string, damaged os.FileInfo) (moved bool, err er
 		return false, err
 	}
 	defer lock.Close()
-	now, err := os.Lstat(d.path(sha256))
+	now, err := os.Stat(d.path(sha256)) // of a link, what was read is behind it
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

@@ -2,6 +2,7 @@ package blob
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/minio/minio-go/v7"
 
@@ -17,7 +18,7 @@ func (s *S3) Verify(ctx context.Context, sha256 string, size int64) (Condition, 
 		return Missing, nil
 	}
 	found := Missing
-	for {
+	for tries := 0; tries < verifyTries; tries++ {
 		info, is, err := s.look(ctx, "verify a blob", s.key(sha256))
 		if err != nil || !is {
 			return found, err
@@ -33,9 +34,10 @@ func (s *S3) Verify(ctx context.Context, sha256 string, size int64) (Condition, 
 			return found, err
 		}
 		if moved {
-			found = Damaged
+			found, tries = Damaged, 0 // there may be many versions
 		}
 	}
+	return found, fmt.Errorf("verify a blob: another object has taken the place of %s again and again", sha256)
 }
 
 // isIntact compares a blob of the right size with its digest.
