@@ -19,9 +19,8 @@ import (
 // processes.
 type Disk struct {
 	*staging
-	dir     string
-	durable *durable
-	large   atomic.Int64 // files that are written past the kernel's cache
+	dir   string
+	large atomic.Int64 // files that are written past the kernel's cache
 }
 
 // IsDisk reports whether dir was used for blobs.
@@ -45,7 +44,7 @@ func newDisk(dir string, whole bool) (*Disk, error) {
 	if d.staging, err = newStaging(filepath.Join(dir, "tmp")); err != nil {
 		return nil, fmt.Errorf("create the storage: %w", err)
 	}
-	if d.durable, err = newDurable(dir, whole); err != nil {
+	if d.staging.durable, err = newDurable(dir, whole); err != nil {
 		return nil, fmt.Errorf("create the storage: %w", err)
 	}
 	if err := d.check(); err != nil && !isFull(err) {
@@ -72,7 +71,7 @@ func (d *Disk) check() error {
 		return err
 	}
 	defer d.Discard(s)
-	lock, err := lockPath(d.lockPath(), true)
+	lock, err := d.lock(true)
 	if err != nil {
 		return err
 	}
@@ -89,8 +88,16 @@ func (d *Disk) path(sha256 string) string {
 	return filepath.Join(d.dir, filepath.FromSlash(name(sha256)))
 }
 
-// lockPath is the lock that keeps Commit and Remove apart.
-func (d *Disk) lockPath() string { return filepath.Join(d.dir, "lock") }
+// lock waits for the lock that keeps Commit and Remove apart. It makes none where
+// the storage's file system is not mounted.
+func (d *Disk) lock(shared bool) (*os.File, error) {
+	path := filepath.Join(d.dir, "lock")
+	lock, err := lockPath(path, os.O_RDWR, shared)
+	if errors.Is(err, fs.ErrNotExist) && IsDisk(d.dir) {
+		lock, err = lockPath(path, os.O_RDWR|os.O_CREATE, shared)
+	}
+	return lock, err
+}
 
 // Open opens a blob of size bytes for reading; what it returns is an *os.File.
 // It returns NotFound if there is none, also for what is no digest, Unavailable
@@ -148,12 +155,10 @@ func (d *Disk) Create() (*Writer, error) { return d.CreateSized(unknownSize) }
 // Commit in memory, and one of very many is written past the kernel's cache. The
 // rest is as with Create.
 func (d *Disk) CreateSized(size int64) (*Writer, error) {
-	mark := d.durable.mark()
 	w, err := d.create(size)
 	if err != nil {
 		return nil, d.away(err)
 	}
-	w.mark, w.synced = mark, d.durable.flushAll == nil
 	if size >= largeLeast {
 		w.large = newLarge(w.f, size, &d.large)
 	}
@@ -175,6 +180,9 @@ func (d *Disk) Commit(ctx context.Context, staged []Staged) error {
 func (d *Disk) commit(ctx context.Context, staged []Staged) error {
 	if len(staged) == 0 {
 		return nil
+	}
+	if err := d.durable.follow(); err != nil {
+		return fmt.Errorf("make blobs durable: %w", err)
 	}
 	small, files := byPlace(staged)
 	if len(files) > 0 {
@@ -228,7 +236,7 @@ func (d *Disk) dirs(staged []Staged) map[string]bool {
 // are taken, and those that could not be written, which are to be dropped.
 // Remove, which goes by when that was, does not come between.
 func (d *Disk) name(ctx context.Context, small, files []Staged) (taken []Staged, failed []halfWritten, err error) {
-	lock, err := lockPath(d.lockPath(), true)
+	lock, err := d.lock(true)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -238,17 +246,44 @@ func (d *Disk) name(ctx context.Context, small, files []Staged) (taken []Staged,
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		// What was just written has that time already, near enough for Remove.
-		if now.Sub(b.written) > time.Minute {
-			if err := os.Chtimes(b.path, now, now); err != nil {
-				return nil, nil, err
-			}
-		}
-		if err := rename(b.path, d.path(b.SHA256)); err != nil {
+		if err := d.nameFile(b, now); err != nil {
 			return nil, nil, err
 		}
 	}
 	return d.writeAll(ctx, small)
+}
+
+func (d *Disk) nameFile(b Staged, now time.Time) error {
+	// What was just written has that time already, near enough for Remove.
+	if now.Sub(b.written) > time.Minute {
+		if err := os.Chtimes(b.path, now, now); err != nil {
+			return unstaged(d.away(err))
+		}
+	}
+	err := rename(b.path, d.path(b.SHA256))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := d.away(err); fault.Is(err, fault.Unavailable) {
+		return err
+	}
+	if _, err := os.Lstat(b.path); err != nil {
+		return unstaged(err)
+	}
+	if err := d.makeDir(b.SHA256); err != nil {
+		return err
+	}
+	return rename(b.path, d.path(b.SHA256))
+}
+
+// makeDir makes the directory of a blob, which a copy of the storage may lack. It
+// makes none where the storage's file system is not mounted.
+func (d *Disk) makeDir(sha256 string) error {
+	dir := filepath.Dir(d.path(sha256))
+	if err := os.Mkdir(dir, 0o750); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return d.durable.parents(filepath.Dir(dir))
 }
 
 // Clean removes files that were never committed, of processes that are gone:
@@ -256,7 +291,7 @@ func (d *Disk) name(ctx context.Context, small, files []Staged) (taken []Staged,
 // may not show here, must also be untouched for a while.
 func (d *Disk) Clean(_ context.Context, olderThan time.Duration) error {
 	if err := d.clean(olderThan); err != nil {
-		return fmt.Errorf("clean the storage: %w", err)
+		return d.away(fmt.Errorf("clean the storage: %w", err))
 	}
 	return nil
 }

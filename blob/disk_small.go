@@ -55,12 +55,17 @@ func (d *Disk) writeAll(ctx context.Context, small []Staged) (taken []Staged, fa
 // fails it tells what was begun.
 func (d *Disk) write(b Staged) (half *halfWritten, err error) {
 	path := d.path(b.SHA256)
-	f, err := openRegular(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := createFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = d.makeDir(b.SHA256); err == nil {
+			f, err = createFile(path)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	_, err = f.Write(b.small.bytes)
-	if err == nil && d.durable.flushAll == nil {
+	if err == nil && !d.durable.whole.Load() {
 		err = f.Sync()
 	}
 	if err != nil {
@@ -79,7 +84,7 @@ func (d *Disk) drop(failed []halfWritten) error {
 	if len(failed) == 0 {
 		return nil
 	}
-	lock, err := lockPath(d.lockPath(), false)
+	lock, err := d.lock(false)
 	if err != nil {
 		return err
 	}

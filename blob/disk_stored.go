@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"ream/fault"
 )
 
 // Stored tells what is stored, in the order of the digests, from the first
@@ -23,7 +25,11 @@ func (d *Disk) Stored(ctx context.Context, after string) iter.Seq2[Stored, error
 			}
 			entries, err := os.ReadDir(filepath.Join(d.dir, "sha256", shard))
 			if err != nil {
-				yield(Stored{}, d.away(fmt.Errorf("list the storage: %w", err)))
+				err = d.away(fmt.Errorf("list the storage: %w", err))
+				if errors.Is(err, fs.ErrNotExist) && !fault.Is(err, fault.Unavailable) {
+					continue // a copy of the storage may lack it
+				}
+				yield(Stored{}, err)
 				return
 			}
 			for _, e := range entries {
@@ -76,7 +82,7 @@ func (d *Disk) Remove(ctx context.Context, digests []string, olderThan time.Dura
 const removeAtOnce = 16
 
 func (d *Disk) removeSome(ctx context.Context, digests []string, olderThan time.Duration) (removed []string, err error) {
-	lock, err := lockPath(d.lockPath(), false)
+	lock, err := d.lock(false)
 	if err != nil {
 		return nil, err
 	}

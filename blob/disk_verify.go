@@ -67,7 +67,7 @@ func (d *Disk) verify(ctx context.Context, f *os.File, sha256 string, size int64
 
 // moveAside moves away the file of a blob, unless it is another one by now.
 func (d *Disk) moveAside(sha256 string, damaged os.FileInfo) (moved bool, err error) {
-	lock, err := lockPath(d.lockPath(), false)
+	lock, err := d.lock(false)
 	if err != nil {
 		return false, err
 	}

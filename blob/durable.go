@@ -21,17 +21,42 @@ import (
 // was told. So one directory is held open for all flushes, and what any of
 // them brings to light counts against every blob that was begun before. File by
 // file, each is flushed before it is closed, for the same reason.
+//
+// Another file system may take the place of the one that blobs are in, while
+// that is away. Flushes go on with the one that is there, and all that was begun
+// before counts as lost.
 type durable struct {
-	// flushAll writes out the file system, and fails if anything written to it
-	// since the last call was lost. Nil if each file is flushed by itself.
-	flushAll func() error
-	dir      *os.File // what flushAll works on
+	path  string
+	whole atomic.Bool // whether the file system is flushed, and not each file by itself
 
-	lost    atomic.Uint64 // how many flushes failed
+	// flushAll writes out the file system, and fails if anything written to it
+	// since the last call was lost.
+	flushAll func() error
+	dir      atomic.Pointer[directory] // what flushAll works on; nil if it was never to flush
+
+	lost    atomic.Uint64 // how many flushes failed, or lost their file system
 	running chan struct{} // holds something while a flush runs
 
 	mu   sync.Mutex
 	next *flush // that whoever comes now may wait for; nil if none is to come
+}
+
+// directory is one that is held open.
+type directory struct {
+	*os.File
+	info os.FileInfo
+}
+
+func openDirectory(path string) (*directory, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &directory{f, info}, nil
 }
 
 // flush is one flush that several may wait for.
@@ -45,26 +70,76 @@ type flush struct {
 // false, or if the system is not known to flush file systems reliably.
 func newDurable(dir string, whole bool) (*durable, error) {
 	if !whole || !canFlushAll(dir) {
-		return &durable{}, nil
+		return &durable{path: dir}, nil
 	}
-	f, err := os.Open(dir)
+	open, err := openDirectory(dir)
 	if err != nil {
 		return nil, err
 	}
-	d := flushing(func() error { return flushAll(f) })
-	d.dir = f
+	d := flushing(nil)
+	d.path, d.flushAll = dir, func() error { return flushAll(d.dir.Load().File) }
+	d.dir.Store(open)
 	return d, nil
 }
 
 func flushing(flushAll func() error) *durable {
-	return &durable{flushAll: flushAll, running: make(chan struct{}, 1)}
+	d := &durable{flushAll: flushAll, running: make(chan struct{}, 1)}
+	d.whole.Store(true)
+	return d
 }
 
 func (d *durable) close() error {
-	if d.dir == nil {
-		return nil
+	if dir := d.dir.Load(); dir != nil {
+		return dir.Close()
 	}
-	return d.dir.Close()
+	return nil
+}
+
+// there fails if there is no storage where blobs are to be. Else it goes on with
+// the file system that is there.
+func (d *durable) there() error {
+	if _, err := os.Stat(filepath.Join(d.path, "sha256")); errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return d.follow()
+}
+
+// follow goes on with the file system that is there now, if that is another one.
+// It fails, and loses nothing, if the storage is away.
+func (d *durable) follow() error {
+	if same, err := d.holds(); err != nil || same {
+		return err
+	}
+	d.running <- struct{}{}
+	defer func() { <-d.running }()
+	return d.reopen()
+}
+
+// holds reports whether the directory that is held open is the one that is there.
+func (d *durable) holds() (bool, error) {
+	dir := d.dir.Load()
+	if dir == nil {
+		return true, nil
+	}
+	now, err := os.Stat(d.path)
+	return err == nil && os.SameFile(now, dir.info), err
+}
+
+// reopen is follow, while no flush runs.
+func (d *durable) reopen() error {
+	if same, err := d.holds(); err != nil || same {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(d.path, "sha256")); err != nil {
+		return err // where the file system is to be mounted again
+	}
+	open, err := openDirectory(d.path)
+	if err != nil {
+		return err
+	}
+	d.whole.Store(canFlushAll(d.path)) // before anybody can have the new mark
+	d.lost.Add(1)
+	return d.dir.Swap(open).Close()
 }
 
 // mark is what a writer notes before it writes its first byte.
@@ -72,12 +147,12 @@ func (d *durable) mark() uint64 { return d.lost.Load() }
 
 // bytes waits until the bytes of staged blobs are on disk.
 func (d *durable) bytes(ctx context.Context, staged []Staged) error {
-	if d.flushAll == nil {
-		return nil // each was flushed when it was finished
-	}
-	lost, err := d.settle(ctx)
-	if err != nil {
-		return err
+	lost := d.lost.Load()
+	if d.whole.Load() { // else each was flushed when it was finished
+		var err error
+		if lost, err = d.settle(ctx); err != nil {
+			return err
+		}
 	}
 	for _, b := range staged {
 		if b.mark != lost {
@@ -89,8 +164,8 @@ func (d *durable) bytes(ctx context.Context, staged []Staged) error {
 
 // names waits until the names that staged blobs got in dirs are on disk.
 func (d *durable) names(ctx context.Context, staged []Staged, dirs map[string]bool) error {
-	if d.flushAll != nil {
-		return d.bytes(ctx, staged)
+	if err := d.bytes(ctx, staged); err != nil || d.whole.Load() {
+		return err
 	}
 	for dir := range dirs {
 		if err := syncDir(dir); err != nil {
@@ -102,7 +177,7 @@ func (d *durable) names(ctx context.Context, staged []Staged, dirs map[string]bo
 
 // parents waits until the names of directories that lead to blobs are on disk.
 func (d *durable) parents(dirs ...string) error {
-	if d.flushAll != nil {
+	if d.whole.Load() {
 		return nil // done with the first blob
 	}
 	for _, dir := range dirs {
@@ -142,15 +217,25 @@ func (d *durable) run(f *flush) {
 	d.mu.Lock()
 	d.next = nil // what is written from here on needs another flush
 	d.mu.Unlock()
-	if err := d.flushAll(); err != nil {
-		d.lost.Add(1)
-		f.err = full(err)
-		if f.err == err {
-			f.err = fault.Wrap(err, fault.Unavailable, "the storage's disk failed to write: see the system's log, and try again")
-		}
-	}
+	f.err = d.flush()
 	f.lost = d.lost.Load()
 	close(f.done)
+}
+
+// flush flushes the file system that is there, while no other flush runs.
+func (d *durable) flush() error {
+	if err := d.reopen(); err != nil || !d.whole.Load() {
+		return err
+	}
+	err := d.flushAll()
+	if err == nil {
+		return nil
+	}
+	d.lost.Add(1)
+	if isFull(err) {
+		return full(err)
+	}
+	return fault.Wrap(err, fault.Unavailable, "the storage's disk failed to write: see the system's log, and try again")
 }
 
 // syncDir waits until the names in a directory are on disk.

@@ -56,3 +56,14 @@ func WritePart(w *Writer, piece []byte, bytes int64) error {
 	l.next()
 	return l.err
 }
+
+// Flushed is the directory whose file system a Disk flushes; false if it flushes
+// file by file.
+func Flushed(d *Disk) (os.FileInfo, bool) {
+	dir := d.durable.dir.Load()
+	if dir == nil {
+		return nil, false
+	}
+	info, err := dir.Stat()
+	return info, err == nil
+}

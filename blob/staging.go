@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"ream/fault"
 )
 
 // staging is where blobs are written before they are committed: below root, a
@@ -22,8 +24,9 @@ type staging struct {
 	root string
 	host string // the machine, as directories' names begin; without dashes, as one follows
 
-	begun  atomic.Uint64 // files of this process
-	memory memory
+	begun   atomic.Uint64 // files of this process
+	memory  memory
+	durable *durable // what makes the files last; nil if they need not
 
 	mu   sync.Mutex
 	dir  string // of this process; empty until it is needed
@@ -54,19 +57,32 @@ func (s *staging) create(size int64) (*Writer, error) {
 	w := &Writer{staging: s, small: s.memory.take(size), hash: sha256.New(), last: time.Now()}
 	if w.small == nil {
 		var err error
-		if w.f, err = s.file(); err != nil {
+		if w.f, w.mark, err = s.file(); err != nil {
 			return nil, err
 		}
 	}
 	return w, nil
 }
 
-// file makes a file for a blob.
-func (s *staging) file() (*os.File, error) {
-	dir, err := s.own()
-	if err != nil {
-		return nil, full(fmt.Errorf("create a blob: %w", err))
+// file makes a file for a blob. The mark is from before its first byte.
+func (s *staging) file() (f *os.File, mark uint64, err error) {
+	var dir string
+	for range 2 {
+		if dir, err = s.own(dir); err != nil {
+			break
+		}
+		mark = s.mark()
+		if f, err = s.fileIn(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
 	}
+	if err != nil {
+		return nil, 0, full(fmt.Errorf("create a blob: %w", err))
+	}
+	return f, mark, nil
+}
+
+func (s *staging) fileIn(dir string) (*os.File, error) {
 	n := s.begun.Add(1)
 	path := filepath.Join(dir, strconv.FormatUint(n%spread, 10), strconv.FormatUint(n, 10))
 	f, err := createFile(path)
@@ -75,10 +91,22 @@ func (s *staging) file() (*os.File, error) {
 			f, err = createFile(path)
 		}
 	}
-	if err != nil {
-		return nil, full(fmt.Errorf("create a blob: %w", err))
+	return f, err
+}
+
+func (s *staging) mark() uint64 {
+	if s.durable == nil {
+		return 0
 	}
-	return f, nil
+	return s.durable.mark()
+}
+
+// there fails if root may not be made, as what it belongs to is away.
+func (s *staging) there() error {
+	if s.durable == nil {
+		return nil
+	}
+	return s.durable.there()
 }
 
 // spread is over how many directories a process spreads its blobs: the kernel
@@ -90,12 +118,20 @@ func createFile(path string) (*os.File, error) {
 }
 
 // own returns the directory of this process, which it makes if need be: a disk
-// that is full when the process starts must not keep it from serving.
-func (s *staging) own() (string, error) {
+// that is full when the process starts must not keep it from serving. One that
+// is gone, with all that was staged, is made anew.
+func (s *staging) own(gone string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.dir != "" {
+	if s.dir != "" && s.dir != gone {
 		return s.dir, nil
+	}
+	if err := s.there(); err != nil {
+		return "", err
+	}
+	if s.dir != "" {
+		s.lock.Close()
+		s.dir, s.lock = "", nil
 	}
 	for {
 		dir := filepath.Join(s.root, s.host+"-"+rand.Text())
@@ -148,6 +184,14 @@ func openLock(dir string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o640)
 }
 
+// unstaged tells that what was staged is gone from other errors.
+func unstaged(err error) error {
+	if errors.Is(err, fs.ErrNotExist) && !fault.Is(err, fault.Unavailable) {
+		return fault.Wrap(err, fault.Unavailable, "the storage lost what was written to it: try again")
+	}
+	return err
+}
+
 // Discard drops a staged blob. After a Commit there is nothing left to drop.
 func (s *staging) Discard(b Staged) {
 	if b.small != nil {
@@ -162,6 +206,9 @@ func (s *staging) Discard(b Staged) {
 // while.
 func (s *staging) clean(olderThan time.Duration) error {
 	entries, err := os.ReadDir(s.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.there() // it is made when it is needed
+	}
 	if err != nil {
 		return err
 	}

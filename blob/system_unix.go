@@ -21,8 +21,8 @@ func tryLock(f *os.File) (locked bool, err error) {
 
 // lockPath opens a file and waits for its lock, which closing the file gives
 // back. Many may share the lock at once; otherwise it is held alone.
-func lockPath(path string, shared bool) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
+func lockPath(path string, flags int, shared bool) (*os.File, error) {
+	f, err := os.OpenFile(path, flags, 0o640)
 	if err != nil {
 		return nil, err
 	}

@@ -25,9 +25,8 @@ type Writer struct {
 	last  time.Time // when something was last written, or when it began
 	ended bool      // finished or aborted
 
-	begun  int64  // up to where the kernel was asked to write to disk
-	synced bool   // whether the file is to be made durable when it is finished
-	mark   uint64 // of durable, from before the first byte
+	begun int64  // up to where the kernel was asked to write to disk
+	mark  uint64 // of durable, from before the first byte of the file
 }
 
 // AvailableBuffer is where the bytes of the next Write may lie, so that they need
@@ -85,11 +84,11 @@ func (w *Writer) append(p []byte) (int, error) {
 
 // spill goes on in a file.
 func (w *Writer) spill() error {
-	f, err := w.staging.file()
+	f, mark, err := w.staging.file()
 	if err != nil {
 		return err
 	}
-	w.f = f
+	w.f, w.mark = f, mark
 	_, err = f.Write(w.small.bytes)
 	w.small.free()
 	w.small = nil
@@ -167,7 +166,7 @@ func (w *Writer) settle() error {
 			return err
 		}
 	}
-	if w.synced {
+	if d := w.staging.durable; d != nil && !d.whole.Load() {
 		return w.f.Sync()
 	}
 	return nil
