@@ -58,7 +58,7 @@ func (d *Disk) Aside(ctx context.Context) iter.Seq2[Aside, error] {
 				continue
 			}
 			if err != nil {
-				yield(Aside{}, fmt.Errorf("list what was moved aside: %w", err))
+				yield(Aside{}, d.away(fmt.Errorf("list what was moved aside: %w", err)))
 				return
 			}
 			if a, ok := asideAt(e.Name(), info.Size()); ok && isFileOrLink(info) && !yield(a, nil) {

@@ -58,12 +58,26 @@ func missing(sha256 string) error {
 	return fault.New(fault.NotFound, "there is no blob %.80q", sha256)
 }
 
-// full tells a full disk from other errors.
-func full(err error) error {
-	if isFull(err) && !fault.Is(err, fault.Unavailable) {
-		return fault.Wrap(err, fault.Unavailable, "the storage's disk is full: free some space and try again")
+// curable tells what somebody else can put right from other errors: a full disk, or
+// one that fails, and files that this process has no rights to.
+func curable(err error) error {
+	if _, told := errors.AsType[*fault.Error](err); told {
+		return err
 	}
-	return err
+	var cure string
+	switch {
+	case isFull(err):
+		cure = "the storage's disk is full: free some space and try again"
+	case errors.Is(err, fs.ErrPermission):
+		cure = "the storage's files may not be read or written by this user: give them to it"
+	case errors.Is(err, syscall.EROFS):
+		cure = "the storage's file system is read-only: mount it for writing"
+	case errors.Is(err, syscall.EIO):
+		cure = "the storage's disk fails: see the system's log"
+	default:
+		return err
+	}
+	return fault.Wrap(err, fault.Unavailable, "%s", cure)
 }
 
 func isFull(err error) bool {

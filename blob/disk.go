@@ -37,18 +37,18 @@ func newDisk(dir string, whole bool) (*Disk, error) {
 	d := &Disk{dir: dir}
 	for i := range 256 {
 		if err := os.MkdirAll(filepath.Join(dir, "sha256", fmt.Sprintf("%02x", i)), 0o750); err != nil {
-			return nil, fmt.Errorf("create the storage: %w", full(err))
+			return nil, fmt.Errorf("create the storage: %w", curable(err))
 		}
 	}
 	var err error
 	if d.staging, err = newStaging(filepath.Join(dir, "tmp")); err != nil {
-		return nil, fmt.Errorf("create the storage: %w", err)
+		return nil, fmt.Errorf("create the storage: %w", curable(err))
 	}
 	if d.staging.durable, err = newDurable(dir, whole); err != nil {
-		return nil, fmt.Errorf("create the storage: %w", err)
+		return nil, fmt.Errorf("create the storage: %w", curable(err))
 	}
 	if err := d.check(); err != nil && !isFull(err) {
-		return nil, errors.Join(fmt.Errorf("store blobs in %s: %w", dir, err), d.Close())
+		return nil, errors.Join(fmt.Errorf("store blobs in %s: %w", dir, curable(err)), d.Close())
 	}
 	if err := d.durable.parents(filepath.Join(dir, "sha256"), dir, filepath.Dir(dir)); err != nil {
 		return nil, errors.Join(fmt.Errorf("create the storage: %w", err), d.Close())
@@ -135,13 +135,11 @@ func (d *Disk) open(sha256 string) (*os.File, error) {
 }
 
 // away tells that the whole storage is away, such as when its file system is not
-// mounted, from other errors: nothing is known of any blob then.
+// mounted, from other errors: nothing is known of any blob then. It also tells
+// those that are curable.
 func (d *Disk) away(err error) error {
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if IsDisk(d.dir) {
-		return err
+	if !errors.Is(err, fs.ErrNotExist) || IsDisk(d.dir) {
+		return curable(err)
 	}
 	return fault.Wrap(err, fault.Unavailable, "the storage is away: mount its file system, or put its directory back")
 }
@@ -195,10 +193,10 @@ func (d *Disk) commit(ctx context.Context, staged []Staged) error {
 	}
 	taken, failed, err := d.name(ctx, small, files)
 	if err != nil {
-		return full(fmt.Errorf("name a blob: %w", errors.Join(err, d.drop(failed))))
+		return fmt.Errorf("name a blob: %w", errors.Join(err, d.drop(failed)))
 	}
 	if err := d.durable.names(ctx, slices.Concat(small, files), d.dirs(staged)); err != nil {
-		return full(fmt.Errorf("make blobs' names durable: %w", err))
+		return fmt.Errorf("make blobs' names durable: %w", err)
 	}
 	if len(taken) > 0 {
 		if err := d.replace(ctx, taken); err != nil {

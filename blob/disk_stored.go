@@ -46,7 +46,7 @@ func (d *Disk) Stored(ctx context.Context, after string) iter.Seq2[Stored, error
 					continue
 				}
 				if err != nil {
-					yield(Stored{}, fmt.Errorf("list the storage: %w", err))
+					yield(Stored{}, d.away(fmt.Errorf("list the storage: %w", err)))
 					return
 				}
 				if !yield(Stored{SHA256: digest, Size: info.Size(), CommittedAt: info.ModTime()}, nil) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,14 +13,39 @@ import (
 )
 
 // Verify reads a blob of size bytes and compares it with its digest. One that
-// is something else, or cannot be read, is moved aside before Verify returns:
-// from then on nobody opens it any more. What is committed in its place
+// is something else, or breaks off when it is read, is moved aside before Verify
+// returns: from then on nobody opens it any more. What is committed in its place
 // meanwhile stays. Verify blocks for as long as reading takes; what is no digest
-// is Missing. It is Unavailable if the whole storage is away.
+// is Missing. The error is Unreadable if it is of this blob alone, and Unavailable
+// if the whole storage is away.
 func (d *Disk) Verify(ctx context.Context, sha256 string, size int64) (Condition, error) {
 	if !isDigest(sha256) {
 		return Missing, nil
 	}
+	c, err := d.examine(ctx, sha256, size)
+	if err == nil {
+		return c, nil
+	}
+	err = d.away(fmt.Errorf("verify a blob: %w", err))
+	if ctx.Err() == nil && d.isThere() {
+		err = unreadable(sha256, err)
+	}
+	return Missing, err
+}
+
+// isThere reports whether the storage can be looked into.
+func (d *Disk) isThere() bool {
+	f, err := os.Open(filepath.Join(d.dir, "sha256"))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	_, err = f.Readdirnames(1)
+	return err == nil || err == io.EOF
+}
+
+// examine is Verify of a digest, with errors of any kind.
+func (d *Disk) examine(ctx context.Context, sha256 string, size int64) (Condition, error) {
 	for range verifyTries {
 		if err := ctx.Err(); err != nil {
 			return Missing, err
@@ -29,18 +55,18 @@ func (d *Disk) Verify(ctx context.Context, sha256 string, size int64) (Condition
 			return Missing, nil
 		}
 		if err != nil {
-			return Missing, fmt.Errorf("verify a blob: %w", err)
+			return Missing, err
 		}
 		settled, condition, err := d.verify(ctx, f, sha256, size)
 		f.Close()
 		if err != nil {
-			return Missing, fmt.Errorf("verify a blob: %w", err)
+			return Missing, err
 		}
 		if settled {
 			return condition, nil
 		}
 	}
-	return Missing, fmt.Errorf("verify a blob: another file has taken the place of %s again and again", sha256)
+	return Missing, fmt.Errorf("another file has taken the place of %s again and again", sha256)
 }
 
 // verifyTries is how many files Verify looks at that take each other's place.
@@ -84,10 +110,10 @@ func (d *Disk) moveAside(sha256 string, damaged os.FileInfo) (moved bool, err er
 	}
 	to := filepath.Join(d.dir, filepath.FromSlash(asideNow(sha256).key()))
 	if err := os.MkdirAll(filepath.Dir(to), 0o750); err != nil {
-		return false, full(err)
+		return false, err
 	}
 	if err := rename(d.path(sha256), to); err != nil {
-		return false, full(err)
+		return false, err
 	}
 	// It must not be back after a power cut.
 	return true, errors.Join(syncDir(filepath.Dir(to)), syncDir(filepath.Dir(d.path(sha256))))

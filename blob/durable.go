@@ -233,7 +233,7 @@ func (d *durable) flush() error {
 	}
 	d.lost.Add(1)
 	if isFull(err) {
-		return full(err)
+		return curable(err)
 	}
 	return fault.Wrap(err, fault.Unavailable, "the storage's disk failed to write: see the system's log, and try again")
 }

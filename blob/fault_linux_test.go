@@ -242,7 +242,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := blob.NewDisk(dir); err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "read-only") {
+	if _, err := blob.NewDisk(dir); err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(fault.Message(err), "read-only") {
 		t.Errorf("NewDisk: got %v, want an error that names the directory and says that it is read-only", err)
 	}
 }

@@ -176,7 +176,7 @@ func (s *S3) Redirect(ctx context.Context, sha256, contentType string) (string, 
 // names its own, as others may share the bucket.
 func (s *S3) Clean(ctx context.Context, olderThan time.Duration) error {
 	if err := s.clean(olderThan); err != nil {
-		return fmt.Errorf("clean the storage: %w", err)
+		return fmt.Errorf("clean the storage: %w", curable(err))
 	}
 	if err := s.cleanProbes(ctx, olderThan); err != nil {
 		return err

@@ -51,7 +51,7 @@ func (s *S3) Commit(ctx context.Context, staged []Staged) error {
 func (s *S3) upload(ctx context.Context, b Staged) error {
 	from, err := b.open()
 	if err != nil {
-		return fmt.Errorf("upload a blob: %w", unstaged(err))
+		return fmt.Errorf("upload a blob: %w", curable(unstaged(err)))
 	}
 	defer from.Close()
 	unlock, err := s.busy.lock(ctx, b.SHA256)

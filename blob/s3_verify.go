@@ -17,6 +17,23 @@ func (s *S3) Verify(ctx context.Context, sha256 string, size int64) (Condition, 
 	if !isDigest(sha256) {
 		return Missing, nil
 	}
+	c, err := s.examine(ctx, sha256, size)
+	if err != nil && ctx.Err() == nil && s.answers(ctx) {
+		err = unreadable(sha256, err)
+	}
+	return c, err
+}
+
+// answers reports whether the bucket can be looked into.
+func (s *S3) answers(ctx context.Context) bool {
+	for _, err := range s.Stored(ctx, "") {
+		return err == nil
+	}
+	return true
+}
+
+// examine is Verify of a digest, with errors of any kind.
+func (s *S3) examine(ctx context.Context, sha256 string, size int64) (Condition, error) {
 	found := Missing
 	for tries := 0; tries < verifyTries; tries++ {
 		info, is, err := s.look(ctx, "verify a blob", s.key(sha256))

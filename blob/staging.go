@@ -77,7 +77,7 @@ func (s *staging) file() (f *os.File, mark uint64, err error) {
 		}
 	}
 	if err != nil {
-		return nil, 0, full(fmt.Errorf("create a blob: %w", err))
+		return nil, 0, curable(fmt.Errorf("create a blob: %w", err))
 	}
 	return f, mark, nil
 }

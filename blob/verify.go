@@ -4,7 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
+
+	"ream/fault"
 )
 
 // Condition is what became of a blob.
@@ -16,6 +19,27 @@ const (
 	Damaged                  // it was not: it has been moved aside
 	Missing                  // it is not there
 )
+
+// Unreadable is the error of a blob that cannot be read, or not be moved aside
+// although it is damaged, while the storage itself is there: it tells nothing of
+// other blobs.
+type Unreadable struct {
+	SHA256 string
+	Err    error // Unavailable
+}
+
+// Error names the blob, and the cause for the log.
+func (u *Unreadable) Error() string { return "blob " + u.SHA256 + ": " + u.Err.Error() }
+
+// Unwrap returns the cause.
+func (u *Unreadable) Unwrap() error { return u.Err }
+
+func unreadable(sha256 string, err error) error {
+	if _, told := errors.AsType[*fault.Error](err); !told {
+		err = fault.Wrap(err, fault.Unavailable, "the storage has a file that cannot be read: see the server's log")
+	}
+	return &Unreadable{sha256, err}
+}
 
 // hashed is the digest of what r gives, in hex.
 func hashed(ctx context.Context, r io.Reader) (string, error) {

@@ -62,7 +62,7 @@ func (w *Writer) wrote(n int, err error) error {
 	w.size += int64(n)
 	w.last = time.Now()
 	if err != nil {
-		return full(fmt.Errorf("write a blob: %w", err))
+		return curable(fmt.Errorf("write a blob: %w", err))
 	}
 	return nil
 }
@@ -148,12 +148,12 @@ func (w *Writer) Finish() (Staged, error) {
 	}
 	if err := w.settle(); err != nil {
 		w.Abort()
-		return Staged{}, full(fmt.Errorf("finish a blob: %w", err))
+		return Staged{}, curable(fmt.Errorf("finish a blob: %w", err))
 	}
 	w.ended = true
 	if err := w.f.Close(); err != nil {
 		os.Remove(w.f.Name())
-		return Staged{}, full(fmt.Errorf("finish a blob: %w", err))
+		return Staged{}, curable(fmt.Errorf("finish a blob: %w", err))
 	}
 	b.path = w.f.Name()
 	return b, nil
