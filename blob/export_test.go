@@ -2,6 +2,7 @@ package blob
 
 import (
 	"os"
+	"time"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
@@ -39,6 +40,15 @@ func NewDiskByFile(dir string) (*Disk, error) { return newDisk(dir, false) }
 // WithKeys returns options with credentials that are not the environment's.
 func (o S3Options) WithKeys(access, secret string) S3Options {
 	o.credentials = credentials.NewStaticV4(access, secret, "")
+	return o
+}
+
+// Fewer is how many requests that were refused are made again at once.
+const Fewer = fewer
+
+// WithPause returns options for uploads that are tried again after a pause.
+func (o S3Options) WithPause(pause, patience time.Duration) S3Options {
+	o.pause, o.Patience = pause, patience
 	return o
 }
 

@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,10 @@ type S3 struct {
 	prefix string
 	part   int64
 	busy   keys
+
+	patience time.Duration // for how long an upload is tried again
+	pause    time.Duration // before it is the first time
+	again    chan struct{} // holds something for each request that is made again
 }
 
 // NewS3 returns the blobs in a bucket. It fails, and says why, if none can be
@@ -39,7 +44,8 @@ func NewS3(ctx context.Context, o S3Options) (*S3, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &S3{store: *store, idle: idle, bucket: o.Bucket, prefix: o.Prefix, part: o.Part}
+	s := &S3{store: *store, idle: idle, bucket: o.Bucket, prefix: o.Prefix, part: o.Part,
+		patience: o.Patience, pause: cmp.Or(o.pause, firstPause), again: make(chan struct{}, fewer)}
 	if s.part == 0 {
 		s.part = 32 << 20
 	}

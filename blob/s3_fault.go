@@ -19,11 +19,42 @@ func refused(ctx context.Context, doing string, err error) error {
 		return fmt.Errorf("%s: %w", doing, context.Cause(ctx))
 	}
 	reason := why(err)
+	passes := passes(err)
 	err = fmt.Errorf("%s: %w", doing, cause(err))
+	if passes {
+		err = passing{err}
+	}
 	if reason == "" {
 		return err
 	}
 	return fault.Wrap(err, fault.Unavailable, "the storage %s", reason)
+}
+
+// passing is what a store that is overloaded, or restarts, says for a while.
+type passing struct{ error }
+
+// Unwrap returns the cause.
+func (p passing) Unwrap() error { return p.error }
+
+func isPassing(err error) bool {
+	_, ok := errors.AsType[passing](err)
+	return ok
+}
+
+// passes reports whether the same request may succeed in a while.
+func passes(err error) bool {
+	answer, ok := errors.AsType[minio.ErrorResponse](err)
+	if !ok {
+		_, unreached := errors.AsType[*url.Error](err)
+		return unreached
+	}
+	switch answer.StatusCode {
+	case http.StatusInsufficientStorage, http.StatusNotImplemented:
+		return false
+	case http.StatusTooManyRequests:
+		return true
+	}
+	return answer.StatusCode >= 500 || answer.Code == "SlowDown"
 }
 
 // cause is what went wrong with a request, without its address, and with the

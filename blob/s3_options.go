@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
@@ -26,10 +27,13 @@ type S3Options struct {
 	Tries   int    // how often a request is made until it succeeds; 10 if 0
 	Part    int64  // the size of the parts in which large blobs are uploaded; 32 MiB if 0
 
+	Patience time.Duration // for how long an upload is tried again when the store is overloaded or restarts
+
+	pause       time.Duration            // before that is done the first time; a second if 0
 	credentials *credentials.Credentials // those of the environment if nil
 }
 
-// ParseS3 reads s3://bucket/prefix?endpoint=…&region=…&path-style=true&redirect=true.
+// ParseS3 reads s3://bucket/prefix?endpoint=…&region=…&path-style=true&redirect=true&patience=2m.
 // What is missing comes from AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS_REGION
 // and AWS_DEFAULT_REGION, and else is Amazon's. Its errors hold nothing of the
 // location but names of parameters, as somebody may have put a secret into it.
@@ -39,7 +43,7 @@ func ParseS3(location string) (S3Options, error) {
 		return S3Options{}, errors.New("it is no valid URL: want s3://bucket/prefix?endpoint=https://host&region=…")
 	}
 	const remedy = "put them into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or into ~/.aws/credentials"
-	o := S3Options{Bucket: u.Host, Prefix: strings.Trim(u.Path, "/")}
+	o := S3Options{Bucket: u.Host, Prefix: strings.Trim(u.Path, "/"), Patience: 2 * time.Minute}
 	switch {
 	case u.Scheme != "s3":
 		return S3Options{}, errors.New("want s3://bucket/prefix")
@@ -77,11 +81,15 @@ func ParseS3(location string) (S3Options, error) {
 			if o.Redirect, err = strconv.ParseBool(value); err != nil {
 				return S3Options{}, errors.New("redirect: want true or false")
 			}
+		case "patience":
+			if o.Patience, err = time.ParseDuration(value); err != nil || o.Patience < 0 {
+				return S3Options{}, errors.New("patience: want a time such as 30s or 2m")
+			}
 		default:
 			if strings.Contains(strings.ToLower(name), "key") || strings.Contains(strings.ToLower(name), "secret") {
 				return S3Options{}, errors.New("credentials do not belong into the URL, where others see them: " + remedy)
 			}
-			return S3Options{}, fmt.Errorf("%q is unknown: want endpoint, region, path-style or redirect", name)
+			return S3Options{}, fmt.Errorf("%q is unknown: want endpoint, region, path-style, redirect or patience", name)
 		}
 	}
 	o.Endpoint = first(o.Endpoint, os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL"))

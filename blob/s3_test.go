@@ -75,6 +75,8 @@ func TestS3(t *testing.T) {
 		"Faults":    testFaults,
 		"Breaks":    testBreaks,
 		"Early":     testEarlyAnswers,
+		"Overload":  testOverload,
+		"Patience":  testPatience,
 		"Abandoned": testAbandoned,
 		"Shared":    testShared,
 		"Versions":  testVersions,
@@ -518,6 +520,7 @@ func TestParseS3(t *testing.T) {
 		"s3://bucket/a/b/?region=eu-west-1": {Bucket: "bucket", Prefix: "a/b/", Endpoint: "https://s3.amazonaws.com", Region: "eu-west-1"},
 		"s3://b/p?endpoint=http://h:9000&path-style=true":   {Bucket: "b", Prefix: "p/", Endpoint: "http://h:9000", Region: "us-east-1", PathStyle: &yes},
 		"s3://b?endpoint=https://h&path-style=0&redirect=1": {Bucket: "b", Endpoint: "https://h", Region: "us-east-1", PathStyle: &no, Redirect: true},
+		"s3://b?patience=90s":                               {Bucket: "b", Endpoint: "https://s3.amazonaws.com", Patience: 90 * time.Second},
 		"s3://b?endpoint=https%3A%2F%2Fh%3A1&region=here":   {Bucket: "b", Endpoint: "https://h:1", Region: "here"},
 	}
 	for location, want := range tests {
@@ -530,6 +533,9 @@ func TestParseS3(t *testing.T) {
 			t.Errorf("%s: path-style: got %v, want %v", location, got.PathStyle, want.PathStyle)
 		}
 		got.PathStyle, want.PathStyle = nil, nil
+		if want.Patience == 0 {
+			want.Patience = 2 * time.Minute
+		}
 		if got != want {
 			t.Errorf("%s: got %+v, want %+v", location, got, want)
 		}
@@ -542,9 +548,11 @@ func TestParseS3(t *testing.T) {
 		"s3://hush@bucket":                          "AWS_SECRET_ACCESS_KEY",
 		"s3://bucket?secret_access_key=hush":        "AWS_SECRET_ACCESS_KEY",
 		"s3://bucket?aws-access-key-id=hush":        "AWS_SECRET_ACCESS_KEY",
-		"s3://bucket?style=hush":                    "want endpoint, region, path-style or redirect",
+		"s3://bucket?style=hush":                    "want endpoint, region, path-style, redirect or patience",
 		"s3://bucket?path-style=hush":               "true or false",
 		"s3://bucket?redirect=hush":                 "true or false",
+		"s3://bucket?patience=hush":                 "30s or 2m",
+		"s3://bucket?patience=-1s":                  "30s or 2m",
 		"s3://bucket?region=hush&region=b":          "region more than once",
 		"s3://bucket?endpoint=hush":                 "endpoint: want http://host",
 		"s3://bucket?endpoint=ftp://hush":           "endpoint: want http://host",

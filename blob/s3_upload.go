@@ -25,8 +25,8 @@ const (
 // Commit uploads blobs under their digests. After it returned nil, they are
 // stored as durably as the store does it, and the database may name them. The
 // store compares what arrives with the digest, part by part if there are
-// several, so that no key ever leads to other bytes. A store that does not
-// answer or refuses is Unavailable. After an error, what is still staged
+// several, so that no key ever leads to other bytes. A store that refuses is
+// Unavailable, and one that is overloaded or does not answer if that lasts. After an error, what is still staged
 // should be discarded; what was uploaded meanwhile is a blob that nobody names.
 func (s *S3) Commit(ctx context.Context, staged []Staged) error {
 	group, uploading := errgroup.WithContext(ctx)
@@ -62,7 +62,9 @@ func (s *S3) upload(ctx context.Context, b Staged) error {
 	if b.Size > s.part {
 		return s.uploadParts(ctx, b, from)
 	}
-	return s.put(ctx, s.key(b.SHA256), b.SHA256, io.NewSectionReader(from, 0, b.Size))
+	return s.persist(ctx, func() error {
+		return s.put(ctx, s.key(b.SHA256), b.SHA256, io.NewSectionReader(from, 0, b.Size))
+	})
 }
 
 // put uploads bytes with a digest in one request.
@@ -82,22 +84,29 @@ func (s *S3) put(ctx context.Context, key, digest string, body *io.SectionReader
 func (s *S3) uploadParts(ctx context.Context, b Staged, from io.ReaderAt) error {
 	key := s.key(b.SHA256)
 	began := time.Now()
-	id, err := s.store.NewMultipartUpload(ctx, s.bucket, key, minio.PutObjectOptions{
-		UserMetadata: map[string]string{checksumAlgorithm: "SHA256"},
-	})
-	if err != nil {
-		return refused(ctx, "begin an upload", err)
+	var id string
+	if err := s.persist(ctx, func() (err error) {
+		if id, err = s.store.NewMultipartUpload(ctx, s.bucket, key, minio.PutObjectOptions{
+			UserMetadata: map[string]string{checksumAlgorithm: "SHA256"},
+		}); err != nil {
+			return refused(ctx, "begin an upload", err)
+		}
+		return nil
+	}); err != nil {
+		return err
 	}
 	parts, err := s.putParts(ctx, b, from, id)
 	if err == nil {
-		if _, err = s.store.CompleteMultipartUpload(ctx, s.bucket, key, id, parts, minio.PutObjectOptions{}); err == nil {
+		err = s.persist(ctx, func() error {
+			if _, err := s.store.CompleteMultipartUpload(ctx, s.bucket, key, id, parts, minio.PutObjectOptions{}); err != nil {
+				return refused(ctx, "complete an upload", err)
+			}
 			return nil
-		}
+		})
 		// Its answer may be what was lost.
-		if isMissing(err) && s.uploadedSince(ctx, b, began) {
+		if err == nil || isMissing(err) && s.uploadedSince(ctx, b, began) {
 			return nil
 		}
-		err = refused(ctx, "complete an upload", err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
@@ -134,9 +143,11 @@ func (s *S3) putParts(ctx context.Context, b Staged, from io.ReaderAt, id string
 			break
 		}
 		digest := hex.EncodeToString(hash.Sum(nil))
-		group.Go(func() (err error) {
-			parts[i], err = s.putPart(uploading, b, id, i+1, digest, section)
-			return err
+		group.Go(func() error {
+			return s.persist(uploading, func() (err error) {
+				parts[i], err = s.putPart(uploading, b, id, i+1, digest, io.NewSectionReader(section, 0, section.Size()))
+				return err
+			})
 		})
 	}
 	if err := group.Wait(); err != nil {

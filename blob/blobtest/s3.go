@@ -94,9 +94,10 @@ func (s *S3) Behind(t testing.TB, bend func(w http.ResponseWriter, r *http.Reque
 	return &behind
 }
 
-// Location is a bucket as the flag --storage takes it.
+// Location is a bucket as the flag --storage takes it. What it refuses is not
+// waited for.
 func (s *S3) Location(bucket string) string {
-	return fmt.Sprintf("s3://%s/some/prefix?endpoint=%s&path-style=true", bucket, url.QueryEscape(s.Endpoint))
+	return fmt.Sprintf("s3://%s/some/prefix?endpoint=%s&path-style=true&patience=0s", bucket, url.QueryEscape(s.Endpoint))
 }
 
 // Options are for a storage in a bucket, with a staging directory of its own.
