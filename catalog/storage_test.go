@@ -425,7 +425,7 @@ func TestVerifyContent(t *testing.T) {
 		d.offer("intact", "damaged", "lost") // gone is not there any more
 
 		_, err = d.verify()
-		wantFault(d.t, err, fault.NotFound, "of 4 artifacts that are damaged or missing, 1 could not be got again: the findings tell which")
+		wantFault(d.t, err, fault.NotFound, "of 4 artifacts that are damaged, missing or unreadable, 1 could not be got again: the findings tell which")
 		want := map[content.Digest]string{
 			digestOf("damaged"): "damaged DAMAGED FETCHED fetched again from " + d.URL + "/damaged",
 			digestOf("lost"):    "lost MISSING FETCHED fetched again from " + d.URL + "/lost",
@@ -456,6 +456,58 @@ func TestVerifyContent(t *testing.T) {
 		if _, err := d.verify(); err != nil {
 			d.t.Errorf("once synced: %v", err)
 		}
+	})
+}
+
+// TestVerifyOfWhatCannotBeRead has a link to itself in the place of a blob, which
+// nobody can open. The others are compared all the same.
+func TestVerifyOfWhatCannotBeRead(t *testing.T) {
+	eachDepot(t, func(d *depot) {
+		d.offer("mended", "gone", "damaged")
+		r := d.stocked("a")
+		d.mustSync("a")
+		for _, body := range []string{"mended", "gone"} {
+			at := d.path(digestOf(body))
+			if err := errors.Join(os.Remove(at), os.Symlink(at, at)); err != nil {
+				d.t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(d.path(digestOf("damaged")), []byte("other"), 0o600); err != nil {
+			d.t.Fatal(err)
+		}
+		d.offer("mended", "damaged")
+		told, err := d.verify()
+		wantFault(d.t, err, fault.NotFound, "of 3 artifacts that are damaged, missing or unreadable, 1 could not be got again: the findings tell which")
+		if told["verify.artifacts"] != 3 {
+			d.t.Errorf("got %v, want that three were looked at", told)
+		}
+		want := map[string]string{
+			"damaged": "DAMAGED FETCHED fetched again from " + d.URL + "/damaged",
+			"mended":  "UNREADABLE FETCHED fetched again from " + d.URL + "/mended",
+			"gone":    "UNREADABLE NONE the storage has a file that cannot be read: see the server's log; " + d.URL + "/gone: 404 Not Found",
+		}
+		for _, f := range d.findings(catalog.VerifyKind) {
+			if got := fmt.Sprint(f.Problem, " ", f.Remedy, " ", f.Message); got != want[f.Path] {
+				d.t.Errorf("%s: got %q, want %q", f.Path, got, want[f.Path])
+			}
+			delete(want, f.Path)
+		}
+		if len(want) > 0 {
+			d.t.Errorf("no findings of %v", want)
+		}
+		if err := os.Remove(d.path(digestOf("gone"))); err != nil {
+			d.t.Fatal(err)
+		}
+		for body, stored := range map[string]bool{"mended": true, "damaged": true, "gone": false} {
+			if named, there := d.has(body); !named || there != stored {
+				d.t.Errorf("%s: named %t, stored %t", body, named, there)
+			}
+		}
+		d.offer("mended", "gone", "damaged")
+		if _, err := d.verify(); err != nil {
+			d.t.Errorf("once it is there again: %v", err)
+		}
+		d.wantWhole(d.t.Context(), r)
 	})
 }
 
@@ -509,7 +561,7 @@ func TestCleanLeavesWhatMayBeSaved(t *testing.T) {
 		}
 		d.offer("mended")
 		_, err := d.verify()
-		wantFault(d.t, err, fault.NotFound, "of 2 artifacts that are damaged or missing, 1 could not be got again: the findings tell which")
+		wantFault(d.t, err, fault.NotFound, "of 2 artifacts that are damaged, missing or unreadable, 1 could not be got again: the findings tell which")
 		check := func(when string, removed, bytes int64, left ...string) {
 			d.t.Helper()
 			if told := d.clean(); told["clean.damaged"] != removed || told["clean.bytes"] != bytes {

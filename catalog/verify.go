@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -159,7 +160,7 @@ func (c *Catalog) verify(ctx context.Context, run *task.Run) error {
 		return err
 	}
 	if v.unsolved > 0 {
-		return fault.New(fault.NotFound, "of %d artifacts that are damaged or missing, %d could not be got again: the findings tell which", v.found, v.unsolved)
+		return fault.New(fault.NotFound, "of %d artifacts that are damaged, missing or unreadable, %d could not be got again: the findings tell which", v.found, v.unsolved)
 	}
 	return nil
 }
@@ -184,14 +185,16 @@ func (v *verification) report() {
 // check compares one artifact with its digest, and records what is wrong with it.
 func (v *verification) check(ctx context.Context, a content.Artifact) error {
 	condition, err := v.c.Blobs.Verify(ctx, string(a.SHA256), a.Size)
+	_, good := v.good[a.SHA256]
+	unreadable, closed := errors.AsType[*blob.Unreadable](err)
+	switch {
+	case closed:
+		err = v.replace(ctx, a, unreadable)
+	case err == nil && (condition != blob.Intact || !good): // which may be there again, by somebody who was lost before saying so
+		err = v.mend(ctx, a, condition)
+	}
 	if err != nil {
 		return err
-	}
-	// What was wrong may be there again, by somebody who was lost before saying so.
-	if _, good := v.good[a.SHA256]; condition != blob.Intact || !good {
-		if err := v.mend(ctx, a, condition); err != nil {
-			return err
-		}
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -199,6 +202,12 @@ func (v *verification) check(ctx context.Context, a content.Artifact) error {
 	v.doneBytes += a.Size
 	v.report()
 	return nil
+}
+
+// replace gets an artifact again whose bytes cannot be read. They may be as they
+// should be, so whoever wants them still tries.
+func (v *verification) replace(ctx context.Context, a content.Artifact, why *blob.Unreadable) error {
+	return v.solve(ctx, a, blob.Damaged, content.Finding{SHA256: a.SHA256, Size: a.Size, Problem: content.Unreadable, Message: fault.Message(why)})
 }
 
 // mend quarantines an artifact that is not intact, or counts as such, and gets
@@ -211,10 +220,16 @@ func (v *verification) mend(ctx context.Context, a content.Artifact, condition b
 	}); err != nil || !known {
 		return err // unless it was known, it was removed meanwhile
 	}
-	f := content.Finding{SHA256: a.SHA256, Size: a.Size, Problem: content.Damaged}
+	f := content.Finding{SHA256: a.SHA256, Size: a.Size, Problem: content.Damaged, Message: "no remote is known to have it"}
 	if condition == blob.Missing {
 		f.Problem = content.Missing
 	}
+	return v.solve(ctx, a, condition, f)
+}
+
+// solve gets the bytes of an artifact again, and records what is wrong with it and
+// what was done.
+func (v *verification) solve(ctx context.Context, a content.Artifact, condition blob.Condition, f content.Finding) error {
 	path, described, err := v.c.DB.Named(ctx, a.SHA256)
 	if err != nil {
 		return err
@@ -223,7 +238,8 @@ func (v *verification) mend(ctx context.Context, a content.Artifact, condition b
 	if err := v.c.DB.Room(); err != nil {
 		return err
 	}
-	f.Remedy, f.Message = content.Unsolved, "no remote is known to have it"
+	why := f.Message
+	f.Remedy = content.Unsolved
 	if described != 0 {
 		if err := v.rewrite(ctx, a, described, &f); err != nil {
 			return err
@@ -248,7 +264,10 @@ func (v *verification) mend(ctx context.Context, a content.Artifact, condition b
 			f.Remedy, f.Message = content.Unneeded, "nothing names it any more: a cleaning will remove it"
 		}
 	}
-	v.c.Log.Warn("artifact quarantined", "task", v.run.Task.ID, "sha256", f.SHA256, "path", f.Path, "problem", f.Problem, "remedy", f.Remedy)
+	if f.Problem == content.Unreadable && f.Remedy == content.Unsolved && f.Message != why {
+		f.Message = why + "; " + f.Message // the way to mend it
+	}
+	v.c.Log.Warn("artifact is not as it should be", "task", v.run.Task.ID, "sha256", f.SHA256, "path", f.Path, "problem", f.Problem, "remedy", f.Remedy)
 	v.mu.Lock()
 	v.found++
 	if f.Remedy == content.Unsolved {

@@ -5,8 +5,9 @@ type Problem string
 
 // What can be wrong.
 const (
-	Damaged Problem = "DAMAGED" // they were something else
-	Missing Problem = "MISSING" // they were not there
+	Damaged    Problem = "DAMAGED"    // they were something else
+	Missing    Problem = "MISSING"    // they were not there
+	Unreadable Problem = "UNREADABLE" // they could not be read, and may be right
 )
 
 // Remedy is what was done about a problem.

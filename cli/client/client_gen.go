@@ -788,11 +788,14 @@ const (
 	ContentProblemDamaged ContentProblem = "DAMAGED"
 	// They were not there.
 	ContentProblemMissing ContentProblem = "MISSING"
+	// They could not be read: the file may belong to another user, or the object be in an archive. Nothing was moved.
+	ContentProblemUnreadable ContentProblem = "UNREADABLE"
 )
 
 var AllContentProblem = []ContentProblem{
 	ContentProblemDamaged,
 	ContentProblemMissing,
+	ContentProblemUnreadable,
 }
 
 // What was done about bytes that were wrong.
@@ -1064,7 +1067,7 @@ type CreateRemoteInput struct {
 	BytesPerSecond int64 `json:"bytesPerSecond,omitempty"`
 	// After how many seconds without a byte an attempt is given up, 1 to 3600.
 	StallTimeout int `json:"stallTimeout,omitempty"`
-	// How many seconds the attempts at a file may take in all, up to 604800 (a week); 0 for any time.
+	// How many seconds the attempts at a file may take in all, without what limits of bytes a second make them wait, up to 604800 (a week); 0 for any time.
 	TotalTimeout int `json:"totalTimeout,omitempty"`
 	// How often a download is tried again after failures that may pass, 0 to 10.
 	Retries int `json:"retries,omitempty"`
