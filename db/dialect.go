@@ -114,6 +114,27 @@ func encode(v any) string {
 	return string(b)
 }
 
+// sum is the sum of a column of bytes, 0 over no rows. Sums saturate: one that
+// fails would fail for ever. SQLite's are exact up to 2^53.
+func (d *dialect) sum(column string) string {
+	if d == &postgres {
+		return "CAST(LEAST(COALESCE(sum(" + column + "), 0), " + greatest + ") AS bigint)"
+	}
+	return "CAST(total(" + column + ") AS bigint)"
+}
+
+// plus is the sum of a column and an argument, which saturates too, and is never
+// less than 0.
+func (d *dialect) plus(column string) string {
+	if d == &postgres {
+		return "LEAST(GREATEST(CAST(" + column + " AS numeric) + ?, 0), " + greatest + ")"
+	}
+	return "min(max(" + column + " + ?, 0), " + greatest + ")"
+}
+
+// greatest is the greatest number that a column can hold.
+const greatest = "9223372036854775807"
+
 func postgresCode(err error) string {
 	if e, ok := errors.AsType[*pq.Error](err); ok {
 		return string(e.Code)

@@ -101,7 +101,7 @@ func (db *DB) CountStorage(ctx context.Context) error {
 	}
 	began := time.Now()
 	var row storageRow
-	if err := db.get(ctx, &row, `SELECT count(*) AS artifacts, COALESCE(sum(size), 0) AS bytes, count(quarantined_at) AS quarantined_artifacts, `+figuresState+` AS state FROM artifact`); err != nil {
+	if err := db.get(ctx, &row, `SELECT count(*) AS artifacts, `+db.d.sum("size")+` AS bytes, count(quarantined_at) AS quarantined_artifacts, `+figuresState+` AS state FROM artifact`); err != nil {
 		return err
 	}
 	// The last row is of all that is named, however many repositories share it.
@@ -112,13 +112,13 @@ func (db *DB) CountStorage(ctx context.Context) error {
 			UNION SELECT p.repository_id, a.id, a.size FROM published_file f JOIN publication p ON p.id = f.publication_id JOIN artifact a ON a.sha256 = f.sha256 WHERE f.metadata
 			UNION SELECT -1, a.id, a.size FROM upload_part p JOIN artifact a ON a.sha256 = p.sha256),
 		shares AS (SELECT id, size, count(CASE WHEN repository_id > 0 THEN 1 END) AS holders FROM held GROUP BY id, size)
-		SELECT h.repository_id, count(*) AS artifacts, CAST(COALESCE(sum(CASE WHEN s.holders = 1 THEN s.size END), 0) AS bigint) AS own_bytes,
-			CAST(COALESCE(sum(CASE WHEN s.holders > 1 THEN s.size END), 0) AS bigint) AS shared_bytes
+		SELECT h.repository_id, count(*) AS artifacts, `+db.d.sum("CASE WHEN s.holders = 1 THEN s.size END")+` AS own_bytes,
+			`+db.d.sum("CASE WHEN s.holders > 1 THEN s.size END")+` AS shared_bytes
 		FROM held h JOIN shares s ON s.id = h.id GROUP BY h.repository_id
-		UNION ALL SELECT 0, count(*), CAST(COALESCE(sum(size), 0) AS bigint), 0 FROM shares`); err != nil {
+		UNION ALL SELECT 0, count(*), `+db.d.sum("size")+`, 0 FROM shares`); err != nil {
 		return err
 	}
-	if err := db.get(ctx, &row, `SELECT count(*) AS unfetched_artifacts, CAST(COALESCE(sum(x.size), 0) AS bigint) AS unfetched_bytes FROM (
+	if err := db.get(ctx, &row, `SELECT count(*) AS unfetched_artifacts, `+db.d.sum("x.size")+` AS unfetched_bytes FROM (
 			SELECT max(u.size) AS size FROM unit u WHERE NOT EXISTS (SELECT 1 FROM artifact a WHERE a.sha256 = u.sha256)
 				AND EXISTS (SELECT 1 FROM membership m WHERE m.unit_id = u.id) GROUP BY u.sha256) x`); err != nil {
 		return err

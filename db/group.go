@@ -24,7 +24,9 @@ type groupRow struct {
 	Finished   *int64       `db:"finished_at"`
 }
 
-const groupColumns = `id, name, ` + countColumns + `, items_done, items_total, bytes_done, bytes_total,
+// A sum of SQLite's may be too much for an integer.
+const groupColumns = `id, name, ` + countColumns + `, items_done, items_total,
+	CAST(bytes_done AS bigint) AS bytes_done, CAST(bytes_total AS bigint) AS bytes_total,
 	COALESCE(max_running, 0) AS max_running, COALESCE(retry_of, 0) AS retry_of, canceled_at, created_at, started_at, finished_at`
 
 func (r groupRow) group() *task.Group {

@@ -25,7 +25,7 @@ type tally struct {
 func (t *tally) add(ms []member) {
 	t.units += len(ms)
 	for _, m := range ms {
-		t.bytes += m.Size
+		t.bytes = content.Plus(t.bytes, m.Size)
 	}
 }
 

@@ -101,7 +101,7 @@ func (tx *Tx) AddPreview(ctx context.Context, id task.ID, unchanged int) error {
 	_, err := tx.exec(ctx, `INSERT INTO task_preview(task_id, added, removed, replaced, unchanged, fetch_files, fetch_bytes)
 		SELECT CAST(? AS bigint), count(CASE kind WHEN 'ADDED' THEN 1 END), count(CASE kind WHEN 'REMOVED' THEN 1 END), count(CASE kind WHEN 'REPLACED' THEN 1 END), CAST(? AS bigint),
 			(SELECT count(DISTINCT sha256_after) FROM task_preview_change WHERE task_id = ? AND fetches),
-			COALESCE((SELECT sum(size) FROM (SELECT max(size_after) AS size FROM task_preview_change WHERE task_id = ? AND fetches GROUP BY sha256_after) f), 0)
+			(SELECT `+tx.d.sum("size")+` FROM (SELECT max(size_after) AS size FROM task_preview_change WHERE task_id = ? AND fetches GROUP BY sha256_after) f)
 		FROM task_preview_change WHERE task_id = ?`, id, unchanged, id, id, id)
 	return err
 }

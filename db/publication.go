@@ -86,7 +86,7 @@ func (tx *Tx) CreatePublication(ctx context.Context, v *content.Version, metadat
 	now := micros(tx.now())
 	p := &content.Publication{RepositoryID: v.RepositoryID, VersionID: v.ID, Files: v.Units + len(metadata), Bytes: v.Bytes, CreatedAt: fromMicros(now)}
 	for _, f := range metadata {
-		p.Bytes += f.Size
+		p.Bytes = content.Plus(p.Bytes, f.Size)
 	}
 	if err := tx.get(ctx, &p.ID, `INSERT INTO publication(repository_id, version_id, files, bytes, created_at) VALUES (?, ?, ?, ?, ?) RETURNING id`,
 		p.RepositoryID, p.VersionID, p.Files, p.Bytes, now); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"ream/content"
 	"ream/task"
 )
 
@@ -26,18 +27,21 @@ type sums struct{ itemsDone, itemsTotal, bytesDone, bytesTotal int64 }
 // add adds a report, or takes it away again. A total that is not known yet
 // counts as what is done.
 func (s *sums) add(r reportRow, sign int64) {
-	total := r.Done
+	done := bounded(r.Done)
+	total := done
 	if r.Total != nil {
-		total = *r.Total
+		total = bounded(*r.Total)
 	}
+	inDone, inTotal := &s.itemsDone, &s.itemsTotal
 	if r.Unit == task.Bytes {
-		s.bytesDone += sign * r.Done
-		s.bytesTotal += sign * total
-		return
+		inDone, inTotal = &s.bytesDone, &s.bytesTotal
 	}
-	s.itemsDone += sign * r.Done
-	s.itemsTotal += sign * total
+	*inDone, *inTotal = content.Plus(*inDone, sign*done), content.Plus(*inTotal, sign*total)
 }
+
+// bounded is what a line may say: what upstreams tell is summed with what others
+// report.
+func bounded(n int64) int64 { return min(max(n, 0), content.MaxTotal) }
 
 // Report writes lines of progress of a worker's tasks, and adds the
 // differences to their groups. Lines of tasks that are no longer the worker's
@@ -83,7 +87,10 @@ func (tx *Tx) Report(ctx context.Context, worker task.WorkerID, reports []task.R
 		if !mine {
 			continue
 		}
-		row := reportRow{Task: r.TaskID, Code: r.Code, Message: r.Message, Done: r.Done, Total: r.Total, Unit: r.Unit}
+		row := reportRow{Task: r.TaskID, Code: r.Code, Message: r.Message, Done: bounded(r.Done), Unit: r.Unit}
+		if r.Total != nil {
+			row.Total = new(bounded(*r.Total))
+		}
 		if byGroup[group] == nil {
 			byGroup[group] = &sums{}
 		}
@@ -110,8 +117,8 @@ func (tx *Tx) addProgress(ctx context.Context, byGroup map[task.GroupID]*sums) e
 			continue
 		}
 		tx.touched.group(g, false)
-		if _, err := tx.exec(ctx, `UPDATE task_group SET items_done = items_done + ?, items_total = items_total + ?,
-			bytes_done = bytes_done + ?, bytes_total = bytes_total + ? WHERE id = ?`, s.itemsDone, s.itemsTotal, s.bytesDone, s.bytesTotal, g); err != nil {
+		if _, err := tx.exec(ctx, `UPDATE task_group SET items_done = `+tx.d.plus("items_done")+`, items_total = `+tx.d.plus("items_total")+`,
+			bytes_done = `+tx.d.plus("bytes_done")+`, bytes_total = `+tx.d.plus("bytes_total")+` WHERE id = ?`, s.itemsDone, s.itemsTotal, s.bytesDone, s.bytesTotal, g); err != nil {
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ func (q *queries) Totals(ctx context.Context) (artifacts, bytes int64, err error
 		Artifacts int64 `db:"artifacts"`
 		Bytes     int64 `db:"bytes"`
 	}
-	err = q.get(ctx, &row, `SELECT count(*) AS artifacts, COALESCE(sum(size), 0) AS bytes FROM artifact`)
+	err = q.get(ctx, &row, `SELECT count(*) AS artifacts, `+q.d.sum("size")+` AS bytes FROM artifact`)
 	return row.Artifacts, row.Bytes, err
 }
 

@@ -97,7 +97,7 @@ func (tx *Tx) CreateVersion(ctx context.Context, repo *content.Repository, base 
 		return nil, err
 	}
 	v := &content.Version{RepositoryID: repo.ID, Number: number, Base: before.Number, Units: before.Units + joined.units - left.units,
-		Bytes: before.Bytes + joined.bytes - left.bytes, Added: joined.units, Removed: left.units, CreatedAt: fromMicros(micros(tx.now()))}
+		Bytes: max(0, content.Plus(before.Bytes, joined.bytes)-left.bytes), Added: joined.units, Removed: left.units, CreatedAt: fromMicros(micros(tx.now()))}
 	if err := tx.get(ctx, &v.ID, `INSERT INTO version(repository_id, number, base, units, bytes, added, removed, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
 		v.RepositoryID, v.Number, v.Base, v.Units, v.Bytes, v.Added, v.Removed, micros(v.CreatedAt)); err != nil {
 		return nil, err

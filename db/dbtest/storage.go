@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -258,4 +259,50 @@ func figures(l library) {
 	recounted(content.Storage{Artifacts: 7, Bytes: 1127, QuarantinedArtifacts: 1})
 	l.tx(func(tx *db.Tx) error { return tx.DropUpload(l.ctx(), up.ID) })
 	recounted(content.Storage{Artifacts: 7, Bytes: 1127, OrphanedArtifacts: 1, OrphanedBytes: 4, QuarantinedArtifacts: 1})
+}
+
+// hugeSizes counts units of sizes that together are more than an integer holds.
+func hugeSizes(l library) {
+	r := l.repository("r")
+	var units []*content.Unit
+	for i := range 3 {
+		u := unit(fmt.Sprint(i), i+1)
+		u.Size = math.MaxInt64
+		units = append(units, u)
+	}
+	small := unit("small", 9)
+	ids := l.store(append(units, small)...)
+	v := l.version(r, ids, nil)
+	equal(l.t, "bytes of a version", v.Bytes, math.MaxInt64)
+	equal(l.t, "bytes of its publication", l.publish(v, content.PublishedFile{Path: "meta", SHA256: digest(5), Size: 5}).Bytes, math.MaxInt64)
+	l.tx(func(tx *db.Tx) error {
+		return tx.AddArtifacts(l.ctx(), []content.Artifact{{SHA256: digest(1), Size: math.MaxInt64}, {SHA256: digest(2), Size: math.MaxInt64}, {SHA256: digest(8), Size: 8}})
+	})
+	l.version(l.repository("again"), ids[:3], nil)
+	if err := l.CountStorage(l.ctx()); err != nil {
+		l.t.Fatal(err)
+	}
+	counted := *must(l.Storage(l.ctx()))(l.t)
+	counted.CountedAt = time.Time{}
+	equal(l.t, "counted", counted, content.Storage{Artifacts: 4, Bytes: math.MaxInt64, OrphanedArtifacts: 1, UnfetchedArtifacts: 2, UnfetchedBytes: math.MaxInt64})
+	of := must(l.Figures(l.ctx(), []content.RepositoryID{r.ID}))(l.t)[0]
+	of.CountedAt = time.Time{}
+	equal(l.t, "figures", *of, content.Figures{Artifacts: 3, OwnBytes: 5, SharedBytes: math.MaxInt64})
+	_, bytes, err := l.Totals(l.ctx())
+	equal(l.t, "totals", must(bytes, err)(l.t), math.MaxInt64)
+
+	left := l.version(l.again(r), nil, ids[:3])
+	if left.Bytes < 0 {
+		l.t.Errorf("bytes of a version without them: got %d", left.Bytes)
+	}
+
+	id := l.enqueue(task.New{Kind: "sync"})
+	var changes []content.PreviewChange
+	for _, u := range units {
+		changes = append(changes, content.PreviewChange{Path: u.Path, Kind: content.WouldAdd, Fetch: true, After: &content.PreviewFile{SHA256: u.SHA256, Size: u.Size}})
+	}
+	l.tx(func(tx *db.Tx) error {
+		return errors.Join(tx.AddPreviewChanges(l.ctx(), id, changes), tx.AddPreview(l.ctx(), id, 0))
+	})
+	equal(l.t, "bytes of a preview", must(l.Previews(l.ctx(), []task.ID{id}))(l.t)[0].FetchBytes, math.MaxInt64)
 }

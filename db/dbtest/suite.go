@@ -73,6 +73,7 @@ func Run(t *testing.T, open func(*testing.T) *db.DB) {
 		"orphans":                    orphans,
 		"quarantine":                 quarantine,
 		"figures":                    figures,
+		"sizes beyond all bounds":    hugeSizes,
 		"limits":                     limits,
 		"limits of groups":           limitsOfGroups,
 		"limits of lines":            limitsOfLines,
