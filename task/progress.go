@@ -46,7 +46,7 @@ func (p *Progress) BytesPerSecond(now time.Time) int64 {
 	if seconds <= 0 {
 		return 0
 	}
-	return int64(float64(p.BytesDone) / seconds)
+	return int64(min(float64(p.BytesDone)/seconds, 1<<62))
 }
 
 // Remaining estimates how long the rest takes, from the bytes or, if none are
@@ -60,5 +60,6 @@ func (p *Progress) Remaining(now time.Time) (time.Duration, bool) {
 		return 0, false
 	}
 	elapsed := now.Sub(*p.Since).Seconds()
-	return time.Duration(elapsed * float64(total-done) / float64(done) * float64(time.Second)), true
+	rest := elapsed * float64(total-done) / float64(done) * float64(time.Second)
+	return time.Duration(min(rest, 1<<62)), true
 }
