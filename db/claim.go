@@ -113,58 +113,6 @@ func (tx *Tx) take(ctx context.Context, worker task.WorkerID, now int64, ready s
 	return rows, err
 }
 
-// Cycle is a worker's turn: it writes progress, records how tasks ended, and
-// claims new ones. Tasks that it returns are the worker's even if it returns
-// an error too. It may be repeated with the same outcomes.
-func (db *DB) Cycle(ctx context.Context, worker task.WorkerID, outcomes []task.Outcome, reports []task.Report, room task.Vacancies) (claimed []*task.Task, err error) {
-	if len(reports) > 0 {
-		// On its own: it locks groups, and the rest locks resources before them.
-		if err := db.InTx(ctx, func(tx *Tx) error { return tx.Report(ctx, worker, reports) }); err != nil {
-			return nil, err
-		}
-	}
-	var completed, others []task.Outcome
-	for _, o := range outcomes {
-		if o.State == task.Completed {
-			completed = append(completed, o)
-		} else {
-			others = append(others, o)
-		}
-	}
-	if err := db.finish(ctx, others); err != nil {
-		return nil, err
-	}
-	var surprising []task.Outcome
-	gates := false
-	if err := db.InTx(ctx, func(tx *Tx) error {
-		d := deltas{}
-		if surprising, err = tx.complete(ctx, completed, d); err != nil {
-			return err
-		}
-		if gates = d.atGates(); !gates {
-			if claimed, err = tx.claim(ctx, worker, room, d); err != nil {
-				return err
-			}
-		}
-		return tx.count(ctx, d)
-	}); err != nil {
-		return nil, err
-	}
-	if gates { // Counting let tasks through that can be claimed now.
-		if err := db.InTx(ctx, func(tx *Tx) error { claimed, err = tx.Claim(ctx, worker, room); return err }); err != nil {
-			return nil, err
-		}
-	}
-	return claimed, db.finish(ctx, surprising)
-}
-
-func (db *DB) finish(ctx context.Context, outcomes []task.Outcome) error {
-	if len(outcomes) == 0 {
-		return nil
-	}
-	return db.InTx(ctx, func(tx *Tx) error { return tx.Finish(ctx, outcomes) })
-}
-
 // CanceledOf are the tasks among a worker's that were canceled while they run.
 func (q *queries) CanceledOf(ctx context.Context, worker task.WorkerID) ([]task.ID, error) {
 	var ids []task.ID

@@ -114,6 +114,39 @@ func TestGroupWhoseSumIsNoInteger(t *testing.T) {
 	}
 }
 
+// TestWhatCannotBeWrittenIsAlone lets a task report, and end with, a text that
+// PostgreSQL does not take. Nobody else's progress or end waits for it.
+func TestWhatCannotBeWrittenIsAlone(t *testing.T) {
+	eachEngine(t, func(t *testing.T, e engine) {
+		group := e.group(task.New{Kind: "a"}, task.New{Kind: "a"}, task.New{Kind: "a"})
+		running := e.claim(2)
+		bad, good := running[0], running[1]
+		line := func(of *task.Task, message string) task.Report {
+			return task.Report{TaskID: of.ID, Code: "bytes", Message: message, Unit: task.Bytes, Done: 5}
+		}
+		failed := func(of *task.Task, message string) task.Outcome {
+			return task.Outcome{Fence: fence(of), State: task.Failed, Error: &task.Error{Code: "BAD_INPUT", Message: message}}
+		}
+		claimed, err := e.Cycle(t.Context(), e.worker, []task.Outcome{failed(bad, "\x00"), failed(good, "no")}, []task.Report{line(bad, "\x00"), line(good, "Bytes")}, room(1))
+		if err != nil || len(claimed) != 1 {
+			t.Fatalf("got %d tasks, %v, want one", len(claimed), err)
+		}
+		if ofGroup, ofTask := e.progress(group, good); ofTask.BytesDone != 5 || ofGroup.BytesDone < 5 {
+			t.Errorf("progress: got %+v of the good one, %+v of the group", ofTask, ofGroup)
+		}
+		tasks, err := e.TasksByID(t.Context(), []task.ID{bad.ID, good.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tasks[0]; got.State != task.Failed || got.Error == nil {
+			t.Errorf("the bad one: got %s with %+v, want FAILED", got.State, got.Error)
+		}
+		if got := tasks[1]; got.State != task.Failed || got.Error == nil || got.Error.Message != "no" {
+			t.Errorf("the good one: got %s with %+v, want FAILED", got.State, got.Error)
+		}
+	})
+}
+
 // TestProgressAfterTheEnd holds up the progress of a task after it was seen
 // running, and lets it end meanwhile, with its group: whoever saw the group
 // finished saw the last of it.

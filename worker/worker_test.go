@@ -110,6 +110,36 @@ func TestPanicFailsTheTask(t *testing.T) {
 	})
 }
 
+// TestTaskWhoseWordsCannotBeWritten lets a task report, and fail with, a text
+// that PostgreSQL does not take. Another one begins and ends meanwhile.
+func TestTaskWhoseWordsCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		reported, free := make(chan struct{}), make(chan struct{})
+		bad := enqueue(t, d, "bad")
+		run(t, d, map[task.Kind]task.Handler{
+			"bad": func(_ context.Context, r *task.Run) error {
+				r.Progress.Report("a", "\x00", task.Items, 1, 2)
+				close(reported)
+				<-free
+				return fault.New(fault.BadInput, "\x00")
+			},
+			"good": func(_ context.Context, r *task.Run) error {
+				r.Progress.Report("a", "A", task.Items, 1, 1)
+				return nil
+			},
+		})
+		<-reported
+		if got := finished(t, d, enqueue(t, d, "good")); got.State != task.Completed || got.Progress.ItemsDone != 1 {
+			t.Errorf("the good one: got %s with %+v", got.State, got.Progress)
+		}
+		close(free)
+		if got := finished(t, d, bad); got.State != task.Failed || got.Error == nil {
+			t.Errorf("the bad one: got %s with %+v", got.State, got.Error)
+		}
+	})
+}
+
 // TestUnknownKindIsLeftToOthers is what a cluster needs whose processes are
 // upgraded one after the other.
 func TestUnknownKindIsLeftToOthers(t *testing.T) {
