@@ -249,7 +249,7 @@ func (c *Catalog) DeleteDistribution(ctx context.Context, id content.Distributio
 }
 
 func checkDistribution(ctx context.Context, tx *db.Tx, d *content.Distribution) error {
-	if err := content.CheckPath(d.Path); err != nil {
+	if err := content.CheckNewPath(d.Path); err != nil {
 		return fault.Input("path", "%v", err)
 	}
 	switch d.Access {

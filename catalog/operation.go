@@ -274,7 +274,7 @@ func checkServed(ctx context.Context, tx *db.Tx, paths []string) error {
 }
 
 func checkPath(path string) error {
-	if err := content.CheckPath(path); err != nil {
+	if err := content.CheckNewPath(path); err != nil {
 		return fault.Input("path", "%v", err)
 	}
 	return nil

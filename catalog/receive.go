@@ -21,7 +21,7 @@ import (
 
 // UploadLimits are the settings of uploads. Zero values stand for the defaults.
 type UploadLimits struct {
-	Size int64         // bytes that one may have; any number if 0
+	Size int64         // bytes that one may have; as many as any file if 0
 	Kept time.Duration // how long one is kept after something came of it; a day
 	Part int64         // after how many bytes what has come is safe from a crash; 32 MiB
 }
@@ -31,6 +31,14 @@ func (l UploadLimits) kept() time.Duration {
 		return 24 * time.Hour
 	}
 	return l.Kept
+}
+
+// most is how many bytes an upload may have.
+func (l UploadLimits) most() int64 {
+	if l.Size <= 0 {
+		return content.MaxSize
+	}
+	return min(l.Size, content.MaxSize)
 }
 
 func (l UploadLimits) part() int64 {
@@ -59,8 +67,8 @@ func (c *Catalog) CreateUpload(ctx context.Context, in UploadInput) (*content.Up
 	switch {
 	case in.Size < 0:
 		return nil, fault.Input("size", "want how many bytes there are going to be")
-	case c.Uploads.Size > 0 && in.Size > c.Uploads.Size:
-		tooLarge := fault.Wrap(ErrTooLarge, fault.BadInput, "the upload has %d bytes: at most %d are allowed", in.Size, c.Uploads.Size)
+	case in.Size > c.Uploads.most():
+		tooLarge := fault.Wrap(ErrTooLarge, fault.BadInput, "the upload has %d bytes: at most %d are allowed", in.Size, c.Uploads.most())
 		tooLarge.Field = "size"
 		return nil, tooLarge
 	case len(in.Name) > content.MaxPath:

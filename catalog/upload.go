@@ -77,7 +77,7 @@ func CheckUploadPaths(paths []string) error {
 	}
 	taken := make(map[string]bool, len(paths))
 	for _, path := range paths {
-		switch err := content.CheckPath(path); {
+		switch err := content.CheckNewPath(path); {
 		case err != nil:
 			return fault.Input("files", "%v", err)
 		case path == file.ManifestName || strings.HasPrefix(path, file.ManifestName+"/"):

@@ -131,6 +131,14 @@ func TestUploadsThatAreRefused(t *testing.T) {
 		if !errors.Is(err, catalog.ErrTooLarge) || fault.Message(err) != "size: the upload has 101 bytes: at most 100 are allowed" {
 			h.t.Errorf("got %v", err)
 		}
+		h.Uploads.Size = 0
+		_, err = h.CreateUpload(ctx, catalog.UploadInput{Size: content.MaxSize + 1})
+		if !errors.Is(err, catalog.ErrTooLarge) || fault.Message(err) != "size: the upload has 1125899906842625 bytes: at most 1125899906842624 are allowed" {
+			h.t.Errorf("more than any file has: got %v", err)
+		}
+		h.Uploads.Size = 100
+		deep := strings.Repeat("d/", content.MaxSegments) + "f"
+		wantFault(h.t, catalog.CheckUploadPaths([]string{deep}), fault.BadInput, fmt.Sprintf("files: the path %.80q has 65 segments: at most 64 are allowed", deep))
 		wanted := must[*content.Upload](h.t)(h.CreateUpload(ctx, catalog.UploadInput{Size: 3, SHA256: digestOf("abc")}))
 		if _, err := h.Receive(ctx, wanted.ID, 0, strings.NewReader("abd"), nil); !errors.Is(err, catalog.ErrWrongDigest) {
 			h.t.Errorf("another digest: got %v", err)

@@ -9,6 +9,23 @@ import (
 // MaxPath is the longest path of a unit or distribution, in bytes.
 const MaxPath = 1024
 
+// MaxSegments is how many segments the path of a unit or distribution may have:
+// each of its directories is remembered, and looked up, for itself.
+const MaxSegments = 64
+
+// CheckNewPath accepts what CheckPath does, with MaxSegments segments at most. It
+// is for paths that are to be stored; where a distribution serves a unit is
+// deeper than either.
+func CheckNewPath(path string) error {
+	if err := CheckPath(path); err != nil {
+		return err
+	}
+	if n := strings.Count(path, "/") + 1; n > MaxSegments {
+		return fmt.Errorf("the path %.80q has %d segments: at most %d are allowed", path, n, MaxSegments)
+	}
+	return nil
+}
+
 // CheckPath accepts a clean relative path: no empty, "." or ".." segment, no
 // leading or trailing slash, no control character or backslash, valid UTF-8,
 // and at most MaxPath bytes with segments of at most 255.

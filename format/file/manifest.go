@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"strconv"
 	"strings"
@@ -31,15 +32,22 @@ type Entry struct {
 
 // Parse reads a manifest as it arrives and calls each with every line. It
 // stops at the first line that is wrong, with a BadInput that names it, or at
-// the first error of each. Memory grows by some 50 bytes a line, to find paths
-// that are named twice.
+// the first error of each. No file has more than content.MaxSize bytes, and all
+// together have no more than content.MaxTotal. Memory grows by some 50 bytes for
+// each line, and for each directory, to find paths that are named twice.
 func Parse(r io.Reader, each func(Entry) error) error {
 	// The manifest's own path is taken: nothing may lie at or below it.
-	p := parser{files: map[pathKey]struct{}{keyOf(ManifestName): {}}, dirs: map[pathKey]struct{}{}}
+	p := parser{hash: sha256.New(), files: map[pathKey]struct{}{}, dirs: map[pathKey]struct{}{}}
+	if err := p.place(ManifestName); err != nil {
+		return err
+	}
 	return parse(r, func(line string) (Entry, error) {
 		e, err := entry(line)
 		if err == nil {
 			err = p.place(e.Path)
+		}
+		if err == nil {
+			err = p.weigh(e.Size)
 		}
 		return e, err
 	}, each)
@@ -78,13 +86,17 @@ func parse(r io.Reader, entry func(line string) (Entry, error), each func(Entry)
 // that share 128 bits of a SHA-256 do not occur.
 type pathKey [16]byte
 
-func keyOf(path string) pathKey {
-	sum := sha256.Sum256([]byte(path))
-	return pathKey(sum[:16])
+// parser knows the lines before.
+type parser struct {
+	files, dirs map[pathKey]struct{} // their paths
+	last        string               // the one of the line before
+	total       int64                // their bytes
+
+	hash hash.Hash // of the path that is being placed, as far as it was read
+	sum  [sha256.Size]byte
 }
 
-// parser knows the paths of the lines before.
-type parser struct{ files, dirs map[pathKey]struct{} }
+func (p *parser) key() pathKey { return pathKey(p.hash.Sum(p.sum[:0])[:len(pathKey{})]) }
 
 func entry(line string) (Entry, error) {
 	if line == "" {
@@ -95,7 +107,7 @@ func entry(line string) (Entry, error) {
 	if !ok || !ok2 {
 		return Entry{}, errors.New("want path,sha256,size")
 	}
-	if err := content.CheckPath(path); err != nil {
+	if err := content.CheckNewPath(path); err != nil {
 		return Entry{}, err
 	}
 	if path == ManifestName {
@@ -105,9 +117,12 @@ func entry(line string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	bytes, err := strconv.ParseUint(size, 10, 63)
-	if err != nil {
+	bytes, err := strconv.ParseUint(size, 10, 64)
+	switch {
+	case err != nil && !errors.Is(err, strconv.ErrRange):
 		return Entry{}, fmt.Errorf("the size %.40q is no number of bytes", size)
+	case bytes > content.MaxSize: // also what is out of range
+		return Entry{}, fmt.Errorf("the size %.40s is too large: a file has at most %d bytes, which are 1 PiB", size, int64(content.MaxSize))
 	}
 	return Entry{Path: path, SHA256: sha, Size: int64(bytes)}, nil
 }
@@ -124,7 +139,27 @@ func cutLast(s string) (before, after string, ok bool) {
 // place takes a path that no line before has taken, be it as a file or as a
 // directory.
 func (p *parser) place(path string) error {
-	key := keyOf(path)
+	known := shared(p.last, path)
+	p.last = path
+	p.hash.Reset()
+	text, from := []byte(path), 0
+	for i, c := range text {
+		if c != '/' {
+			continue
+		}
+		p.hash.Write(text[from:i])
+		from = i
+		if i < known {
+			continue // it is a directory of the line before
+		}
+		dir := p.key()
+		if _, ok := p.files[dir]; ok {
+			return fmt.Errorf("the path %.80q lies below %.80q, which is a file", path, path[:i])
+		}
+		p.dirs[dir] = struct{}{}
+	}
+	p.hash.Write(text[from:])
+	key := p.key()
 	if _, ok := p.files[key]; ok {
 		return fmt.Errorf("the path %.80q is named twice", path)
 	}
@@ -132,15 +167,22 @@ func (p *parser) place(path string) error {
 		return fmt.Errorf("the path %.80q is a directory of another line", path)
 	}
 	p.files[key] = struct{}{}
-	for i := strings.LastIndexByte(path, '/'); i > 0; i = strings.LastIndexByte(path[:i], '/') {
-		dir := keyOf(path[:i])
-		if _, ok := p.dirs[dir]; ok {
-			return nil
-		}
-		if _, ok := p.files[dir]; ok {
-			return fmt.Errorf("the path %.80q lies below %.80q, which is a file", path, path[:i])
-		}
-		p.dirs[dir] = struct{}{}
+	return nil
+}
+
+// shared is how many bytes two paths begin with alike.
+func shared(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// weigh adds the size of a line to those before.
+func (p *parser) weigh(size int64) error {
+	if p.total += size; p.total > content.MaxTotal {
+		return fmt.Errorf("with its size, the files have more than %d bytes, which are 8 PiB: a manifest names no more", int64(content.MaxTotal))
 	}
 	return nil
 }

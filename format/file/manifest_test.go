@@ -34,6 +34,7 @@ func parse(r io.Reader) ([]file.Entry, error) {
 func TestParse(t *testing.T) {
 	t.Parallel()
 	longest := strings.Repeat(strings.Repeat("d", 100)+"/", 11)[:content.MaxPath-1] + "f"
+	deepest := strings.Repeat("d/", content.MaxSegments-1) + "f"
 	for _, test := range []struct {
 		name, manifest string
 		want           []file.Entry
@@ -47,8 +48,9 @@ func TestParse(t *testing.T) {
 		{"directories", "d/a," + sum + ",1\nd/e/a," + sum + ",2\nda," + sum + ",3\n", []file.Entry{{1, "d/a", sum, 1}, {2, "d/e/a", sum, 2}, {3, "da", sum, 3}}},
 		{"a manifest below", "d/PULP_MANIFEST," + sum + ",1\n", []file.Entry{{1, "d/PULP_MANIFEST", sum, 1}}},
 		{"spaces and letters", "ä b ," + sum + ",1\n", []file.Entry{{1, "ä b ", sum, 1}}},
-		{"largest size", "a," + sum + ",9223372036854775807\n", []file.Entry{{1, "a", sum, 1<<63 - 1}}},
-		{"longest line", longest + "," + sum + ",9223372036854775807\r\n", []file.Entry{{1, longest, sum, 1<<63 - 1}}},
+		{"largest size", "a," + sum + ",1125899906842624\n", []file.Entry{{1, "a", sum, content.MaxSize}}},
+		{"longest line", longest + "," + sum + ",1125899906842624\r\n", []file.Entry{{1, longest, sum, content.MaxSize}}},
+		{"deepest path", deepest + "," + sum + ",5\n", []file.Entry{{1, deepest, sum, 5}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -101,7 +103,11 @@ func TestParseRejects(t *testing.T) {
 		{"hex size", "x," + sum + ",0x5", "is no number of bytes"},
 		{"underscore", "x," + sum + ",1_000", "is no number of bytes"},
 		{"fraction", "x," + sum + ",5.0", "is no number of bytes"},
-		{"too large", "x," + sum + ",9223372036854775808", "is no number of bytes"},
+		{"too large", "x," + sum + ",1125899906842625", "the size 1125899906842625 is too large: a file has at most 1125899906842624 bytes"},
+		{"largest number", "x," + sum + ",9223372036854775807", "the size 9223372036854775807 is too large"},
+		{"no number", "x," + sum + ",18446744073709551616", "the size 18446744073709551616 is too large"},
+		{"too deep", strings.Repeat("d/", content.MaxSegments) + "f," + sum + ",5", "has 65 segments: at most 64 are allowed"},
+		{"much too deep", strings.Repeat("d/", content.MaxPath/2-1) + "f," + sum + ",5", "has 512 segments: at most 64 are allowed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -120,6 +126,52 @@ func TestParseRejects(t *testing.T) {
 				t.Errorf("entries before the error: got %d, want 1", len(got))
 			}
 		})
+	}
+}
+
+// TestParseWeighs names files that one by one are not too large.
+func TestParseWeighs(t *testing.T) {
+	t.Parallel()
+	line := func(path string, size int64) string { return fmt.Sprintf("%s,%s,%d\n", path, sum, size) }
+	var all string
+	for i := range content.MaxTotal / content.MaxSize {
+		all += line(fmt.Sprint(i), content.MaxSize)
+	}
+	if got, err := parse(strings.NewReader(all + line("empty", 0))); err != nil || len(got) != 9 {
+		t.Errorf("as many bytes as there may be: got %d entries, %v", len(got), err)
+	}
+	_, err := parse(strings.NewReader(all + line("one", 1) + line("more", 0)))
+	if want := "PULP_MANIFEST line 9: with its size, the files have more than 9007199254740992 bytes"; !fault.Is(err, fault.BadInput) || !strings.HasPrefix(fault.Message(err), want) {
+		t.Errorf("one byte more: got %v, want %s", err, want)
+	}
+}
+
+// TestParsePlaces looks for directories and files of one name among lines that
+// share some of their directories with the lines before.
+func TestParsePlaces(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ paths, message string }{
+		{"a/b/c a/b/d a/e/c b/a a/bb/c ab/c abc", ""},
+		{"a/b/c a/x a/b/d a/b", `line 4: the path "a/b" is a directory of another line`},
+		{"a/b/c/d a/b/e a/b/c", `line 3: the path "a/b/c" is a directory of another line`},
+		{"a/b a/c a/b/d", `line 3: the path "a/b/d" lies below "a/b", which is a file`},
+		{"a/b a/b/c", `line 2: the path "a/b/c" lies below "a/b", which is a file`},
+		{"a/b a/c/d a/c/d/e", `line 3: the path "a/c/d/e" lies below "a/c/d", which is a file`},
+		{"a/b b/a a/b", `line 3: the path "a/b" is named twice`},
+	} {
+		var manifest string
+		for path := range strings.FieldsSeq(test.paths) {
+			manifest += path + "," + sum + ",1\n"
+		}
+		_, err := parse(strings.NewReader(manifest))
+		switch {
+		case test.message == "":
+			if err != nil {
+				t.Errorf("%s: got %v", test.paths, err)
+			}
+		case err == nil || !strings.HasSuffix(fault.Message(err), test.message):
+			t.Errorf("%s: got %v, want %s", test.paths, err, test.message)
+		}
 	}
 }
 
