@@ -19,8 +19,10 @@ import (
 // ManifestName is the name of a repository's manifest.
 const ManifestName = "PULP_MANIFEST"
 
-// maxLine bounds a line of a manifest, in bytes.
-const maxLine = content.MaxPath + 128
+const (
+	maxLine        = content.MaxPath + 128 // bytes of a line
+	maxDirectories = 2_000_000             // that files lie in: each takes memory, and a line may name 63 of them
+)
 
 // Entry is one line of a manifest.
 type Entry struct {
@@ -156,7 +158,9 @@ func (p *parser) place(path string) error {
 		if _, ok := p.files[dir]; ok {
 			return fmt.Errorf("the path %.80q lies below %.80q, which is a file", path, path[:i])
 		}
-		p.dirs[dir] = struct{}{}
+		if p.dirs[dir] = struct{}{}; len(p.dirs) > maxDirectories {
+			return fmt.Errorf("with the path %.80q, the files are in more than %d directories: a manifest names no more", path, maxDirectories)
+		}
 	}
 	p.hash.Write(text[from:])
 	key := p.key()

@@ -146,6 +146,26 @@ func TestParseWeighs(t *testing.T) {
 	}
 }
 
+// TestParseBoundsDirectories has lines that each name as many directories as they
+// may, which take more memory than the lines themselves.
+func TestParseBoundsDirectories(t *testing.T) {
+	t.Parallel()
+	deep, n := strings.Repeat("/d", 63), 0
+	r, w := io.Pipe()
+	go func() {
+		for i := 0; ; i++ {
+			if _, err := fmt.Fprintf(w, "%d%s,%s,1\n", i, deep, sum); err != nil {
+				return
+			}
+		}
+	}()
+	err := file.Parse(r, func(file.Entry) error { n++; return nil })
+	r.Close()
+	if want := "the files are in more than 2000000 directories"; n != 2_000_000/63 || !fault.Is(err, fault.BadInput) || !strings.Contains(fault.Message(err), want) {
+		t.Errorf("got %v after %d lines, want %s", err, n, want)
+	}
+}
+
 // TestParsePlaces looks for directories and files of one name among lines that
 // share some of their directories with the lines before.
 func TestParsePlaces(t *testing.T) {
