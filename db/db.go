@@ -155,11 +155,19 @@ func (db *DB) openSQLite(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("create the directory of the database: %w", err)
 	}
+	path, err := resolved(path) // as SQLite does, and so that all its names have one lock
+	if err != nil {
+		return fmt.Errorf("find the database: %w", err)
+	}
+	db.address = path
 	lock, err := lockFile(path + ".lock")
 	if err != nil {
 		return err
 	}
 	db.lock = lock
+	if err := keepPrivate(path); err != nil {
+		return errors.Join(err, lock.Close())
+	}
 	const common = "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)&_pragma=foreign_keys(ON)&_pragma=cache_size(-16384)&_pragma=temp_store(MEMORY)"
 	file := "file:" + (&url.URL{Path: path}).EscapedPath()
 	db.writer, err = sqlx.Open("sqlite", file+common+"&_txlock=immediate")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -43,6 +44,94 @@ func TestOpenServesOneProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	dbtest.Open(t, path, db.Options{})
+}
+
+// TestOpenServesOneProcessByAnyName opens a file by other names than that by which
+// it is open already.
+func TestOpenServesOneProcessByAnyName(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, link, directory, dangling := filepath.Join(dir, "real", "ream.db"), filepath.Join(dir, "link.db"), filepath.Join(dir, "directory"), filepath.Join(dir, "early.db")
+	for at, to := range map[string]string{link: path, directory: filepath.Dir(path), dangling: filepath.Join("directory", "ream.db")} {
+		if err := os.Symlink(to, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Dir(path), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	first, err := db.Open(t.Context(), dangling, db.Options{}) // which makes the file
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, link, filepath.Join(directory, "ream.db"), dangling} {
+		if second, err := db.Open(t.Context(), name, db.Options{}); !fault.Is(err, fault.Conflict) || !strings.Contains(fault.Message(err), path) {
+			t.Errorf("%s: got %v, want a conflict that names %s", name, err, path)
+			if err == nil {
+				second.Close()
+			}
+		}
+	}
+	hard := filepath.Join(dir, "hard.db")
+	if err := os.Link(path, hard); err != nil {
+		t.Fatal(err)
+	}
+	for _, running := range []bool{true, false} {
+		if second, err := db.Open(t.Context(), hard, db.Options{}); !fault.Is(err, fault.Conflict) || !strings.Contains(fault.Message(err), "hard links") {
+			t.Errorf("by a hard link, while the first runs %v: got %v, want a conflict", running, err)
+			if err == nil {
+				second.Close()
+			}
+		}
+		if running {
+			if err := first.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.Remove(hard); err != nil {
+		t.Fatal(err)
+	}
+	dbtest.Open(t, link, db.Options{})
+}
+
+// TestFilesArePrivate looks at who may read a database that is made, and one that
+// was there already.
+func TestFilesArePrivate(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "ream.db")
+	files := []string{path, path + "-wal", path + "-shm"}
+	check := func(when string) {
+		t.Helper()
+		for _, file := range files {
+			if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
+				t.Errorf("%s, %s: got %v, %v, want mode 0600", when, filepath.Base(file), info.Mode(), err)
+			}
+		}
+	}
+	first, err := db.Open(t.Context(), path, db.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("made")
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files { // as a process leaves them that was killed
+		if err := errors.Join(appendNothing(file), os.Chmod(file, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dbtest.Open(t, path, db.Options{})
+	check("opened again")
+}
+
+func appendNothing(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 func TestOpenWantsAnAddress(t *testing.T) {
