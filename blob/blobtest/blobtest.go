@@ -37,6 +37,8 @@ type Storage interface {
 	Aside(ctx context.Context) iter.Seq2[blob.Aside, error]
 	RemoveAside(ctx context.Context, a blob.Aside) error
 	Clean(ctx context.Context, olderThan time.Duration) error
+	Identity(ctx context.Context) (string, error)
+	Identify(ctx context.Context, id string) (string, error)
 	Close() error
 }
 
@@ -78,6 +80,7 @@ func Run(t *testing.T, open func(t *testing.T) Opened) {
 		"Verify":       testVerify,
 		"Aside":        testAside,
 		"Clean":        testClean,
+		"Identity":     testIdentity,
 		"Vanished":     testVanished,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -168,6 +168,13 @@ func testVanished(t *testing.T, o Opened) {
 	for _, err := range o.Stored(t.Context(), "") {
 		wantAway("Stored", err)
 	}
+	id, err := o.Identity(t.Context())
+	wantAway("Identity", err)
+	if id != "" {
+		t.Errorf("Identity: got %q", id)
+	}
+	_, err = o.Identify(t.Context(), "another")
+	wantAway("Identify", err)
 	for _, s := range staged {
 		wantAway("Commit", o.Commit(t.Context(), []blob.Staged{s}))
 	}
