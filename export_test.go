@@ -21,3 +21,17 @@ func ServeByClock(ctx context.Context, now func() time.Time, log io.Writer, read
 	o.now = now
 	return serve(ctx, o, log, ready)
 }
+
+// OpenStorage opens and closes the storage as "ream serve" does, beside a database
+// that is open.
+func OpenStorage(ctx context.Context, store *db.DB, args ...string) error {
+	o, err := serveOptions(args, io.Discard)
+	if err != nil {
+		return err
+	}
+	s, _, err := openStorage(ctx, o, store)
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}

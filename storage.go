@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"ream/blob"
 	"ream/catalog"
@@ -20,40 +19,55 @@ import (
 type storage interface {
 	catalog.Blobs
 	origin.Blobs
-	Clean(ctx context.Context, olderThan time.Duration) error
+	Identify(ctx context.Context, id string) (string, error)
 	Close() error
 }
 
 // redirecter returns an address where clients can get bytes by themselves.
 type redirecter = func(ctx context.Context, sha256, contentType string) (string, error)
 
-// openStorage opens what --storage names, and checks that it can be used, and is
-// the one that has the artifacts of the database. The redirecter is nil unless
-// clients may be sent to the storage.
+// openStorage opens what --storage names, and checks that it can be used, has the
+// artifacts of the database, and belongs to that alone. The redirecter is nil
+// unless clients may be sent to the storage.
 func openStorage(ctx context.Context, o options, store *db.DB) (storage, redirecter, error) {
 	var named []content.Artifact // that are to be there
+	var unmade error             // if there is no storage yet; nil if one may be made
 	if !o.lost {
-		var err error
-		if named, err = store.SomeArtifacts(ctx); err != nil {
+		known, err := store.StorageIdentity(ctx)
+		if err == nil {
+			named, err = store.SomeArtifacts(ctx)
+		}
+		switch {
+		case err != nil:
 			return nil, nil, errors.New(shown(err))
+		case len(named) > 0:
+			unmade = errAnotherStorage
+		case known.Settled:
+			unmade = errElsewhere
 		}
 	}
-	s, redirect, err := openAnyStorage(ctx, o, len(named) > 0)
-	if err != nil || len(named) == 0 {
-		return s, redirect, err
+	s, redirect, err := openAnyStorage(ctx, o, unmade)
+	if err != nil {
+		return nil, nil, err
 	}
-	if err := checkStorage(ctx, s, store, named); err != nil {
+	if len(named) > 0 {
+		err = checkStorage(ctx, s, store, named)
+	}
+	if err == nil {
+		err = tie(ctx, o, s, store)
+	}
+	if err != nil {
 		return nil, nil, errors.Join(err, s.Close())
 	}
 	return s, redirect, nil
 }
 
-// openAnyStorage opens a storage, whatever is in it. It does not make one that is
-// known to have been used.
-func openAnyStorage(ctx context.Context, o options, used bool) (storage, redirecter, error) {
+// openAnyStorage opens a storage, whatever is in it. It fails with unmade instead of
+// making a directory, unless that is nil: one that is known to have been used is away.
+func openAnyStorage(ctx context.Context, o options, unmade error) (storage, redirecter, error) {
 	if !strings.Contains(o.storage, "://") {
-		if used && !blob.IsDisk(o.storage) {
-			return nil, nil, errAnotherStorage // to make it would hide that the real one is away
+		if unmade != nil && !blob.IsDisk(o.storage) {
+			return nil, nil, unmade
 		}
 		d, err := blob.NewDisk(o.storage)
 		return d, nil, err

@@ -49,6 +49,8 @@ type Blobs interface {
 	// Aside tells what was moved aside, and RemoveAside removes some of it for good.
 	Aside(ctx context.Context) iter.Seq2[blob.Aside, error]
 	RemoveAside(ctx context.Context, a blob.Aside) error
+	// Identity returns the text that tells this storage from others, or none.
+	Identity(ctx context.Context) (string, error)
 }
 
 // BegunAgo is how long ago a blob was begun that nobody is storing any more: even

@@ -68,6 +68,9 @@ func (c *Catalog) clean(ctx context.Context, run *task.Run) error {
 	if err := run.Decode(&args); err != nil {
 		return err
 	}
+	if err := c.checkStorage(ctx); err != nil {
+		return err
+	}
 	w := &cleaning{c: c, run: run, grace: time.Duration(args.GraceHours) * time.Hour}
 	w.report()
 	if err := w.forgetArtifacts(ctx); err != nil {
@@ -87,6 +90,20 @@ func (c *Catalog) clean(ctx context.Context, run *task.Run) error {
 	}
 	c.Log.Info("orphans cleaned", "task", run.Task.ID, "artifacts", w.artifacts, "blobs", w.blobs, "units", w.units, "damaged", w.damaged, "bytes", w.bytes)
 	return nil
+}
+
+// checkStorage fails if the storage belongs to another database, which may name
+// what this one does not.
+func (c *Catalog) checkStorage(ctx context.Context) error {
+	known, err := c.DB.StorageIdentity(ctx)
+	if err != nil {
+		return err
+	}
+	has, err := c.Blobs.Identity(ctx)
+	if err != nil || has == known.ID || has == "" && !known.Settled {
+		return err
+	}
+	return fault.New(fault.Conflict, "the storage is not this database's, so nothing is removed from it: give each database a storage of its own, and restart")
 }
 
 // report tells what was removed. How much there is to remove is known only at
