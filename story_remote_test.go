@@ -331,8 +331,9 @@ func TestSecretKey(t *testing.T) {
 		}
 		const another = "the database holds secrets that were sealed with another key"
 		if address := p.flag("--database"); address != "" {
-			refused("a second server with a key of its own", another, "--data", t.TempDir(), "--database", address)
-			second := start(t, "--data", t.TempDir(), "--database", address, "--storage", filepath.Join(p.flag("--data"), "artifacts"), "--secret-key-file", keyFile)
+			elsewhere := []string{"--data", t.TempDir(), "--database", address, "--storage", filepath.Join(p.flag("--data"), "artifacts")}
+			refused("a second server with a key of its own", another, elsewhere...)
+			second := start(t, append(elsewhere, "--secret-key-file", keyFile)...)
 			second.completes("r")
 			second.kill()
 		}

@@ -343,8 +343,8 @@ func TestTokenCommands(t *testing.T) {
 func TestRevokedElsewhere(t *testing.T) {
 	t.Parallel()
 	address := dbtest.PostgresAddress(t)
-	a := start(t, "--data", t.TempDir(), "--database", address, "--require-tokens")
-	b := start(t, "--data", t.TempDir(), "--database", address, "--require-tokens")
+	shared := []string{"--data", t.TempDir(), "--database", address, "--require-tokens"}
+	a, b := start(t, shared...), start(t, shared...)
 	admin := a.by(a.tokenCommand("create", "boss", "--role", "admin"))
 	id, secret := admin.newToken(`name: "r", role: READER`)
 	there := b.by(secret)
