@@ -66,7 +66,7 @@ func (d *Disk) Identity(context.Context) (string, error) {
 // that it has then: the same for all who do so at once. It is empty if the disk is
 // too full to keep one.
 func (d *Disk) Identify(ctx context.Context, id string) (string, error) {
-	lock, err := lockPath(d.lockPath(), false)
+	lock, err := d.lock(false)
 	if isFull(err) {
 		return "", nil
 	}
