@@ -1,7 +1,11 @@
 package db_test
 
 import (
+	"bytes"
+	"fmt"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,4 +51,34 @@ func TestWorkerThatWasGivenUpClaimsNothing(t *testing.T) {
 			t.Errorf("another one claimed %+v, want the task at its first attempt", claimed)
 		}
 	})
+}
+
+// TestTasksThatAreLostTooOftenAreLogged loses the worker at each attempt: where
+// nobody is left who ran it, whoever gives it up says so.
+func TestTasksThatAreLostTooOftenAreLogged(t *testing.T) {
+	t.Parallel()
+	for name, address := range map[string]func(*testing.T) string{
+		"sqlite":   func(t *testing.T) string { return filepath.Join(t.TempDir(), "ream.db") },
+		"postgres": dbtest.PostgresAddress,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			e := engine{DB: dbtest.Open(t, address(t), db.Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))}), t: t}
+			id := e.enqueue(task.New{Kind: "a"})
+			for attempt := range 3 {
+				if log.Len() > 0 {
+					t.Errorf("before attempt %d it was logged %s", attempt+1, log.String())
+				}
+				e.register().claim(1)
+				if _, err := e.Recover(t.Context(), 0); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want := fmt.Sprintf(`level=WARN msg="task ended" task=%s state=FAILED attempt=3 error="the workers that ran it were lost, each time it was tried"`, id)
+			if got := log.String(); e.state(id) != task.Failed || strings.Count(got, "\n") != 1 || !strings.Contains(got, want) {
+				t.Errorf("it is %s, and logged is %s, want %s", e.state(id), got, want)
+			}
+		})
+	}
 }

@@ -33,7 +33,7 @@ func (db *DB) Unregister(ctx context.Context, id task.WorkerID) error {
 		if _, err := tx.exec(ctx, `UPDATE worker SET ended_at = `+tx.d.clock+` WHERE id = ? AND ended_at IS NULL`, id); err != nil {
 			return err
 		}
-		_, err := tx.recoverTasks(ctx)
+		_, _, err := tx.recoverTasks(ctx)
 		return err
 	})
 }
