@@ -29,7 +29,7 @@ func (c *Catalog) Promote(ctx context.Context, from, to content.DistributionID, 
 				return nil, named(err, "publication", expected)
 			}
 		}
-		serving, err := tx.Serving(ctx, []string{source.Path})
+		serving, _, err := tx.Serving(ctx, source.Path)
 		switch {
 		case err != nil:
 			return nil, err

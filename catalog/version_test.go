@@ -380,7 +380,11 @@ func TestPromoteAndRollBack(t *testing.T) {
 		}
 		serves := func(when string, d *content.Distribution, want *content.Publication) {
 			t.Helper()
-			if got := must[*content.Serving](t)(h.DB.Serving(t.Context(), []string{d.Path})); got.PublicationID != want.ID || got.Access != d.Access {
+			got, _, err := h.DB.Serving(t.Context(), d.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.PublicationID != want.ID || got.Access != d.Access {
 				t.Errorf("%s: %s serves %s to %s, want %s to %s, which stays its own", when, d.Path, got.PublicationID, got.Access, want.ID, d.Access)
 			}
 		}

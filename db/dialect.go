@@ -28,6 +28,7 @@ type dialect struct {
 	forChange  string // the same for rows that stay, with their IDs: others may refer to them meanwhile
 	skipLocked string // the same, passing over rows that others have locked
 	clock      string // the database's own time in microseconds
+	position   string // the function that tells at which character a text has another
 	code       func(error) string
 }
 
@@ -40,12 +41,14 @@ var (
 		forChange:  " FOR NO KEY UPDATE",
 		skipLocked: " FOR UPDATE SKIP LOCKED",
 		clock:      "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+		position:   "strpos",
 		code:       postgresCode,
 	}
 	sqlite = dialect{
-		name:  "sqlite",
-		clock: "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
-		code:  sqliteCode,
+		name:     "sqlite",
+		clock:    "CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
+		position: "instr",
+		code:     sqliteCode,
 	}
 )
 

@@ -94,20 +94,43 @@ func (q *queries) oneDistribution(ctx context.Context, none error, lock, conditi
 	return d, nil
 }
 
-// Serving returns the distribution with the longest of these paths, and what
-// it serves at the moment. It fails with fault.NotFound if there is none.
-func (q *queries) Serving(ctx context.Context, paths []string) (*content.Serving, error) {
-	var row servingRow
-	found, err := q.found(ctx, &row, `SELECT d.id, d.path, d.access, COALESCE(d.repository_id, p.repository_id) AS repository, COALESCE(d.publication_id, r.newest_publication_id, 0) AS publication
-		FROM distribution d LEFT JOIN repository r ON r.id = d.repository_id LEFT JOIN publication p ON p.id = d.publication_id
-		WHERE `+q.d.in("d.path")+` ORDER BY length(d.path) DESC LIMIT 1`, list(q.d, paths))
-	if err == nil && !found {
-		err = fault.New(fault.NotFound, "no distribution serves this path")
+// Serving returns the distribution in whose tree a clean path lies, and what it
+// serves at the moment. If there is none, it fails with fault.NotFound, and vacant
+// is the shortest start of the path at and below which no distribution is; it is
+// empty if there are some below the path itself. It costs a search for each
+// segment up to there, however long the path is.
+func (q *queries) Serving(ctx context.Context, path string) (s *content.Serving, vacant string, err error) {
+	var row struct {
+		servingRow
+		Reached string `db:"reached"`
+		Below   bool   `db:"below"`
 	}
-	if err != nil {
-		return nil, err
+	// The character after the slash is 0: what sorts between is below the path.
+	const below = `EXISTS (SELECT 1 FROM distribution b WHERE b.path > step.path || '/' AND b.path < step.path || '0')`
+	slash := q.d.position + `(rest, '/')`
+	first, rest, deeper := strings.Cut(path, "/")
+	if deeper {
+		rest += "/"
 	}
-	return row.serving(), nil
+	if _, err := q.found(ctx, &row, `SELECT step.path AS reached, `+below+` AS below, COALESCE(d.id, 0) AS id, COALESCE(d.path, '') AS path, COALESCE(d.access, '') AS access,
+			COALESCE(d.repository_id, p.repository_id, 0) AS repository, COALESCE(d.publication_id, r.newest_publication_id, 0) AS publication
+		FROM (
+			WITH RECURSIVE step(path, rest) AS (
+				SELECT CAST(? AS text), CAST(? AS text)
+				UNION ALL
+				SELECT path || '/' || substr(rest, 1, `+slash+` - 1), substr(rest, `+slash+` + 1) FROM step WHERE rest <> '' AND `+below+`
+			) SELECT path FROM step ORDER BY length(path) DESC LIMIT 1
+		) step
+		LEFT JOIN distribution d ON d.path = step.path LEFT JOIN repository r ON r.id = d.repository_id LEFT JOIN publication p ON p.id = d.publication_id`, first, rest); err != nil {
+		return nil, "", err
+	}
+	if row.ID != 0 {
+		return row.serving(), "", nil
+	}
+	if !row.Below {
+		vacant = row.Reached
+	}
+	return nil, vacant, fault.New(fault.NotFound, "no distribution serves this path")
 }
 
 // AnyPublic reports whether a distribution is everybody's.

@@ -22,9 +22,11 @@ const Prefix = "/content/"
 
 // Lookup finds out what a path means.
 type Lookup interface {
-	// Serving returns the distribution whose path is one of paths, with what
-	// it serves now. It fails with fault.NotFound if there is none.
-	Serving(ctx context.Context, paths []string) (*content.Serving, error)
+	// Serving returns the distribution in whose tree a clean path lies, with what
+	// it serves now. If there is none, it fails with fault.NotFound, and vacant is
+	// a start of the path at and below which no distribution is, empty if there is
+	// no such start.
+	Serving(ctx context.Context, path string) (s *content.Serving, vacant string, err error)
 	// AnyPublic reports whether a distribution is everybody's, content.Public.
 	AnyPublic(context.Context) (bool, error)
 	// ServedAt returns what was served at a path at a time, and the distribution
@@ -277,5 +279,5 @@ func (h *Handler) check(ctx context.Context, s content.Serving, path string) err
 	if err := checkPath(strings.TrimSuffix(path, "/")); err != nil {
 		return err
 	}
-	return fault.New(fault.NotFound, "no distribution serves this path")
+	return errNoDistribution
 }

@@ -38,6 +38,8 @@ type library struct {
 	access       content.Access // of all distributions
 	failure      error          // what every lookup fails with, if anything
 	asked        map[string]int
+	bytes        int    // of the paths that were asked for
+	found        func() // called before the answer to what a path is served by, if not nil
 }
 
 func (l *library) ask(what string) error {
@@ -59,21 +61,33 @@ func (l *library) serve(path string, id content.PublicationID) {
 	l.served[path] = id
 }
 
-func (l *library) Serving(ctx context.Context, paths []string) (*content.Serving, error) {
+func (l *library) Serving(ctx context.Context, path string) (found *content.Serving, vacant string, err error) {
 	if err := l.ask("serving"); err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	if l.found != nil {
+		defer l.found()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, p := range paths {
-		if p == l.owner.Path {
-			return &l.owner, nil
+	l.bytes += len(path)
+	none := fault.New(fault.NotFound, "distribution not found")
+	for i, c := range path + "/" {
+		if c != '/' {
+			continue
 		}
-		if id, ok := l.served[p]; ok {
-			return &content.Serving{DistributionID: 1, Path: p, PublicationID: id, Access: l.access}, nil
+		start := path[:i]
+		if start == l.owner.Path {
+			return &l.owner, "", nil
+		}
+		if id, ok := l.served[start]; ok {
+			return &content.Serving{DistributionID: 1, Path: start, PublicationID: id, Access: l.access}, "", nil
+		}
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(l.served)), func(p string) bool { return strings.HasPrefix(p, start+"/") }) {
+			return nil, start, none
 		}
 	}
-	return nil, fault.New(fault.NotFound, "distribution not found")
+	return nil, "", none
 }
 
 func (l *library) AnyPublic(context.Context) (bool, error) {

@@ -13,7 +13,7 @@ import (
 	"ream/fault"
 )
 
-// maxServed bounds how many distributions a snapshot holds.
+// maxServed bounds how many places a snapshot holds.
 const maxServed = 10_000
 
 // lookupLimit bounds a lookup that several requests wait for.
@@ -37,8 +37,15 @@ type snapshot struct {
 	public  atomic.Pointer[bool] // whether anything is; nil as long as that is not known
 
 	mu     sync.RWMutex
-	byPath map[string]content.Serving
+	byPath map[string]place
 	byTime map[moment]content.Serving
+}
+
+// place is what is known of a path and all below it: the distribution that is
+// there, or that there is none.
+type place struct {
+	serving content.Serving // its Path is empty if there is none
+	above   bool            // there are distributions below, of which nothing is known
 }
 
 // moment is the path of a distribution at a time.
@@ -56,7 +63,7 @@ func newServed(lookup Lookup, age, keep time.Duration, now func() time.Time) *se
 func (s *served) forget() { s.current.Store(s.empty()) }
 
 func (s *served) empty() *snapshot {
-	return &snapshot{since: s.now(), byPath: make(map[string]content.Serving), byTime: make(map[moment]content.Serving)}
+	return &snapshot{since: s.now(), byPath: make(map[string]place), byTime: make(map[moment]content.Serving)}
 }
 
 // snapshot returns one that is not too old.
@@ -69,52 +76,85 @@ func (s *served) snapshot() *snapshot {
 	return s.current.Load()
 }
 
+var errNoDistribution error = fault.New(fault.NotFound, "no distribution serves this path")
+
 // find returns what the distribution serves in whose tree path lies, and
 // fault.NotFound if there is none.
 func (s *served) find(ctx context.Context, path string) (content.Serving, error) {
-	now := s.snapshot()
-	if found, ok := now.find(path); ok {
+	now, clean := s.snapshot(), strings.TrimSuffix(path, "/")
+	found, known := now.find(clean)
+	if known && found.Path != "" {
 		return found, nil
 	}
-	clean := strings.TrimSuffix(path, "/")
 	if err := checkPath(clean); err != nil {
 		return content.Serving{}, err
 	}
-	// Most requests are for files, and those of one directory share a lookup.
-	if i := strings.LastIndexByte(clean, '/'); i > 0 && clean == path {
-		found, err := s.ask(ctx, now, clean[:i])
-		if !fault.Is(err, fault.NotFound) {
-			return found, err
-		}
+	// Most requests are for files, and those of one directory share a lookup. It
+	// is for the path of the one that started it, and tells of all others but in a
+	// directory with distributions in it.
+	var err error
+	if i := strings.LastIndexByte(path, '/'); i > 0 && !known {
+		found, known, err = s.ask(ctx, now, path[:i+1], clean)
 	}
-	return s.ask(ctx, now, clean)
+	if err == nil && !known {
+		found, _, err = s.ask(ctx, now, clean, clean)
+	}
+	if err == nil && found.Path == "" {
+		err = errNoDistribution
+	}
+	return found, err
 }
 
-// ask looks up which distribution has the directory dir in its tree. Callers
-// with the same dir share one lookup, so it outlives the one that happened to
-// start it.
-func (s *served) ask(ctx context.Context, now *snapshot, dir string) (content.Serving, error) {
-	flight := now.flights.DoChan(dir, func() (any, error) {
+// ask looks up what is at path, and what the distribution serves in whose tree it
+// lies. Callers with the same key share one lookup, so it outlives the one that
+// happened to start it. It may have been for another path and tell
+// nothing of this one: ask then reports false.
+func (s *served) ask(ctx context.Context, now *snapshot, key, path string) (found content.Serving, known bool, err error) {
+	type answer struct {
+		path string
+		place
+	}
+	flight := now.flights.DoChan(key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupLimit)
 		defer cancel()
-		found, err := s.lookup.Serving(ctx, candidates(dir))
-		if err != nil {
-			return content.Serving{}, err
+		at, found, err := s.locate(ctx, path)
+		if err == nil {
+			now.add(at, found)
 		}
-		if s.keep > 0 {
-			if found.Replaced, err = s.lookup.Replaced(ctx, found, s.now().Add(-s.keep)); err != nil {
-				return content.Serving{}, err
-			}
-		}
-		now.add(*found)
-		return *found, nil
+		return answer{at, found}, err
 	})
 	select {
 	case <-ctx.Done():
-		return content.Serving{}, ctx.Err()
+		return content.Serving{}, false, ctx.Err()
 	case done := <-flight:
-		return done.Val.(content.Serving), done.Err
+		a := done.Val.(answer)
+		return a.serving, a.tellsOf(a.path, path), done.Err
 	}
+}
+
+// locate looks up the place that tells of path, and where it is.
+func (s *served) locate(ctx context.Context, path string) (string, place, error) {
+	found, vacant, err := s.lookup.Serving(ctx, path)
+	switch {
+	case fault.Is(err, fault.NotFound) && vacant != "":
+		return vacant, place{}, nil
+	case fault.Is(err, fault.NotFound):
+		return path, place{above: true}, nil
+	case err != nil:
+		return "", place{}, err
+	}
+	if s.keep > 0 {
+		if found.Replaced, err = s.lookup.Replaced(ctx, found, s.now().Add(-s.keep)); err != nil {
+			return "", place{}, err
+		}
+	}
+	return found.Path, place{serving: *found}, nil
+}
+
+// tellsOf reports whether a place at a path tells of another one.
+func (p place) tellsOf(at, path string) bool {
+	below, ok := strings.CutPrefix(path, at)
+	return ok && (below == "" || below[0] == '/' && !p.above)
 }
 
 // anyPublic reports whether any distribution is everybody's, which it looks up
@@ -124,7 +164,7 @@ func (s *served) anyPublic(ctx context.Context) bool {
 	if known := now.public.Load(); known != nil {
 		return *known
 	}
-	flight := now.flights.DoChan("", func() (any, error) { // no directory has that name
+	flight := now.flights.DoChan("", func() (any, error) { // no path is that
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupLimit)
 		defer cancel()
 		found, err := s.lookup.AnyPublic(ctx)
@@ -141,16 +181,6 @@ func (s *served) anyPublic(ctx context.Context) bool {
 	}
 }
 
-// candidates returns the paths that a distribution with dir in its tree may
-// have, the longest first.
-func candidates(dir string) []string {
-	paths := []string{dir}
-	for i := strings.LastIndexByte(dir, '/'); i > 0; i = strings.LastIndexByte(dir[:i], '/') {
-		paths = append(paths, dir[:i])
-	}
-	return paths
-}
-
 // checkPath tells a path that nothing can be published at.
 func checkPath(path string) error {
 	if err := content.CheckPath(path); err != nil {
@@ -161,7 +191,7 @@ func checkPath(path string) error {
 
 // find looks for every start of path that ends before a slash. No
 // distribution lies below another, so the first one found is the only one.
-func (n *snapshot) find(path string) (content.Serving, bool) {
+func (n *snapshot) find(path string) (_ content.Serving, known bool) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	for end := 0; end < len(path); {
@@ -170,19 +200,19 @@ func (n *snapshot) find(path string) (content.Serving, bool) {
 		} else {
 			end = len(path)
 		}
-		if found, ok := n.byPath[path[:end]]; ok {
-			return found, true
+		if found, ok := n.byPath[path[:end]]; ok && (!found.above || end == len(path)) {
+			return found.serving, true
 		}
 		end++
 	}
 	return content.Serving{}, false
 }
 
-func (n *snapshot) add(s content.Serving) {
+func (n *snapshot) add(path string, p place) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if len(n.byPath) >= maxServed {
 		clear(n.byPath)
 	}
-	n.byPath[s.Path] = s
+	n.byPath[strings.Clone(path)] = p // that of a request would keep all of its address
 }

@@ -220,11 +220,12 @@ func distributionsAtOnce(l library) {
 func serving(l library) {
 	r := l.repository("r")
 	d := l.distribute(content.Distribution{Path: "x/y", RepositoryID: r.ID})
-	candidates := []string{"x", "x/y", "x/y/z"}
 	want := &content.Serving{DistributionID: d.ID, Path: "x/y", RepositoryID: r.ID, Access: content.AsServer}
 	check := func(when string) {
 		l.t.Helper()
-		equal(l.t, when, must(l.Serving(l.ctx(), candidates))(l.t), want)
+		for _, path := range []string{"x/y", "x/y/z", "x/y/z/" + strings.Repeat("d/", 500) + "d"} {
+			equal(l.t, when+", at "+path, l.serving(path), want)
+		}
 	}
 	check("before the first publication")
 	v1, v2 := l.version(r, nil, nil), l.version(r, nil, nil)
@@ -241,9 +242,53 @@ func serving(l library) {
 	equal(l.t, "anything public", must(l.AnyPublic(l.ctx()))(l.t), false)
 	l.distribute(content.Distribution{Path: "open", RepositoryID: r.ID, Access: content.Public})
 	equal(l.t, "anything public, once it is", must(l.AnyPublic(l.ctx()))(l.t), true)
-	for _, paths := range [][]string{nil, {"x"}, {"x/y/"}, {"x/z", "y"}} {
-		_, err := l.Serving(l.ctx(), paths)
+}
+
+// serving is what the distribution serves in whose tree a path lies.
+func (l library) serving(path string) *content.Serving {
+	l.t.Helper()
+	s, vacant, err := l.Serving(l.ctx(), path)
+	if err != nil || vacant != "" {
+		l.t.Fatalf("%s: got %v, vacant %q", path, err, vacant)
+	}
+	return s
+}
+
+// vacantPaths asks for the distributions of paths that have none: it is told from
+// where on there is none, beside names that sort before and behind a slash, and
+// however deep the paths are.
+func vacantPaths(l library) {
+	r := l.repository("r")
+	deep := "deep" + strings.Repeat("/d", 450)
+	for _, path := range []string{"x/y", "x-", "x0", "é/ü/%", "a b/c", "a'b", deep} {
+		d := l.distribute(content.Distribution{Path: path, RepositoryID: r.ID})
+		equal(l.t, path, l.serving(path).DistributionID, d.ID)
+		equal(l.t, "below "+path, l.serving(path+"/z/é").DistributionID, d.ID)
+	}
+	for _, tt := range []struct{ path, vacant string }{
+		{"x", ""},
+		{"x/z", "x/z"},
+		{"x/z/y", "x/z"},
+		{"x/y-", "x/y-"},
+		{"x/y0/z", "x/y0"},
+		{"x-y/z", "x-y"},
+		{"nowhere", "nowhere"},
+		{"nowhere/x/y", "nowhere"},
+		{"nowhere" + strings.Repeat("/d", 500), "nowhere"},
+		{"é", ""},
+		{"é/ü", ""},
+		{"é/ü/_", "é/ü/_"},
+		{"é/u/%", "é/u"},
+		{"e/ü", "e"},
+		{"X/y", "X"},
+		{"a b", ""},
+		{"deep" + strings.Repeat("/d", 449), ""},
+		{"deep" + strings.Repeat("/d", 449) + "/e/f", "deep" + strings.Repeat("/d", 449) + "/e"},
+		{deep[:len(deep)-2] + "e", deep[:len(deep)-2] + "e"},
+	} {
+		_, vacant, err := l.Serving(l.ctx(), tt.path)
 		wantFault(l.t, err, fault.NotFound, "no distribution serves this path")
+		equal(l.t, tt.path, vacant, tt.vacant)
 	}
 }
 

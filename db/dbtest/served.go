@@ -48,7 +48,7 @@ func servedRecords(l library) {
 // replaced is what was served at a path after a time and is no longer.
 func (l library) replaced(path string, since time.Time) (ids []content.PublicationID) {
 	l.t.Helper()
-	for _, r := range must(l.Replaced(l.ctx(), must(l.Serving(l.ctx(), []string{path}))(l.t), since))(l.t) {
+	for _, r := range must(l.Replaced(l.ctx(), l.serving(path), since))(l.t) {
 		ids = append(ids, r.PublicationID)
 		p := must(l.PublicationsByID(l.ctx(), []content.PublicationID{r.PublicationID}))(l.t)[0]
 		equal(l.t, "the repository of "+r.PublicationID.String(), r.RepositoryID, p.RepositoryID)
@@ -136,7 +136,7 @@ func servedAtOnce(l library) {
 		})
 	}
 	all.Wait()
-	serving := must(l.Serving(l.ctx(), []string{"x"}))(l.t)
+	serving := l.serving("x")
 	newest := nodes(must(l.Served(l.ctx(), []content.DistributionID{d.ID}, page.Request{First: 1}))(l.t)[0])
 	if len(newest) != 1 || newest[0].PublicationID != serving.PublicationID || newest[0].Until != nil {
 		l.t.Errorf("the record ends with %+v, but %s is served", newest, serving.PublicationID)

@@ -61,6 +61,7 @@ func Run(t *testing.T, open func(*testing.T) *db.DB) {
 		"distributions":              distributions,
 		"distributions at once":      distributionsAtOnce,
 		"serving":                    serving,
+		"vacant paths":               vacantPaths,
 		"told of content":            toldOfContent,
 		"tokens":                     tokens,
 		"told of tokens":             toldOfTokens,
