@@ -58,7 +58,7 @@ func (c *Catalog) Rollback(ctx context.Context, id content.DistributionID, expec
 			if _, err := one(tx.PublicationsByID(ctx, []content.PublicationID{expected})); err != nil {
 				return nil, named(err, "publication", expected)
 			}
-			serving, err := tx.Serving(ctx, []string{d.Path})
+			serving, _, err := tx.Serving(ctx, d.Path)
 			if err != nil || serving.PublicationID == expected {
 				return d, err
 			}
