@@ -73,8 +73,9 @@ func TestTransactionsThatLoseAreTriedAgain(t *testing.T) {
 				return err
 			})
 			afterwards()
-			if q, err := e.Queue(t.Context()); err != nil || attempts != 2 || q.Tally.Total() != 3 {
-				t.Errorf("%d attempts left %+v, %v; want 2 attempts, and 3 tasks", attempts, q, err)
+			// The second attempt may get a lock before the other transaction, which waits for it, and lose once more.
+			if q, err := e.Queue(t.Context()); err != nil || attempts < 2 || q.Tally.Total() != 3 {
+				t.Errorf("%d attempts left %+v, %v; want at least 2 attempts, and 3 tasks", attempts, q, err)
 			}
 		})
 	}
