@@ -46,11 +46,18 @@ var kinds = map[fault.Kind]known{
 	fault.Internal:        {http.StatusInternalServerError, "Tell the operator the request's id: the log has the rest."},
 }
 
+const goOn = "Ask how much has come, and go on from there."
+
 // remedies are for statuses that say more than their kind of fault.
 var remedies = map[int]string{
 	http.StatusInsufficientStorage: "Free some space; nothing that had come is lost: ask how much that is, and go on from there.",
 	statusWrongChecksum:            "Send the bytes again.",
+	statusClientGone:               goOn,
+	http.StatusRequestTimeout:      goOn,
 }
+
+// titles are of statuses that no standard has.
+var titles = map[int]string{statusWrongChecksum: "Checksum Mismatch", statusClientGone: "Client Closed Request"}
 
 // retrySoon is for how long clients are asked to wait when nothing better is
 // known.
@@ -97,7 +104,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if remedy, ok := remedies[p.Status]; ok {
 		p.Remedy = remedy
 	}
-	p.Title, p.Detail, p.Code = cmp.Or(http.StatusText(p.Status), "Checksum Mismatch"), detail, string(kind)
+	p.Title, p.Detail, p.Code = cmp.Or(titles[p.Status], http.StatusText(p.Status)), detail, string(kind)
 	header := w.Header()
 	header.Del("Etag")
 	header.Del("Vary")

@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,6 +39,7 @@ const (
 	mediaOffset   = "application/offset+octet-stream"
 
 	statusWrongChecksum = 460 // of the protocol's checksum extension
+	statusClientGone    = 499 // counts requests whose clients went away, as nginx does
 
 	maxMetadata = 4 << 10 // bytes of the header
 )
@@ -268,10 +270,25 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, id content.Upl
 		from = io.TeeReader(body, sum)
 	}
 	u, err := h.catalog.Receive(r.Context(), id, offset, from, check)
-	if err != nil && body.stopped() {
+	switch {
+	case err == nil:
+	case body.stopped():
 		err = fault.New(fault.Unavailable, "the server is stopping: go on with the upload in a moment")
+	case body.broken != nil && errors.Is(err, body.broken):
+		h.o.Log.InfoContext(r.Context(), "an upload broke off", "path", r.URL.Path, "error", err)
+		err = brokenOff(err)
 	}
 	return u, err
+}
+
+// brokenOff refuses what could not be read to its end: by the client's doing, or
+// that of the network between.
+func brokenOff(err error) error {
+	status, message := statusClientGone, "the body could not be read to its end"
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		status, message = http.StatusRequestTimeout, "nothing came for too long"
+	}
+	return refusal{status: status, fault: fault.New(fault.Unavailable, "%s", message)}
 }
 
 // readChecksum reads the header Upload-Checksum. What it returns checks that the
@@ -323,6 +340,7 @@ type patientBody struct {
 	io.Reader
 	connection *http.ResponseController
 	left       chan struct{} // closed once nobody reads any more
+	broken     error         // why no more could be read, if it was not the end
 
 	mu   sync.Mutex
 	over bool // the server stops
@@ -347,7 +365,11 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	if !b.extend() {
 		return 0, http.ErrServerClosed
 	}
-	return b.Reader.Read(p)
+	n, err := b.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		b.broken = err
+	}
+	return n, err
 }
 
 // extend lets the client send for a while longer. It is false if the server
