@@ -407,11 +407,15 @@ func (c *Catalog) CancelGroup(ctx context.Context, id task.GroupID) (*task.Group
 // RetryTask queues an unsuccessful task again, and returns the new one.
 func (c *Catalog) RetryTask(ctx context.Context, id task.ID) (*task.Task, error) {
 	return change(ctx, c, func(tx *db.Tx) (*task.Task, error) {
-		if _, err := one(tx.TasksByID(ctx, []task.ID{id})); err != nil {
+		before, err := one(tx.TasksByID(ctx, []task.ID{id}))
+		if err != nil {
 			return nil, missing(err, id)
 		}
 		again, err := tx.RetryTask(ctx, id)
 		if err != nil {
+			return nil, err
+		}
+		if err := c.keepUploads(ctx, tx, before, again); err != nil {
 			return nil, err
 		}
 		return one(tx.TasksByID(ctx, []task.ID{again}))

@@ -108,20 +108,25 @@ func came(u *content.Upload, h hash.Hash, n int64) (err error) {
 // Upload returns an upload of the caller's.
 func (c *Catalog) Upload(ctx context.Context, id content.UploadID) (*content.Upload, error) {
 	u, err := one(c.DB.UploadsByID(ctx, access.CallerOf(ctx).String(), []content.UploadID{id}))
-	if err == nil && !u.Used() && !u.ExpiresAt.After(c.DB.Now()) {
+	if err == nil && !u.Used && !u.ExpiresAt.After(c.DB.Now()) {
 		err = errMissing
 	}
 	return u, missing(err, id)
 }
 
-// DropUpload ends an upload of the caller's that no version was asked for with,
-// and returns what it was.
+// DropUpload ends an upload of the caller's that no unfinished task needs, and
+// returns what it was.
 func (c *Catalog) DropUpload(ctx context.Context, id content.UploadID) (*content.Upload, error) {
 	u, err := c.Upload(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return change(ctx, c, func(tx *db.Tx) (*content.Upload, error) { return u, tx.DropUpload(ctx, id) })
+	return change(ctx, c, func(tx *db.Tx) (*content.Upload, error) {
+		if err := tx.FreeUploads(ctx, u.Owner, []content.UploadID{id}); err != nil {
+			return nil, err
+		}
+		return u, tx.DropUpload(ctx, id)
+	})
 }
 
 // Receive takes what comes of an upload of the caller's from an offset on, and
@@ -137,7 +142,7 @@ func (c *Catalog) Receive(ctx context.Context, id content.UploadID, offset int64
 	switch {
 	case err != nil:
 		return nil, err
-	case u.Used():
+	case u.Used:
 		return nil, fault.New(fault.Conflict, "%s is used by a task already", u.ID)
 	case u.Received != offset:
 		return nil, fault.New(fault.Conflict, "%s is at %d, not at %d", u.ID, u.Received, offset)
@@ -244,7 +249,7 @@ func (c *Catalog) ReceiveFile(ctx context.Context, name string, from io.Reader) 
 	return u, c.keepPart(ctx, u, w)
 }
 
-// AbandonFiles ends uploads that no task uses.
+// AbandonFiles ends uploads that came to no task.
 func (c *Catalog) AbandonFiles(ctx context.Context, ids []content.UploadID) error {
 	return c.DB.InTx(ctx, func(tx *db.Tx) error {
 		for _, id := range ids {

@@ -2,8 +2,10 @@ package catalog
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -119,7 +121,11 @@ func (in *UploadRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
 	if len(slices.Compact(slices.Sorted(slices.Values(ids)))) != len(ids) {
 		return plan{}, fault.Input("files", "an upload is named twice: it goes to one path")
 	}
-	uploads, err := tx.UploadsByID(ctx, access.CallerOf(ctx).String(), ids)
+	owner := access.CallerOf(ctx).String()
+	if err := tx.FreeUploads(ctx, owner, ids); err != nil {
+		return plan{}, err
+	}
+	uploads, err := tx.UploadsByID(ctx, owner, ids)
 	if err != nil {
 		return plan{}, err
 	}
@@ -127,7 +133,7 @@ func (in *UploadRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
 		switch {
 		case u == nil:
 			return plan{}, fault.Input("files", "you have no %s: it may have expired", ids[i])
-		case u.Used():
+		case u.Used:
 			return plan{}, fault.Input("files", "%s is used by a task already", u.ID)
 		case !u.Complete():
 			return plan{}, fault.Input("files", "of %s only %d of %d bytes have come: send the rest first", u.ID, u.Received, u.Size)
@@ -137,8 +143,11 @@ func (in *UploadRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
 		}
 		u.Path = in.Files[i].Path
 	}
-	batch := slices.Min(ids)
-	if err := tx.JoinUploads(ctx, uploads, batch, tx.Now().Add(in.expires)); err != nil {
+	if err := in.checkTree(ctx, tx, r); err != nil {
+		return plan{}, err
+	}
+	batch := newBatch()
+	if err := tx.JoinUploads(ctx, uploads, batch); err != nil {
 		return plan{}, err
 	}
 	name := fmt.Sprintf("upload %d files to %s", len(ids), r.Name)
@@ -146,16 +155,59 @@ func (in *UploadRequest) plan(ctx context.Context, tx *db.Tx) (plan, error) {
 		name = "upload a file to " + r.Name
 	}
 	return plan{
-		tasks: []task.New{{Kind: UploadKind, Name: name, Args: uploadArgs{r.ID, batch}, Priority: in.Priority,
+		tasks: []task.New{{Kind: UploadKind, Name: name, Args: uploadArgs{r.ID, batch, len(ids)}, Priority: in.Priority,
 			RepositoryID: int64(r.ID), Reservations: reserve(task.Exclusive, r.ID)}},
-		then: func(ctx context.Context, tx *db.Tx, id task.ID) error { return tx.SetUploadTask(ctx, batch, id) },
+		then: func(ctx context.Context, tx *db.Tx, id task.ID) error {
+			_, err := tx.SetUploadTask(ctx, batch, id, tx.Now().Add(in.expires))
+			return err
+		},
 	}, nil
+}
+
+// newBatch is the number of a batch that no other has or will have: a retry finds
+// by it what is left of its own, and nothing else.
+func newBatch() content.UploadID {
+	return content.UploadID(1 + rand.Int64N(1<<53)) //nolint:gosec // nobody has to guess it
+}
+
+// checkTree refuses files that do not fit to those that the repository has. The
+// task looks again: if others come before it, it alone can tell.
+func (in *UploadRequest) checkTree(ctx context.Context, tx *db.Tx, r *content.Repository) error {
+	if busy, err := tx.Busy(ctx, r.ID); err != nil || busy {
+		return err
+	}
+	paths := make([]string, len(in.Files))
+	for i, f := range in.Files {
+		paths[i] = f.Path
+	}
+	return tx.CheckTree(ctx, r, paths)
+}
+
+// keepUploads lets the retry of a task have the uploads of that, all of which must
+// still be there.
+func (c *Catalog) keepUploads(ctx context.Context, tx *db.Tx, of *task.Task, retry task.ID) error {
+	if of.Kind != UploadKind {
+		return nil
+	}
+	var args uploadArgs
+	if err := json.Unmarshal(of.Args, &args); err != nil {
+		return fmt.Errorf("arguments of %s: %w", of.ID, err)
+	}
+	kept, err := tx.SetUploadTask(ctx, args.Batch, retry, tx.Now().Add(c.Uploads.kept()))
+	if err == nil && kept < args.files() {
+		err = fault.New(fault.Conflict, "of the %d uploads that %s needs, %d are gone or are needed by another task: upload the files again", args.files(), of.ID, args.files()-kept)
+	}
+	return err
 }
 
 type uploadArgs struct {
 	Repository content.RepositoryID `json:"repository"`
 	Batch      content.UploadID     `json:"batch"`
+	Files      int                  `json:"files"` // how many there are in the batch; 0 if that was not written down
 }
+
+// files is how many files there are at least.
+func (a uploadArgs) files() int { return max(1, a.Files) }
 
 // upload makes the version of a batch of uploads, all at once. The uploads are
 // gone with the transaction that makes it.
@@ -174,8 +226,8 @@ func (c *Catalog) upload(ctx context.Context, run *task.Run) error {
 		return err
 	case len(uploads) == 0 && run.Task.Attempt > 1:
 		return nil // an attempt before this one made the version, and was lost
-	case len(uploads) == 0:
-		return fault.New(fault.Conflict, "the uploads have expired, or came into a version already")
+	case len(uploads) < args.files():
+		return fault.New(fault.Conflict, "some of the uploads have expired, or came into a version already")
 	}
 	u := &uploading{c: c, run: run, total: int64(len(uploads))}
 	for _, one := range uploads {

@@ -306,3 +306,99 @@ func TestUploadWhoseBytesAreGone(t *testing.T) {
 		}
 	})
 }
+
+// TestUploadsOfATaskThatEnded has uploads whose task made no version of them: they
+// are their owner's again, until that task is retried.
+func TestUploadsOfATaskThatEnded(t *testing.T) {
+	eachUploads(t, func(h house, r *content.Repository) {
+		upload := func(path string, ids ...content.UploadID) (*task.Task, error) {
+			var files []catalog.UploadedFile
+			for i, id := range ids {
+				files = append(files, catalog.UploadedFile{Path: fmt.Sprint(path, i), Upload: id})
+			}
+			return h.UploadFiles(h.as("me"), catalog.UploadRequest{Repository: r.ID, Files: files})
+		}
+		failed := func(path string, ids ...content.UploadID) task.ID {
+			h.t.Helper()
+			queued := must[*task.Task](h.t)(upload(path, ids...))
+			h.finish(task.Failed, h.claim()...)
+			return queued.ID
+		}
+		listed := func() int {
+			h.t.Helper()
+			return len(must[*page.Of[*content.Upload]](h.t)(h.DB.Uploads(h.t.Context(), access.CallerOf(h.as("me")).String(), page.Request{})).Items)
+		}
+		wantUsed := func(id content.UploadID) {
+			h.t.Helper()
+			if n := listed(); n != 0 {
+				h.t.Errorf("%d are listed", n)
+			}
+			_, err := h.DropUpload(h.as("me"), id)
+			wantFault(h.t, err, fault.Conflict, id.String()+" is used by a task already, or was ended")
+			_, err = upload("other", id)
+			wantFault(h.t, err, fault.BadInput, "files: "+id.String()+" is used by a task already")
+		}
+		a, b := h.whole("me", "a"), h.whole("me", "b")
+		canceled := must[*task.Task](h.t)(upload("canceled", a, b))
+		wantUsed(a)
+		must[*task.Task](h.t)(h.CancelTask(h.as("me"), canceled.ID))
+		first := failed("first", a, b)
+		if n := listed(); n != 2 {
+			h.t.Errorf("%d are listed, want 2", n)
+		}
+		_, err := h.RetryTask(h.as("me"), canceled.ID)
+		wantFault(h.t, err, fault.Conflict, fmt.Sprintf("of the 2 uploads that %s needs, 2 are gone or are needed by another task: upload the files again", canceled.ID))
+		// While a retry is unfinished, it needs them, however long that takes.
+		must[*task.Task](h.t)(h.RetryTask(h.as("me"), first))
+		wantUsed(b)
+		h.clock.advance(48 * time.Hour)
+		if _, err := h.purge(h.t.Context(), 30); err != nil {
+			h.t.Fatal(err)
+		}
+		h.finish(task.Failed, h.claim()...)
+		h.done(h.RetryTask(h.as("me"), first))
+		if files := h.files(r); len(files) != 2 || files["first0"] != digestOf("a") || files["first1"] != digestOf("b") {
+			h.t.Errorf("got %v", files)
+		}
+		// What another task made a version of, or its owner deleted, is gone for the retry.
+		a, b, c := h.whole("me", "aa"), h.whole("me", "bb"), h.whole("me", "cc")
+		second := failed("second", a, b, c)
+		h.done(upload("third", a))
+		must[*content.Upload](h.t)(h.DropUpload(h.as("me"), b))
+		_, err = h.RetryTask(h.as("me"), second)
+		wantFault(h.t, err, fault.Conflict, fmt.Sprintf("of the 3 uploads that %s needs, 2 are gone or are needed by another task: upload the files again", second))
+		if n := listed(); n != 1 {
+			h.t.Errorf("%d are listed, want 1", n)
+		}
+		if files := h.files(r); len(files) != 3 || files["third0"] != digestOf("aa") {
+			h.t.Errorf("got %v", files)
+		}
+	})
+}
+
+// TestUploadsThatFitNowhere are refused before a task is queued, unless others may
+// make room first.
+func TestUploadsThatFitNowhere(t *testing.T) {
+	eachUploads(t, func(h house, r *content.Repository) {
+		upload := func(path string) (*task.Task, error) {
+			return h.UploadFiles(h.as("me"), catalog.UploadRequest{Repository: r.ID, Files: []catalog.UploadedFile{{Path: path, Upload: h.whole("me", path)}}})
+		}
+		h.done(upload("b"))
+		h.done(upload("dir/a"))
+		_, err := upload("b/y")
+		wantFault(h.t, err, fault.Conflict, `repository "own" would have a file at "b" and another below it, at "b/y": it can have only one of them`)
+		_, err = upload("dir")
+		wantFault(h.t, err, fault.Conflict, `repository "own" would have a file at "dir" and another below it, at "dir/a": it can have only one of them`)
+		b := must[[]*content.Unit](h.t)(h.DB.MembersAt(h.t.Context(), r.ID, []string{"b"}))[0]
+		must[*task.Task](h.t)(h.Modify(h.as("me"), catalog.ModifyRequest{Repository: r.ID, Remove: []content.UnitID{b.ID}, Priority: task.Normal}))
+		must[*task.Task](h.t)(upload("b/y"))
+		for range 2 {
+			for _, err := range h.run() {
+				h.t.Error(err)
+			}
+		}
+		if files := h.files(r); len(files) != 2 || files["b/y"] != digestOf("b/y") {
+			h.t.Errorf("got %v", files)
+		}
+	})
+}

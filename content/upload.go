@@ -18,7 +18,7 @@ type Upload struct {
 	HashState []byte // of the SHA-256 of those
 	Wanted    Digest // what the client says that the SHA-256 is going to be; empty if it does not
 	SHA256    Digest // once all have come
-	Batch     UploadID
+	Used      bool   // whether an unfinished task needs it: it changes no more
 	Path      string // where it goes to, once a version with it was asked for
 	CreatedAt time.Time
 	ExpiresAt time.Time // it is purged then, unless a task still needs it
@@ -29,6 +29,3 @@ func (u *Upload) NodeID() string { return u.ID.String() }
 
 // Complete reports whether all has come.
 func (u *Upload) Complete() bool { return u.SHA256 != "" }
-
-// Used reports whether a version with it was asked for: it changes no more.
-func (u *Upload) Used() bool { return u.Batch != 0 }

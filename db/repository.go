@@ -228,6 +228,12 @@ func (tx *Tx) label(ctx context.Context, r *content.Repository) error {
 	return err
 }
 
+// Busy reports whether there is unfinished work on a repository.
+func (q *queries) Busy(ctx context.Context, id content.RepositoryID) (bool, error) {
+	var one int
+	return q.found(ctx, &one, `SELECT 1 FROM reservation WHERE resource_id = (SELECT id FROM resource WHERE name = ?) LIMIT 1`, id.String())
+}
+
 // DeleteRepository deletes a repository with its versions and publications, and
 // returns what it was. It fails with fault.Conflict while a distribution serves
 // it or work on it is unfinished, and with fault.NotFound if there is no such
@@ -250,7 +256,7 @@ func (tx *Tx) DeleteRepository(ctx context.Context, id content.RepositoryID) (*c
 	if _, err := tx.found(ctx, &one, `SELECT 1 FROM resource WHERE name = ?`+tx.d.forUpdate, id.String()); err != nil {
 		return nil, err
 	}
-	switch busy, err := tx.found(ctx, &one, `SELECT 1 FROM reservation WHERE resource_id = (SELECT id FROM resource WHERE name = ?) LIMIT 1`, id.String()); {
+	switch busy, err := tx.Busy(ctx, id); {
 	case err != nil:
 		return nil, err
 	case busy:

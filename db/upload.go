@@ -14,27 +14,32 @@ import (
 )
 
 type uploadRow struct {
-	ID        content.UploadID  `db:"id"`
-	Owner     string            `db:"owner"`
-	Name      string            `db:"name"`
-	Metadata  string            `db:"metadata"`
-	Size      int64             `db:"size"`
-	Received  int64             `db:"received"`
-	HashState string            `db:"hash_state"`
-	Wanted    *content.Digest   `db:"wanted_sha256"`
-	SHA256    *content.Digest   `db:"sha256"`
-	Batch     *content.UploadID `db:"batch"`
-	Path      *string           `db:"path"`
-	Created   int64             `db:"created_at"`
-	Expires   int64             `db:"expires_at"`
+	ID        content.UploadID `db:"id"`
+	Owner     string           `db:"owner"`
+	Name      string           `db:"name"`
+	Metadata  string           `db:"metadata"`
+	Size      int64            `db:"size"`
+	Received  int64            `db:"received"`
+	HashState string           `db:"hash_state"`
+	Wanted    *content.Digest  `db:"wanted_sha256"`
+	SHA256    *content.Digest  `db:"sha256"`
+	Used      bool             `db:"used"`
+	Path      *string          `db:"path"`
+	Created   int64            `db:"created_at"`
+	Expires   int64            `db:"expires_at"`
 }
 
-const uploadColumns = `id, owner, name, metadata, size, received, hash_state, wanted_sha256, sha256, batch, path, created_at, expires_at`
+const (
+	uploadColumns = `id, owner, name, metadata, size, received, hash_state, wanted_sha256, sha256, ` + uploadUsed + ` AS used, path, created_at, expires_at`
+	// Of a task that ended otherwise than with a version of them, uploads are free
+	// again: its batch holds them for a retry, until somebody else needs one.
+	uploadUsed = `(batch IS NOT NULL AND EXISTS (SELECT 1 FROM task_queue q WHERE q.task_id = upload.task_id))`
+)
 
 func (r uploadRow) item() (content.UploadID, *content.Upload) {
 	state, _ := base64.StdEncoding.DecodeString(r.HashState) // whoever goes on with it finds out
 	return r.ID, &content.Upload{ID: r.ID, Owner: r.Owner, Name: r.Name, Metadata: r.Metadata, Size: r.Size, Received: r.Received, HashState: state,
-		Wanted: deref(r.Wanted), SHA256: deref(r.SHA256), Batch: deref(r.Batch), Path: deref(r.Path), CreatedAt: fromMicros(r.Created), ExpiresAt: fromMicros(r.Expires)}
+		Wanted: deref(r.Wanted), SHA256: deref(r.SHA256), Used: r.Used, Path: deref(r.Path), CreatedAt: fromMicros(r.Created), ExpiresAt: fromMicros(r.Expires)}
 }
 
 func deref[T any](p *T) (v T) {
@@ -65,10 +70,10 @@ func (q *queries) UploadsByID(ctx context.Context, owner string, ids []content.U
 }
 
 // Uploads returns a page of the uploads of an owner that have not expired, and
-// that no version was asked for with yet, oldest first.
+// that no unfinished task needs, oldest first.
 func (q *queries) Uploads(ctx context.Context, owner string, req page.Request) (*page.Of[*content.Upload], error) {
 	l := listing{columns: uploadColumns, from: "upload", key: "id"}
-	l.and(`owner = ? AND batch IS NULL AND expires_at > ?`, owner, micros(q.now()))
+	l.and(`owner = ? AND NOT `+uploadUsed+` AND expires_at > ?`, owner, micros(q.now()))
 	return paged(ctx, q, l, req, uploadRow.item)
 }
 
@@ -90,7 +95,28 @@ func (tx *Tx) AppendUpload(ctx context.Context, u *content.Upload, part content.
 	return err
 }
 
-// DropUpload forgets an upload that no version was asked for with.
+// FreeUploads takes those uploads of an owner out of their batches that no
+// unfinished task needs.
+func (tx *Tx) FreeUploads(ctx context.Context, owner string, ids []content.UploadID) error {
+	of := `owner = ? AND batch IS NOT NULL AND ` + tx.d.in("id")
+	if err := tx.lockUploads(ctx, of, owner, list(tx.d, ids)); err != nil {
+		return err
+	}
+	_, err := tx.exec(ctx, `UPDATE upload SET batch = NULL, path = NULL, task_id = NULL WHERE `+of+` AND NOT `+uploadUsed, owner, list(tx.d, ids))
+	return err
+}
+
+// lockUploads locks some uploads, in the order in which everybody does. A task
+// that needs them is then seen by the next statement.
+func (tx *Tx) lockUploads(ctx context.Context, where string, args ...any) error {
+	if tx.d.forUpdate == "" {
+		return nil
+	}
+	_, err := tx.exec(ctx, `SELECT 1 FROM upload WHERE `+where+` ORDER BY id`+tx.d.forUpdate, args...)
+	return err
+}
+
+// DropUpload forgets an upload that is in no batch.
 // It fails with fault.Conflict otherwise, also if there is none.
 func (tx *Tx) DropUpload(ctx context.Context, id content.UploadID) error {
 	n, err := tx.exec(ctx, `DELETE FROM upload WHERE id = ? AND batch IS NULL`, id)
@@ -101,9 +127,9 @@ func (tx *Tx) DropUpload(ctx context.Context, id content.UploadID) error {
 }
 
 // JoinUploads puts uploads of which all has come into a batch, each with the
-// path that it goes to. They are not purged before a time. It fails with
-// fault.Conflict if one of them is in a batch already.
-func (tx *Tx) JoinUploads(ctx context.Context, uploads []*content.Upload, batch content.UploadID, expires time.Time) error {
+// path that it goes to. It fails with fault.Conflict if one of them is in a batch
+// already.
+func (tx *Tx) JoinUploads(ctx context.Context, uploads []*content.Upload, batch content.UploadID) error {
 	type row struct {
 		ID   content.UploadID `json:"id"`
 		Path string           `json:"path"`
@@ -114,8 +140,8 @@ func (tx *Tx) JoinUploads(ctx context.Context, uploads []*content.Upload, batch 
 	}
 	slices.SortFunc(rows, func(a, b row) int { return int(a.ID - b.ID) }) // everybody locks them in this order
 	for chunk := range slices.Chunk(rows, bulk) {
-		n, err := tx.exec(ctx, `UPDATE upload SET batch = ?, path = x.path, expires_at = ? FROM `+tx.d.rows("x", "id bigint", "path text")+`
-			WHERE upload.id = x.id AND upload.batch IS NULL AND upload.sha256 IS NOT NULL`, batch, micros(expires), encode(chunk))
+		n, err := tx.exec(ctx, `UPDATE upload SET batch = ?, path = x.path FROM `+tx.d.rows("x", "id bigint", "path text")+`
+			WHERE upload.id = x.id AND upload.batch IS NULL AND upload.sha256 IS NOT NULL`, batch, encode(chunk))
 		if err == nil && n != len(chunk) {
 			err = fault.New(fault.Conflict, "some of the uploads are used by a task already, or were ended")
 		}
@@ -126,10 +152,14 @@ func (tx *Tx) JoinUploads(ctx context.Context, uploads []*content.Upload, batch 
 	return nil
 }
 
-// SetUploadTask says which task needs a batch.
-func (tx *Tx) SetUploadTask(ctx context.Context, batch content.UploadID, id task.ID) error {
-	_, err := tx.exec(ctx, `UPDATE upload SET task_id = ? WHERE batch = ?`, id, batch)
-	return err
+// SetUploadTask says which task needs the uploads of a batch, but for those that
+// another unfinished one needs, and returns how many these are. They are not
+// purged before a time.
+func (tx *Tx) SetUploadTask(ctx context.Context, batch content.UploadID, id task.ID, expires time.Time) (int, error) {
+	if err := tx.lockUploads(ctx, `batch = ?`, batch); err != nil {
+		return 0, err
+	}
+	return tx.exec(ctx, `UPDATE upload SET task_id = ?, expires_at = ? WHERE batch = ? AND (task_id = ? OR NOT `+uploadUsed+`)`, id, micros(expires), batch, id)
 }
 
 // UploadBatch returns the uploads of a batch, in order.
@@ -171,8 +201,8 @@ func (tx *Tx) DropBatch(ctx context.Context, batch content.UploadID) error {
 // artifacts that nothing names.
 func (db *DB) PurgeUploads(ctx context.Context, limit int) (n int, err error) {
 	err = db.InTx(ctx, func(tx *Tx) error {
-		n, err = tx.exec(ctx, `DELETE FROM upload WHERE id IN (SELECT u.id FROM upload u WHERE u.expires_at < ?
-			AND NOT EXISTS (SELECT 1 FROM task_queue q WHERE q.task_id = u.task_id) ORDER BY u.expires_at LIMIT `+fmt.Sprint(limit)+`)`, micros(tx.now()))
+		n, err = tx.exec(ctx, `DELETE FROM upload WHERE expires_at < ? AND id IN (SELECT u.id FROM upload u WHERE u.expires_at < ?
+			AND NOT EXISTS (SELECT 1 FROM task_queue q WHERE q.task_id = u.task_id) ORDER BY u.expires_at LIMIT `+fmt.Sprint(limit)+`)`, micros(tx.now()), micros(tx.now()))
 		return err
 	})
 	return n, err

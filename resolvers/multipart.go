@@ -26,7 +26,7 @@ import (
 type FileReceiver interface {
 	// ReceiveFile takes a file to its end, as an upload of the caller's.
 	ReceiveFile(ctx context.Context, name string, from io.Reader) (*content.Upload, error)
-	// AbandonFiles ends uploads that no task uses.
+	// AbandonFiles ends uploads that came to no task.
 	AbandonFiles(context.Context, []content.UploadID) error
 }
 
