@@ -199,7 +199,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rest, caching := path[len(s.Path):], rules.current
-	if at, below, ok := cutTime(rest); ok {
+	at, below, ok, err := h.cutTime(r.Context(), s, rest)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	if ok {
 		then, owner, err := h.served.findAt(r.Context(), s, at)
 		if err == nil && owner.DistributionID != s.DistributionID {
 			if h.admit != nil && !admit(owner.Access) {

@@ -9,27 +9,21 @@ import (
 	"ream/fault"
 )
 
-// timeLayouts are how paths may say a time, in UTC. A day stands for its
-// beginning, so that what is served for it never changes.
-var timeLayouts = []string{time.DateOnly, "2006-01-02T15:04:05Z", "20060102T150405Z"}
-
-// cutTime cuts the time off a path within a distribution that begins with one,
-// as in /@2026-11-01/dir/file. What is below begins with a slash, unless it is
-// empty.
-func cutTime(path string) (at time.Time, below string, ok bool) {
-	text, ok := strings.CutPrefix(path, "/@")
-	if !ok {
-		return at, "", false
+// cutTime cuts the time off a path within what is served that begins with one, as
+// in /@2026-11-01/dir/file. What is below begins with a slash, unless it is empty.
+// A time does not hide what is published under its very name.
+func (h *Handler) cutTime(ctx context.Context, s content.Serving, path string) (at time.Time, below string, ok bool, err error) {
+	segment := strings.TrimPrefix(path, "/")
+	if i := strings.IndexByte(segment, '/'); i >= 0 {
+		segment, below = segment[:i], segment[i:]
 	}
-	if i := strings.IndexByte(text, '/'); i >= 0 {
-		text, below = text[:i], text[i:]
+	if at, ok = content.ParseMoment(segment); !ok || s.PublicationID == 0 {
+		return at, below, ok, nil
 	}
-	for _, layout := range timeLayouts {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, below, true
-		}
+	if _, err = h.files.find(ctx, s.PublicationID, segment); fault.Is(err, fault.NotFound) {
+		return at, below, true, nil
 	}
-	return at, "", false
+	return at, below, false, err
 }
 
 // settled is after how long no transaction can change any more what was served

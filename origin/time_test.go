@@ -3,6 +3,7 @@ package origin_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,43 @@ func TestServesTheTimeInAPath(t *testing.T) {
 	s.ask(t, http.MethodGet, "/content/debian/stable/@2026-11-01/dir/f")
 	if got := s.library.count("served at") - before; got != 0 {
 		t.Errorf("a time that is known was looked up %d times", got)
+	}
+}
+
+// TestServesADirectoryNamedLikeATime asks for what is published in such a
+// directory, which no time hides.
+func TestServesADirectoryNamedLikeATime(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, map[string]string{"f": "now", "@2026-11-01/x": "published", "@20261001T120000Z": "a file"})
+	s.publish(t, 2, map[string]string{"f": "october"})
+	s.library.then = map[time.Time]content.PublicationID{modified.AddDate(0, -1, 0): 2}
+	for path, want := range map[string]string{
+		"/@2026-11-01/x":           "published",
+		"/@2026-11-01/f":           "",
+		"/@20261001T120000Z":       "a file",
+		"/@2026-11-01T00:00:00Z/f": "october",
+		"/@2026-10-02/f":           "october",
+	} {
+		w := s.ask(t, http.MethodGet, "/content/debian/stable"+path)
+		status := http.StatusOK
+		if want == "" {
+			status = http.StatusNotFound
+		}
+		if w.Code != status || want != "" && w.Body.String() != want {
+			t.Errorf("%s: got %d and %q, want %d and %q", path, w.Code, w.Body, status, want)
+		}
+	}
+	w := s.ask(t, http.MethodGet, "/content/debian/stable/@2026-11-01/x")
+	checkHeader(t, w, "Cache-Control", "no-cache")
+	w = s.ask(t, http.MethodGet, "/content/debian/stable/@2026-11-01/", "Accept", "application/json")
+	if !strings.Contains(w.Body.String(), `"name":"x"`) {
+		t.Errorf("got %s", w.Body)
+	}
+	before := s.library.count("file")
+	s.ask(t, http.MethodGet, "/content/debian/stable/@2026-10-02/other/a")
+	s.ask(t, http.MethodGet, "/content/debian/stable/@2026-10-02/other/b")
+	if got := s.library.count("file") - before; got != 2 {
+		t.Errorf("two files of a time took %d lookups", got)
 	}
 }
 
