@@ -85,7 +85,11 @@ func (c *Catalog) retaining(handle task.Handler) task.Handler {
 // retain deletes superseded versions one by one, so that each transaction is
 // short and none that is done is done again.
 func (c *Catalog) retain(ctx context.Context, run *task.Run, id content.RepositoryID) error {
-	superseded, err := c.DB.SupersededVersions(ctx, id, c.replacedSince())
+	published, err := c.publishedBy(ctx, run)
+	if err != nil {
+		return err
+	}
+	superseded, err := c.DB.SupersededVersions(ctx, id, c.replacedSince(), published)
 	if err != nil {
 		return err
 	}
@@ -97,6 +101,20 @@ func (c *Catalog) retain(ctx context.Context, run *task.Run, id content.Reposito
 		run.Progress.Report("versions.deleted", "Superseded versions deleted", task.Items, int64(i+1), int64(len(superseded)))
 	}
 	return nil
+}
+
+// publishedBy are the publications that a task leaves to whoever asked for it.
+func (c *Catalog) publishedBy(ctx context.Context, run *task.Run) (ids []content.PublicationID, err error) {
+	created, err := c.DB.Created(ctx, []task.ID{run.Task.ID})
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range created[0] {
+		if id, err := content.ParseID[content.PublicationID]("publication", one.NodeID); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
 }
 
 // inUse reports whether a version is not deleted because it is in use.

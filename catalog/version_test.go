@@ -356,6 +356,43 @@ func TestKeepVersions(t *testing.T) {
 	})
 }
 
+// TestKeepVersionsSparesWhatWasPublished publishes a version that a repository would
+// keep no longer: somebody asked for it, and is about to have it served.
+func TestKeepVersionsSparesWhatWasPublished(t *testing.T) {
+	eachUploads(t, func(h house, _ *content.Repository) {
+		for _, keep := range []time.Duration{time.Hour, 0} {
+			h.KeepReplaced = keep
+			r := h.repository(fmt.Sprint("keep ", keep))
+			publish := func(version int) {
+				h.t.Helper()
+				h.done(h.Publish(h.t.Context(), catalog.PublishRequest{Repositories: catalog.Selector{IDs: []content.RepositoryID{r.ID}}, Version: version, Priority: task.Normal}))
+			}
+			kept := func(want ...int) {
+				h.t.Helper()
+				if got := h.numbers(r); !slices.Equal(got, want) {
+					h.t.Errorf("got versions %v, want %v", got, want)
+				}
+			}
+			for _, name := range []string{"a:1", "b:2", "c:3"} {
+				h.add(r, name)
+			}
+			publish(3)
+			must[*content.Repository](h.t)(h.UpdateRepository(h.t.Context(), r.ID, catalog.RepositoryChange{KeepVersions: new(1)}))
+			publish(1)
+			kept(3, 1)
+			if keep > 0 {
+				h.add(r, "d:4")
+				kept(4, 3, 1)
+				h.clock.advance(keep)
+			} else {
+				h.clock.advance(time.Second)
+			}
+			h.add(r, "e:5")
+			kept(map[bool]int{true: 5, false: 4}[keep > 0], 3)
+		}
+	})
+}
+
 // TestPromoteAndRollBack takes publications from a distribution to another, and
 // goes back again.
 func TestPromoteAndRollBack(t *testing.T) {

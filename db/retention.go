@@ -62,8 +62,10 @@ func (q *queries) UnusedVersion(ctx context.Context, id content.VersionID, since
 }
 
 // SupersededVersions returns the versions of a repository, oldest first, that
-// are more than it keeps, but for those that DeleteVersion would refuse.
-func (q *queries) SupersededVersions(ctx context.Context, id content.RepositoryID, since time.Time) ([]content.VersionID, error) {
+// are more than it keeps, but for those that DeleteVersion would refuse, and for
+// those that were published since: they may be about to be served. So may those of
+// the publications to spare, whenever they were made.
+func (q *queries) SupersededVersions(ctx context.Context, id content.RepositoryID, since time.Time, spare []content.PublicationID) ([]content.VersionID, error) {
 	var keep int
 	if found, err := q.found(ctx, &keep, `SELECT keep_versions FROM repository WHERE id = ?`, id); err != nil || !found || keep == 0 {
 		return nil, err
@@ -72,10 +74,11 @@ func (q *queries) SupersededVersions(ctx context.Context, id content.RepositoryI
 	err := q.sel(ctx, &ids, `SELECT v.id FROM version v WHERE v.repository_id = ?
 			AND v.number <= (SELECT k.number FROM version k WHERE k.repository_id = ? ORDER BY k.number DESC LIMIT 1 OFFSET ?)
 			AND NOT EXISTS (SELECT 1 FROM publication p WHERE p.version_id = v.id AND (
-				EXISTS (SELECT 1 FROM repository r WHERE r.id = p.repository_id AND r.newest_publication_id = p.id)
+				p.created_at > ? OR `+q.d.in("p.id")+`
+				OR EXISTS (SELECT 1 FROM repository r WHERE r.id = p.repository_id AND r.newest_publication_id = p.id)
 				OR EXISTS (SELECT 1 FROM distribution d WHERE d.publication_id = p.id)
 				OR EXISTS (SELECT 1 FROM served s WHERE s.publication_id = p.id AND (s.until IS NULL OR s.until > ?))))
-		ORDER BY v.number`, id, id, keep, micros(since))
+		ORDER BY v.number`, id, id, keep, micros(since), list(q.d, spare), micros(since))
 	return ids, err
 }
 

@@ -138,7 +138,7 @@ func versionsInUse(l library) {
 		for _, v := range want {
 			ids = append(ids, v.ID)
 		}
-		equal(l.t, "superseded", must(l.SupersededVersions(l.ctx(), r.ID, since))(l.t), ids)
+		equal(l.t, "superseded", must(l.SupersededVersions(l.ctx(), r.ID, since, nil))(l.t), ids)
 	}
 	kept := func(v *content.Version, since time.Time, why string) {
 		l.t.Helper()
