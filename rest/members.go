@@ -144,12 +144,13 @@ var (
 )
 
 // readQuery reads what of a list is asked for, by the parameters that it has.
-// Others it refuses: a misspelled filter would seem to select everything.
-func readQuery(query url.Values, parameters []string) (f task.Filter, p page.Request, err error) {
+// Others it refuses: a misspelled filter would seem to select everything. Those
+// that were read before are named with them.
+func readQuery(query url.Values, parameters []string, before ...string) (f task.Filter, p page.Request, err error) {
 	for _, name := range slices.Sorted(maps.Keys(query)) {
 		values := query[name]
 		if !slices.Contains(parameters, name) {
-			return f, p, fault.Input(printable(name), "there is no such parameter: want one of %s", strings.Join(parameters, ", "))
+			return f, p, fault.Input(printable(name), "there is no such parameter: want one of %s", strings.Join(append(before, parameters...), ", "))
 		}
 		if name != "state" && len(values) > 1 {
 			return f, p, fault.Input(name, "it is given %d times: give it once", len(values))

@@ -53,7 +53,7 @@ func (h *Handler) preview(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	_, request, err := readQuery(paging, pageParameters)
+	_, request, err := readQuery(paging, pageParameters, "kind")
 	if err != nil {
 		return err
 	}

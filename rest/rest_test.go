@@ -437,3 +437,19 @@ func TestRate(t *testing.T) {
 	}
 	t.Error("nothing was refused")
 }
+
+// TestUnknownParametersAreNamed refuses them, with all that there are.
+func TestUnknownParametersAreNamed(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &stub{task: aTask(task.Completed)}, Options{})
+	for path, want := range map[string]string{
+		"diff?from=version-1&to=version-2&bogus=1": "want one of from, to, kind, first, after",
+		"tasks/task-12/preview?bogus=1":            "want one of kind, first, after",
+		"tasks/task-12/failures?bogus=1":           "want one of first, after",
+	} {
+		got := s.send(t, http.MethodGet, Prefix+path, "")
+		if p := got.problem(t); got.status != http.StatusBadRequest || p.Detail != "there is no such parameter: "+want {
+			t.Errorf("%s: got %d %q", path, got.status, p.Detail)
+		}
+	}
+}

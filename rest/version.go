@@ -174,7 +174,7 @@ func (h *Handler) diff(w http.ResponseWriter, r *http.Request) error {
 		ids = append(ids, key)
 		delete(paging, name)
 	}
-	_, request, err := readQuery(paging, pageParameters)
+	_, request, err := readQuery(paging, pageParameters, "from", "to", "kind")
 	if err != nil {
 		return err
 	}
