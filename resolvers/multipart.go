@@ -122,8 +122,11 @@ func (m *multipartRequest) read(ctx context.Context) (in incoming, refused *refu
 	if len(places) > maxFiles {
 		return in, refuse(http.StatusRequestEntityTooLarge, "the request has more than %d files", maxFiles)
 	}
-	for len(places) > 0 {
+	for {
 		part, err := m.from.NextPart()
+		if errors.Is(err, io.EOF) && len(places) == 0 {
+			return in, nil
+		}
 		if errors.Is(err, io.EOF) {
 			return in, refuse(http.StatusBadRequest, "some of the files are missing that the field \"map\" names")
 		}
@@ -147,7 +150,6 @@ func (m *multipartRequest) read(ctx context.Context) (in incoming, refused *refu
 			return in, refuse(http.StatusBadRequest, "the field \"map\" names a place where the variables have no null")
 		}
 	}
-	return in, nil
 }
 
 // field reads a field that comes next.
