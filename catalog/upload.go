@@ -84,6 +84,8 @@ func CheckUploadPaths(paths []string) error {
 			return fault.Input("files", "%v", err)
 		case path == file.ManifestName || strings.HasPrefix(path, file.ManifestName+"/"):
 			return fault.Input("files", "the path %s is the manifest's own, which publishing writes", file.ManifestName)
+		case beginsWithTime(path):
+			return fault.Input("files", "the path %.80q begins with a time: clients find there what was served then", path)
 		case taken[path]:
 			return fault.Input("files", "the path %.80q is named twice", path)
 		}
@@ -97,6 +99,12 @@ func CheckUploadPaths(paths []string) error {
 		}
 	}
 	return nil
+}
+
+func beginsWithTime(path string) bool {
+	first, _, _ := strings.Cut(path, "/")
+	_, ok := content.ParseMoment(first)
+	return ok
 }
 
 // dirsOf are the directories that a path lies in.

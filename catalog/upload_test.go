@@ -165,6 +165,7 @@ func TestUploadsThatAreRefused(t *testing.T) {
 			{[]catalog.UploadedFile{file("a", mine), file("a", part.ID)}, "files: the path \"a\" is named twice"},
 			{[]catalog.UploadedFile{file("a", mine), file("a/b", part.ID)}, "files: the path \"a/b\" lies below \"a\", which is a file"},
 			{[]catalog.UploadedFile{file("PULP_MANIFEST", mine)}, "files: the path PULP_MANIFEST is the manifest's own, which publishing writes"},
+			{[]catalog.UploadedFile{file("@2026-11-01/x", mine)}, "files: the path \"@2026-11-01/x\" begins with a time: clients find there what was served then"},
 			{[]catalog.UploadedFile{{Path: "a", Upload: mine, SHA256: digestOf("x")}}, fmt.Sprintf("files: a has the SHA-256 %s, not %s", digestOf("mine"), digestOf("x"))},
 		} {
 			_, err := h.UploadFiles(h.as("me"), catalog.UploadRequest{Repository: r.ID, Files: c.files})
