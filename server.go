@@ -21,6 +21,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"ream/catalog"
 	"ream/cli"
 	"ream/db"
 	"ream/demand"
@@ -92,7 +93,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return 0
 	default:
-		return cli.Main(ctx, command, rest, cli.Env{Stdout: stdout, Stderr: stderr, Start: startForDemo, Local: openLocally})
+		return cli.Main(ctx, command, rest, cli.Env{Stdout: stdout, Stderr: stderr, Start: startForDemo, Local: openLocally, CheckPaths: catalog.CheckUploadPaths})
 	}
 }
 

@@ -121,6 +121,14 @@ func uploadADirectory(t *testing.T, p *program, small int) {
 	if got, want := p.ream("diff", "own@1", "own@2"), "~ pool/7/package-77.bin\n"; got != want {
 		t.Errorf("diff: got %q, want %q", got, want)
 	}
+	// What no version can have is not sent.
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := command(t, path, "upload", "--into", "../z", "own", one, "--server", p.address); err == nil || !strings.Contains(out, `the path "../z/package-77.bin" has a segment ".."`) || strings.Contains(out, "sent") {
+		t.Errorf("got %v %q", err, out)
+	}
 	if left := query[struct{ Uploads struct{ TotalCount int } }](p, `{ uploads { totalCount } }`, nil).Uploads.TotalCount; left != 0 {
 		t.Errorf("%d uploads are left", left)
 	}
@@ -373,6 +381,7 @@ func TestMultipartRequests(t *testing.T) {
 			"a path below another": {strings.Replace(strings.Replace(operations, `idempotencyKey: \"k\"`, "", 1), `"path": "b"`, `"path": "dir"`, 1), places, files, 200, "which is a file"},
 			"too large":            {operations, places, []multipartFile{{"a", strings.Repeat("a", 1001)}, {"b", "bbb"}}, 413, "more than 1000 bytes"},
 			"too few files":        {operations, places, files[:1], 400, "some of the files are missing"},
+			"too many files":       {operations, places, append(files[:2:2], multipartFile{"c", "ccc"}), 400, "does not name"},
 			"no place":             {operations, `{"0": ["variables.files.7.file"]}`, files, 400, "no null"},
 			"a place taken":        {operations, `{"0": ["variables.files.0.path"]}`, files, 400, "no null"},
 			"no map":               {operations, `[]`, files, 400, "no JSON object"},

@@ -23,6 +23,9 @@ type Env struct {
 	// --database to somebody who may do everything, and what is to be called in
 	// the end.
 	Local func(ctx context.Context, data, database string) (http.RoundTripper, func() error, error)
+	// CheckPaths refuses paths at which files of one upload cannot lie, as the server
+	// would once all were sent; nothing is refused if it is nil.
+	CheckPaths func(paths []string) error
 	// Getenv reads a variable of the environment; os.Getenv if it is nil.
 	Getenv func(name string) string
 }

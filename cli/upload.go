@@ -49,6 +49,9 @@ command goes on where it was.`)
 	if err != nil {
 		return err
 	}
+	if err := checkPaths(files, env); err != nil {
+		return err
+	}
 	c, err := connect()
 	if err != nil {
 		return err
@@ -156,6 +159,18 @@ func localFiles(paths []string, into string) ([]*localFile, error) {
 		}
 	}
 	return all, nil
+}
+
+// checkPaths refuses files that the server would refuse for where they go to.
+func checkPaths(files []*localFile, env Env) error {
+	if env.CheckPaths == nil {
+		return nil
+	}
+	paths := make([]string, len(files))
+	for i, one := range files {
+		paths[i] = one.to
+	}
+	return env.CheckPaths(paths)
 }
 
 // fileContent is what a file is known by.

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,6 +59,23 @@ func TestLocalFiles(t *testing.T) {
 		if text != c.want && (err == nil || !strings.Contains(text, c.want)) {
 			t.Errorf("%s: got %q, want %q", c.name, text, c.want)
 		}
+	}
+}
+
+// TestUploadChecksPathsFirst refuses what the server would refuse in the end, and
+// asks it nothing.
+func TestUploadChecksPathsFirst(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("asked for %s", r.URL) }))
+	defer server.Close()
+	at := filepath.Join(t.TempDir(), "a")
+	if err := os.WriteFile(at, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs strings.Builder
+	env := Env{Stdout: &out, Stderr: &errs, Getenv: noVariables, CheckPaths: func(paths []string) error { return fmt.Errorf("not at %q", paths) }}
+	if status := Main(t.Context(), "upload", []string{"--server", server.URL, "--into", "z", "own", at}, env); status != 1 || errs.String() != "ream upload: not at [\"z/a\"]\n" {
+		t.Errorf("got %d %q", status, errs.String())
 	}
 }
 
