@@ -64,8 +64,22 @@ func (q *queries) Failures(ctx context.Context, ids []task.ID, req page.Request)
 // MembersAtFailures returns, in order, the units that the repository's newest
 // version has at the paths of what a task could not get.
 func (q *queries) MembersAtFailures(ctx context.Context, repository content.RepositoryID, id task.ID) ([]content.UnitID, error) {
+	var paths []string
+	if err := q.sel(ctx, &paths, `SELECT DISTINCT path FROM task_failure WHERE task_id = ?`, id); err != nil {
+		return nil, err
+	}
+	// A join would go through all members for each path where PostgreSQL's
+	// statistics know neither yet.
 	var ids []content.UnitID
-	err := q.sel(ctx, &ids, `SELECT DISTINCT m.unit_id FROM task_failure f JOIN membership m ON m.path = f.path
-		WHERE f.task_id = ? AND m.repository_id = ? AND m.removed IS NULL ORDER BY m.unit_id`, id, repository)
-	return ids, err
+	for chunk := range slices.Chunk(paths, bulk) {
+		units, err := q.MembersAt(ctx, repository, chunk)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range units {
+			ids = append(ids, u.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
 }
