@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ream/content"
+	"ream/db"
 	"ream/fault"
 	"ream/page"
 )
@@ -25,6 +26,74 @@ func changed(changes []*content.UnitChange) string {
 		}
 	}
 	return strings.Join(all, " ")
+}
+
+// bigDiffs compares versions of which more differs than is put in order for a
+// page, and much is alike.
+func bigDiffs(l library) {
+	const n = 5400
+	of := func(digits int) []content.UnitID {
+		us := make([]*content.Unit, n)
+		for i := range us {
+			us[i] = unit(fmt.Sprintf("%04d", i), digits+i)
+		}
+		l.tx(func(tx *db.Tx) error { return tx.AddUnits(l.ctx(), nil, us) })
+		ids := make([]content.UnitID, n)
+		for i, u := range us {
+			ids[i] = u.ID
+		}
+		return ids
+	}
+	r, other := l.repository("r"), l.repository("other")
+	old, fresh := of(100_000), of(200_000)
+	few := l.store(unit("0000-a", 1), unit("5000-a", 2), unit("9", 3))
+	vs := []*content.Version{
+		l.version(r, slices.Concat(old, few[:1]), nil),
+		l.version(r, slices.Concat(fresh, few[1:]), few[:1]),
+		l.version(r, old[:n-2], few[1:2]), // 5398 and 5399 are fresh, 9 is there
+		l.version(other, slices.Concat(old, few[:2]), nil),
+	}
+	for _, tt := range []struct {
+		from, to int
+		kinds    []content.ChangeKind
+		want     string
+	}{
+		{0, 2, nil, "-0000-a:1 5398:105398>205398 5399:105399>205399 +9:3"},
+		{2, 0, []content.ChangeKind{content.Added, content.Removed}, "+0000-a:1 -9:3"},
+		{0, 1, []content.ChangeKind{content.Removed}, "-0000-a:1"},
+		{1, 0, []content.ChangeKind{content.Removed}, "-5000-a:2 -9:3"},
+		{0, 3, nil, "+5000-a:2"},
+		{2, 3, []content.ChangeKind{content.Replaced}, "5398:205398>105398 5399:205399>105399"},
+	} {
+		p := must(l.Diff(l.ctx(), vs[tt.from], vs[tt.to], tt.kinds, page.Request{}))(l.t)
+		equal(l.t, fmt.Sprint(tt), changed(nodes(p)), tt.want)
+		equal(l.t, fmt.Sprint(tt, " counted"), must(p.Count(l.ctx()))(l.t), len(p.Items))
+		p = must(l.Diff(l.ctx(), vs[tt.from], vs[tt.to], tt.kinds, page.Request{Last: 1, After: p.Items[0].Key}))(l.t)
+		equal(l.t, fmt.Sprint(tt, " has a page before the second"), p.HasPrevious, true)
+	}
+	read := func(next page.Request) *page.Of[*content.UnitChange] {
+		return must(l.Diff(l.ctx(), vs[0], vs[1], nil, next))(l.t)
+	}
+	var forward, backward []*content.UnitChange
+	for next := (page.Request{First: page.Limit}); ; {
+		p := read(next)
+		forward = append(forward, nodes(p)...)
+		if !p.HasNext {
+			break
+		}
+		next.After = p.Items[len(p.Items)-1].Key
+	}
+	for next := (page.Request{Last: page.Limit}); ; {
+		p := read(next)
+		backward = append(slices.Clone(nodes(p)), backward...)
+		if !p.HasPrevious {
+			break
+		}
+		next.Before = p.Items[0].Key
+	}
+	equal(l.t, "how many", fmt.Sprint(len(forward), must(read(page.Request{}).Count(l.ctx()))(l.t)), fmt.Sprint(n+3, n+3))
+	equal(l.t, "in order", slices.IsSortedFunc(forward, func(a, b *content.UnitChange) int { return strings.Compare(a.Path, b.Path) }), true)
+	equal(l.t, "the same backward", changed(backward) == changed(forward), true)
 }
 
 func diffs(l library) {

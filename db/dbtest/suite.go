@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(*testing.T) *db.DB) {
 		"versions at once":           versionsAtOnce,
 		"big version":                bigVersion,
 		"diffs":                      diffs,
+		"big diffs":                  bigDiffs,
 		"deleted versions":           deletedVersions,
 		"times outlive versions":     timesOutliveVersions,
 		"versions in use":            versionsInUse,
