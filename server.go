@@ -201,7 +201,7 @@ func newServer(o options, e *engine, settings resolvers.Options) (*server, error
 	seen := event.Seen{Hub: s.hub, Limited: isLimited, Sees: seesTopic(e.store), Now: e.store.Now}
 	s.api = resolvers.NewHandler(resolvers.Resolver{Store: newStores(e.store), Catalog: e.operations, Hub: seen, Now: e.store.Now,
 		Server: about(o, e.store, settings.Limits), ContentNeedsToken: !o.admission.openContent(o.listen)}, settings)
-	s.rest = rest.New(e.operations, restStores{e.store}, seen, rest.Options{Log: e.log, Answered: e.observer.exchange, Rate: settings.Rate, MaxUpload: o.uploads.Size, Origins: settings.Origins})
+	s.rest = rest.New(e.operations, restStores{e.store}, seen, rest.Options{Log: e.log, Answered: e.observer.exchange, Rate: settings.Rate, Duration: settings.Limits.Duration, MaxUpload: o.uploads.Size, Origins: settings.Origins})
 	requests := quota.NewRequests(o.crowd.perClient, o.crowd.all)
 	sources := e.sources()
 	sources.Hub, sources.Traffic, sources.Content, sources.Connections = s.hub.Stats, s.api.Traffic, requests.Load, s.front.Load

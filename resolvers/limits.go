@@ -95,7 +95,7 @@ func (l *Limits) Settings() []Setting {
 		{"depth", (*amount)(&l.Depth), "levels of fields within fields"},
 		{"cost", (*amount)(&l.Cost), "what an operation may cost, as counted below"},
 
-		{"duration", (*span)(&l.Duration), "how long a query or mutation may take, and how long its arrival"},
+		{"duration", (*span)(&l.Duration), "how long a query or mutation may take, and how long its arrival; how long a page over plain HTTP"},
 		{"errors", (*amount)(&l.Errors), "errors of an answer that are told"},
 
 		{"body", &l.Body, "bytes of a request"},

@@ -87,6 +87,7 @@ type Exchange struct {
 // Options are the settings of a Handler. Zero values stand for the defaults.
 type Options struct {
 	Log       *slog.Logger
+	Duration  time.Duration                   // how long it may take to read a list; any time if 0
 	MaxWait   time.Duration                   // how long a client may wait for work; 60 s
 	MaxWaits  int                             // how many clients may wait at once; 10,000
 	Rate      *quota.Rate                     // how often a client may ask, shared with what else it asks; as often as it wants if nil

@@ -453,3 +453,14 @@ func TestUnknownParametersAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestListTakesTooLong(t *testing.T) {
+	t.Parallel()
+	s := serve(t, &stub{slow: true}, Options{Duration: 10 * time.Millisecond})
+	a := s.send(t, http.MethodGet, Prefix+"diff?from=version-1&to=version-2", "")
+	p := a.problem(t)
+	const want = "the request took too long (limit duration=10ms): ask for less, or try again later"
+	if a.status != http.StatusServiceUnavailable || p.Code != "UNAVAILABLE" || p.Detail != want || a.header.Get("Retry-After") == "" {
+		t.Errorf("got %d %q with %v, want it to name the limit", a.status, a.body, a.header)
+	}
+}

@@ -1,11 +1,13 @@
 package rest
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
 
 	"ream/access"
+	"ream/fault"
 	"ream/media"
 )
 
@@ -50,13 +52,29 @@ func (h *Handler) routes() []route {
 		{h, Prefix + "cancel", http.MethodPost, either, operation(h, "cancel", true, workID, h.cancel)},
 		{h, Prefix + "retry", http.MethodPost, either, operation(h, "retry", true, workID, h.retry)},
 		{h, Prefix + "tasks/{id}", http.MethodGet, []string{mediaTask, mediaJSON}, h.task},
-		{h, Prefix + "tasks/{id}/failures", http.MethodGet, []string{mediaJSON}, h.failures},
-		{h, Prefix + "tasks/{id}/preview", http.MethodGet, []string{mediaJSON}, h.preview},
-		{h, Prefix + "tasks/{id}/findings", http.MethodGet, []string{mediaJSON}, h.findings},
+		{h, Prefix + "tasks/{id}/failures", http.MethodGet, []string{mediaJSON}, h.inTime(h.failures)},
+		{h, Prefix + "tasks/{id}/preview", http.MethodGet, []string{mediaJSON}, h.inTime(h.preview)},
+		{h, Prefix + "tasks/{id}/findings", http.MethodGet, []string{mediaJSON}, h.inTime(h.findings)},
 		{h, Prefix + "task-groups/{id}", http.MethodGet, []string{mediaGroup, mediaJSON}, h.group},
-		{h, Prefix + "task-groups/{id}/tasks", http.MethodGet, []string{mediaJSON}, h.members},
-		{h, Prefix + "diff", http.MethodGet, []string{mediaJSON}, h.diff},
+		{h, Prefix + "task-groups/{id}/tasks", http.MethodGet, []string{mediaJSON}, h.inTime(h.members)},
+		{h, Prefix + "diff", http.MethodGet, []string{mediaJSON}, h.inTime(h.diff)},
 		{h, Prefix + "openapi.json", http.MethodGet, []string{mediaJSON}, h.openAPI},
+	}
+}
+
+// inTime ends what reads a list and takes too long.
+func (h *Handler) inTime(answer answerer) answerer {
+	if h.o.Duration <= 0 {
+		return answer
+	}
+	return func(w http.ResponseWriter, r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), h.o.Duration)
+		defer cancel()
+		err := answer(w, r.WithContext(ctx))
+		if err != nil && ctx.Err() != nil && r.Context().Err() == nil {
+			return fault.New(fault.Unavailable, "the request took too long (limit duration=%v): ask for less, or try again later", h.o.Duration)
+		}
+		return err
 	}
 }
 

@@ -28,6 +28,7 @@ type stub struct {
 	err       error // what operations end with
 	snapshots chan event.Snapshot
 	panics    bool
+	slow      bool // whether a diff goes on until it is ended
 	upload    *content.Upload
 	received  string
 	unknown   bool                  // whether the task has no preview
@@ -108,7 +109,11 @@ func (s *stub) VersionsByID(_ context.Context, ids []content.VersionID) ([]*cont
 	return versions, s.err
 }
 
-func (s *stub) Diff(_ context.Context, from, to *content.Version, _ []content.ChangeKind, _ page.Request) (*page.Of[*content.UnitChange], error) {
+func (s *stub) Diff(ctx context.Context, from, to *content.Version, _ []content.ChangeKind, _ page.Request) (*page.Of[*content.UnitChange], error) {
+	if s.slow {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	change := &content.UnitChange{Path: "a", Before: &content.Unit{ID: content.UnitID(from.ID), SHA256: content.Digest(strings.Repeat("ab", 32)), Size: 7}}
 	return &page.Of[*content.UnitChange]{Items: []page.Item[*content.UnitChange]{{Key: "a", Node: change}}}, s.err
 }
