@@ -14,9 +14,8 @@ import (
 	"ream/task"
 )
 
-// TestTasksOfWorkersThatEndedLongAgo lets a worker be given up while it claims a
-// task, and nobody look for some hours: the task comes back all the same.
-func TestTasksOfWorkersThatEndedLongAgo(t *testing.T) {
+// eachAddress runs a test on the address of a new database of either kind.
+func eachAddress(t *testing.T, f func(t *testing.T, address string)) {
 	t.Parallel()
 	for name, address := range map[string]func(*testing.T) string{
 		"sqlite":   func(t *testing.T) string { return filepath.Join(t.TempDir(), "ream.db") },
@@ -24,18 +23,25 @@ func TestTasksOfWorkersThatEndedLongAgo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			at := address(t)
-			e := engine{DB: dbtest.Open(t, at, db.Options{}), t: t}.register()
-			id := e.enqueue(task.New{Kind: "a"})
-			e.claim(1)
-			if _, err := openRaw(t, at).ExecContext(t.Context(), `UPDATE worker SET ended_at = heartbeat_at - 7200000000`); err != nil {
-				t.Fatal(err)
-			}
-			if n, err := e.Recover(t.Context(), time.Hour); err != nil || n != 1 || e.state(id) != task.Waiting {
-				t.Errorf("recovered %d tasks, %v, and the task is %s; want it to be WAITING", n, err, e.state(id))
-			}
+			f(t, address(t))
 		})
 	}
+}
+
+// TestTasksOfWorkersThatEndedLongAgo lets a worker be given up while it claims a
+// task, and nobody look for some hours: the task comes back all the same.
+func TestTasksOfWorkersThatEndedLongAgo(t *testing.T) {
+	eachAddress(t, func(t *testing.T, address string) {
+		e := engine{DB: dbtest.Open(t, address, db.Options{}), t: t}.register()
+		id := e.enqueue(task.New{Kind: "a"})
+		e.claim(1)
+		if _, err := openRaw(t, address).ExecContext(t.Context(), `UPDATE worker SET ended_at = heartbeat_at - 7200000000`); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := e.Recover(t.Context(), time.Hour); err != nil || n != 1 || e.state(id) != task.Waiting {
+			t.Errorf("recovered %d tasks, %v, and the task is %s; want it to be WAITING", n, err, e.state(id))
+		}
+	})
 }
 
 func TestWorkerThatWasGivenUpClaimsNothing(t *testing.T) {
@@ -56,29 +62,22 @@ func TestWorkerThatWasGivenUpClaimsNothing(t *testing.T) {
 // TestTasksThatAreLostTooOftenAreLogged loses the worker at each attempt: where
 // nobody is left who ran it, whoever gives it up says so.
 func TestTasksThatAreLostTooOftenAreLogged(t *testing.T) {
-	t.Parallel()
-	for name, address := range map[string]func(*testing.T) string{
-		"sqlite":   func(t *testing.T) string { return filepath.Join(t.TempDir(), "ream.db") },
-		"postgres": dbtest.PostgresAddress,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var log bytes.Buffer
-			e := engine{DB: dbtest.Open(t, address(t), db.Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))}), t: t}
-			id := e.enqueue(task.New{Kind: "a"})
-			for attempt := range 3 {
-				if log.Len() > 0 {
-					t.Errorf("before attempt %d it was logged %s", attempt+1, log.String())
-				}
-				e.register().claim(1)
-				if _, err := e.Recover(t.Context(), 0); err != nil {
-					t.Fatal(err)
-				}
+	eachAddress(t, func(t *testing.T, address string) {
+		var log bytes.Buffer
+		e := engine{DB: dbtest.Open(t, address, db.Options{Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))}), t: t}
+		id := e.enqueue(task.New{Kind: "a"})
+		for attempt := range 3 {
+			if log.Len() > 0 {
+				t.Errorf("before attempt %d it was logged %s", attempt+1, log.String())
 			}
-			want := fmt.Sprintf(`level=WARN msg="task ended" task=%s state=FAILED attempt=3 error="the workers that ran it were lost, each time it was tried"`, id)
-			if got := log.String(); e.state(id) != task.Failed || strings.Count(got, "\n") != 1 || !strings.Contains(got, want) {
-				t.Errorf("it is %s, and logged is %s, want %s", e.state(id), got, want)
+			e.register().claim(1)
+			if _, err := e.Recover(t.Context(), 0); err != nil {
+				t.Fatal(err)
 			}
-		})
-	}
+		}
+		want := fmt.Sprintf(`level=WARN msg="task ended" task=%s state=FAILED attempt=3 error="the workers that ran it were lost, each time it was tried"`, id)
+		if got := log.String(); e.state(id) != task.Failed || strings.Count(got, "\n") != 1 || !strings.Contains(got, want) {
+			t.Errorf("it is %s, and logged is %s, want %s", e.state(id), got, want)
+		}
+	})
 }

@@ -119,6 +119,25 @@ func TestSlotsComeBack(t *testing.T) {
 	check(t, got, err, &into, "hello")
 }
 
+// getAtOnce downloads a file so many times at once, by so many sources in turn.
+func getAtOnce(t *testing.T, c *fetch.Client, request fetch.Request, times, sources int, settings fetch.Settings) {
+	t.Helper()
+	var group errgroup.Group
+	for i := range times {
+		group.Go(func() error {
+			s, err := c.Source(fmt.Sprint(i%sources), settings)
+			if err != nil {
+				return err
+			}
+			_, err = s.Get(t.Context(), request, &sink{})
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestBytesPerSecond(t *testing.T) {
 	t.Parallel()
 	whole := strings.Repeat("0123456789", 10_000) // 100 kB
@@ -142,20 +161,7 @@ func TestBytesPerSecond(t *testing.T) {
 				c := fetch.New(config)
 				defer c.Close()
 				began := time.Now()
-				var group errgroup.Group
-				for i := range test.downloads {
-					group.Go(func() error {
-						s, err := c.Source(fmt.Sprint(i), fetch.Settings{BytesPerSecond: test.perSource, Stall: 100 * time.Millisecond})
-						if err != nil {
-							return err
-						}
-						_, err = s.Get(t.Context(), exactly(up.URL, whole), &sink{})
-						return err
-					})
-				}
-				if err := group.Wait(); err != nil {
-					t.Fatal(err)
-				}
+				getAtOnce(t, c, exactly(up.URL, whole), test.downloads, test.downloads, fetch.Settings{BytesPerSecond: test.perSource, Stall: 100 * time.Millisecond})
 				// An eighth of a second's bytes come at once.
 				if took, want := time.Since(began).Round(time.Millisecond), 375*time.Millisecond; took != want {
 					t.Errorf("it took %v, want %v", took, want)
@@ -248,20 +254,7 @@ func TestTotalWithoutThePace(t *testing.T) {
 				config.HostBytesPerSecond = test.perHost
 				c := fetch.New(config)
 				defer c.Close()
-				var group errgroup.Group
-				for i := range test.sources * test.files {
-					group.Go(func() error {
-						s, err := c.Source(fmt.Sprint(i%test.sources), fetch.Settings{BytesPerSecond: test.perSource, Total: test.total})
-						if err != nil {
-							return err
-						}
-						_, err = s.Get(t.Context(), exactly(up.URL, whole), &sink{})
-						return err
-					})
-				}
-				if err := group.Wait(); err != nil {
-					t.Error(err)
-				}
+				getAtOnce(t, c, exactly(up.URL, whole), test.sources*test.files, test.sources, fetch.Settings{BytesPerSecond: test.perSource, Total: test.total})
 			})
 		})
 	}

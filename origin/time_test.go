@@ -26,7 +26,7 @@ func TestServesTheTimeInAPath(t *testing.T) {
 		modified.AddDate(0, -1, 0):   2,
 		modified.Add(-3 * time.Hour): 3,
 	}
-	for path, want := range map[string]string{
+	s.checkBodies(t, map[string]string{
 		"/f":                               "now",
 		"/@types/x":                        "no time",
 		"/@2026-10-01T12:00:00Z/dir/f":     "october",
@@ -44,16 +44,7 @@ func TestServesTheTimeInAPath(t *testing.T) {
 		"/dir/f":                           "",
 		"/@2026-11-01/@2026-11-01/dir/f":   "",
 		"/@2026-11-01/dir/@2026-11-01/f/x": "",
-	} {
-		w := s.ask(t, http.MethodGet, "/content/debian/stable"+path)
-		status := http.StatusOK
-		if want == "" {
-			status = http.StatusNotFound
-		}
-		if w.Code != status || want != "" && w.Body.String() != want {
-			t.Errorf("%s: got %d and %q, want %d and %q", path, w.Code, w.Body, status, want)
-		}
-	}
+	})
 	for path, location := range map[string]string{"/@2026-11-01": "./@2026-11-01/", "/@2026-11-01/dir": "./dir/"} {
 		w := s.ask(t, http.MethodGet, "/content/debian/stable"+path)
 		checkStatus(t, w, http.StatusFound)
@@ -71,20 +62,10 @@ func TestServesTheTimeInAPath(t *testing.T) {
 	}
 }
 
-// TestServesADirectoryNamedLikeATime asks for what is published in such a
-// directory, which no time hides.
-func TestServesADirectoryNamedLikeATime(t *testing.T) {
-	t.Parallel()
-	s := newShelf(t, map[string]string{"f": "now", "@2026-11-01/x": "published", "@20261001T120000Z": "a file"})
-	s.publish(t, 2, map[string]string{"f": "october"})
-	s.library.then = map[time.Time]content.PublicationID{modified.AddDate(0, -1, 0): 2}
-	for path, want := range map[string]string{
-		"/@2026-11-01/x":           "published",
-		"/@2026-11-01/f":           "",
-		"/@20261001T120000Z":       "a file",
-		"/@2026-11-01T00:00:00Z/f": "october",
-		"/@2026-10-02/f":           "october",
-	} {
+// checkBodies asks for paths below the distribution; an empty body stands for 404.
+func (s *shelf) checkBodies(t *testing.T, bodies map[string]string) {
+	t.Helper()
+	for path, want := range bodies {
 		w := s.ask(t, http.MethodGet, "/content/debian/stable"+path)
 		status := http.StatusOK
 		if want == "" {
@@ -94,6 +75,22 @@ func TestServesADirectoryNamedLikeATime(t *testing.T) {
 			t.Errorf("%s: got %d and %q, want %d and %q", path, w.Code, w.Body, status, want)
 		}
 	}
+}
+
+// TestServesADirectoryNamedLikeATime asks for what is published in such a
+// directory, which no time hides.
+func TestServesADirectoryNamedLikeATime(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, map[string]string{"f": "now", "@2026-11-01/x": "published", "@20261001T120000Z": "a file"})
+	s.publish(t, 2, map[string]string{"f": "october"})
+	s.library.then = map[time.Time]content.PublicationID{modified.AddDate(0, -1, 0): 2}
+	s.checkBodies(t, map[string]string{
+		"/@2026-11-01/x":           "published",
+		"/@2026-11-01/f":           "",
+		"/@20261001T120000Z":       "a file",
+		"/@2026-11-01T00:00:00Z/f": "october",
+		"/@2026-10-02/f":           "october",
+	})
 	w := s.ask(t, http.MethodGet, "/content/debian/stable/@2026-11-01/x")
 	checkHeader(t, w, "Cache-Control", "no-cache")
 	w = s.ask(t, http.MethodGet, "/content/debian/stable/@2026-11-01/", "Accept", "application/json")
