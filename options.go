@@ -116,7 +116,7 @@ func (o *options) flags(command string) *flag.FlagSet {
 	flags.SetOutput(io.Discard) // run tells what is wrong
 	flags.StringVar(&o.data, "data", "ream-data", "directory for the database and the storage, unless they are elsewhere")
 	flags.StringVar(&o.database, "database", "", "a SQLite file or a postgres:// URL (default: ream.db below --data)")
-	flags.StringVar(&o.storage, "storage", "", "where the artifacts are: a directory, or s3://bucket/prefix?endpoint=…&region=…&path-style=true&redirect=true\nwith credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws (default: artifacts below --data)")
+	flags.StringVar(&o.storage, "storage", "", "where the artifacts are: a directory, or s3://bucket/prefix?endpoint=…&region=…&path-style=true&redirect=true&patience=2m\nwith credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws (default: artifacts below --data)")
 	flags.BoolVar(&o.lost, "storage-lost", false, "start although the storage has none of the artifacts that the database names; ream verify fetches them again")
 	flags.BoolVar(&o.adopt, "adopt-storage", false, "make the storage this database's, whatever it belongs to and has: for one start; from then on ream clean deletes what this database does not name, so no other one may use the storage")
 	flags.Var(&o.slots, "slots", "how many tasks of a kind to run at once, as `KIND=N`, several with commas (default: syncs leave every fourth worker to other work)")

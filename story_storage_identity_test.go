@@ -137,13 +137,19 @@ func TestStorageWithoutIdentity(t *testing.T) {
 		p.start()
 		p.servedAs("r", files)
 
-		// As if somebody had exchanged what is mounted there.
-		if err := os.WriteFile(identity, []byte(first), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		id := query[struct{ CleanOrphans struct{ ID string } }](p, `mutation { cleanOrphans(input: {graceHours: 1}) { ... on Work { id } } }`, nil).CleanOrphans.ID
-		if got := p.follow(id); got.State != "FAILED" || got.Error.Code != "CONFLICT" || !strings.Contains(got.Error.Message, "not this database's") {
-			t.Errorf("clean: got %+v %+v, want CONFLICT", got, got.Error)
+		// As if somebody had exchanged what is mounted there, for another storage or a
+		// copy of the blobs.
+		for want, spoil := range map[string]func() error{
+			"not this database's":   func() error { return os.WriteFile(identity, []byte(first), 0o600) },
+			"has lost its identity": func() error { return os.Remove(identity) },
+		} {
+			if err := spoil(); err != nil {
+				t.Fatal(err)
+			}
+			id := query[struct{ CleanOrphans struct{ ID string } }](p, `mutation { cleanOrphans(input: {graceHours: 1}) { ... on Work { id } } }`, nil).CleanOrphans.ID
+			if got := p.follow(id); got.State != "FAILED" || got.Error.Code != "CONFLICT" || !strings.Contains(got.Error.Message, want) {
+				t.Errorf("clean: got %+v %+v, want CONFLICT as it is %s", got, got.Error, want)
+			}
 		}
 		if err := os.WriteFile(identity, []byte(second), 0o600); err != nil {
 			t.Fatal(err)

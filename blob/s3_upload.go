@@ -26,8 +26,9 @@ const (
 // stored as durably as the store does it, and the database may name them. The
 // store compares what arrives with the digest, part by part if there are
 // several, so that no key ever leads to other bytes. A store that refuses is
-// Unavailable, and one that is overloaded or does not answer if that lasts. After an error, what is still staged
-// should be discarded; what was uploaded meanwhile is a blob that nobody names.
+// Unavailable, and so is one that is overloaded or does not answer, if that
+// lasts. After an error, what is still staged should be discarded; what was
+// uploaded meanwhile is a blob that nobody names.
 func (s *S3) Commit(ctx context.Context, staged []Staged) error {
 	group, uploading := errgroup.WithContext(ctx)
 	group.SetLimit(uploads)

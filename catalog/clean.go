@@ -100,8 +100,11 @@ func (c *Catalog) checkStorage(ctx context.Context) error {
 		return err
 	}
 	has, err := c.Blobs.Identity(ctx)
-	if err != nil || has == known.ID || has == "" && !known.Settled {
+	switch {
+	case err != nil, has == known.ID, has == "" && !known.Settled:
 		return err
+	case has == "":
+		return fault.New(fault.Conflict, "the storage has lost its identity, as a copy of its blobs alone has none, so nothing is removed from it: restart, which makes sure that it is this database's")
 	}
 	return fault.New(fault.Conflict, "the storage is not this database's, so nothing is removed from it: give each database a storage of its own, and restart")
 }
